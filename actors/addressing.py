@@ -1,0 +1,47 @@
+"""Where things live: order id -> slot -> order host, and how a missing actor is created."""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import ray
+
+NAMESPACE = "siren"
+SLOTS = 256
+MAX_CONCURRENCY = 10_000
+
+
+def slot_of(order_id: str) -> int:
+    """Return the slot, 0 to 255, that an order belongs to for ever."""
+    return zlib.crc32(order_id.encode()) % SLOTS
+
+
+def host_of(order_id: str, order_hosts: int) -> int:
+    """Return which of `order_hosts` order hosts an order lives on."""
+    return slot_of(order_id) * order_hosts // SLOTS
+
+
+def slots_of(host: int, order_hosts: int) -> list[int]:
+    """Return the slots of one host."""
+    return [slot for slot in range(SLOTS) if slot * order_hosts // SLOTS == host]
+
+
+def get_or_create(actor_class: Any, name: str, *args: object) -> Any:
+    """Return the handle of the named actor, and create the actor if there is none.
+
+    Blocks on Ray's control plane: call it outside an event loop. Whoever needs an actor calls
+    this, so there is no supervisor to lose.
+    """
+    return actor_class.options(
+        name=name,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        max_restarts=-1,  # Ray starts the process again; the callers repeat what it had not answered
+        max_concurrency=MAX_CONCURRENCY,
+        num_cpus=0,
+    ).remote(*args)
+
+
+Connect = Callable[[], Any]
+"""Returns an actor's handle; may block."""

@@ -1,0 +1,64 @@
+"""Group work: while one batch is on its way, the next one gathers. No lingering when idle."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from actors.domain.errors import Unavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs `flush` on everything that was submitted since the last flush, one flush at a time.
+
+    `flush` takes a list and returns one result (or exception) for each item, in order. If it
+    raises on a batch, each item is tried alone, so that one bad item never spoils the others; not
+    so for `Unavailable`, which is no item's fault and would only be waited for again and again.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[list[Item]], Awaitable[list[Result]]],
+        limit: int = 256,
+    ) -> None:
+        self._flush = flush
+        self._limit = limit
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Return the item's own result once its batch is done, or raise its own error."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await future
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = self._waiting[: self._limit]
+            del self._waiting[: self._limit]
+            await self._settle(batch)
+        self._running = None
+
+    async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._flush([item for item, _ in batch])
+        except Unavailable as error:
+            results = [error] * len(batch)  # type: ignore[list-item]
+        except Exception as error:  # noqa: BLE001 - handed to the items' owners, never swallowed
+            if len(batch) == 1:
+                results = [error]  # type: ignore[list-item]
+            else:
+                for single in batch:
+                    await self._settle([single])
+                return
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():  # its owner gave up waiting
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

@@ -1,0 +1,342 @@
+"""The way in for programs: commands to the order hosts, reads from the databases.
+
+`AsyncSiren` is what the gateway uses; `Siren` is the same for scripts without an event loop.
+Every command is repeated with the same id until it is answered, so it happens once.
+"""
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self, TypeVar
+
+import msgspec
+import ray
+from ray.exceptions import RayError
+
+from actors.addressing import NAMESPACE, host_of
+from actors.codec import pack, to_json
+from actors.domain import commands as cmd
+from actors.domain.detail import detail
+from actors.domain.errors import Invalid, NotFound, Rejected, SirenError, Unavailable
+from actors.domain.order import fold
+from actors.domain.values import Line, PrivateData
+from actors.exchange import Channel
+from actors.installation import Installation
+from actors.journal import Journal
+from actors.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
+from actors.order_actor import order_host
+from actors.payment_queries import PaymentQueries
+from actors.store_actor import store_actor
+from actors.store_queries import Offer, StoreQueries
+from readmodel.projector import projection_actor
+from readmodel.queries import OrderDetails, Watcher
+
+DEFAULT_WAIT_S = 2.0
+ANSWER_MARGIN_S = 5.0
+"""How much longer than its `wait` a command may take before it counts as unavailable."""
+
+Answer = TypeVar("Answer")
+Detail = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order to place; `items` are (menu id, quantity). Prices come from the store's menu.
+
+    With a `token` the card is charged at once; without, the order waits to be paid.
+    """
+
+    customer_id: str
+    name: str
+    tel: str
+    store_id: str
+    items: tuple[tuple[str, int], ...]
+    token: str | None = None
+
+
+class AsyncSiren:
+    """Commands and queries of one installation, for an event loop.
+
+    Commands return the order as it is once it is settled, or after `wait` seconds. They raise
+    `Rejected`, `Invalid`, `NotFound`, or `Unavailable` (repeat with the same `key`).
+    """
+
+    def __init__(self, installation: Installation) -> None:
+        settings = installation.settings
+        self.installation = installation
+        self.journal = Journal(settings.url("journal"))
+        self.details = OrderDetails(settings.url("readmodel"))
+        self.watcher = Watcher(self.details)
+        self.payments = PaymentQueries(settings.url("payments"))
+        self.stores = StoreQueries(settings.url("stores"))
+        self._order_hosts = [self._host_channel(n) for n in range(installation.order_hosts)]
+        self._store = Channel(lambda: store_actor(installation))
+
+    def _host_channel(self, host: int) -> Channel:
+        return Channel(lambda: order_host(self.installation, projection_actor, host))
+
+    @classmethod
+    async def connect(cls, address: str = "auto") -> Self:
+        """Connect to the running installation; raises `Unavailable` where siren is not up."""
+        return cls(await asyncio.to_thread(find_installation, address))
+
+    async def place(
+        self, order: NewOrder, key: str | None = None, wait: float = DEFAULT_WAIT_S
+    ) -> OrderReply:
+        """Place an order. The same customer and `key` again give the same order (`replayed`).
+
+        Raises `Rejected` with code `store_closed`, `sold_out` or `store_full`, and `Invalid` for
+        an unknown store or menu item, or for a key that placed a different order.
+        """
+        order_id = self.installation.order_id(order.customer_id, key)
+        try:
+            offer = await self.stores.offer(order.store_id)
+            lines, currency = _priced(offer, order.items), offer.currency
+        except (Rejected, Invalid):
+            # A repeat is answered from what was placed, whatever the store says today.
+            if key is None or not (await self.journal.load(order_id)).events:
+                raise
+            lines, currency = (), ""
+        deadline = timedelta(seconds=self.installation.settings.payment_deadline_s)
+        command = cmd.PlaceOrder(
+            id=key or order_id,
+            customer_id=order.customer_id,
+            store_id=order.store_id,
+            lines=lines,
+            currency=currency,
+            body_hash=self.installation.digest(to_json(order)),
+            payment_due=datetime.now(UTC) + deadline,
+            pay=order.token is not None,
+            private=PrivateData(order.name, order.tel, order.token),
+        )
+        return await self.send(order_id, command, wait)
+
+    async def pay(
+        self, order_id: str, token: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
+    ) -> OrderReply:
+        """Charge the order's total; `attempt` in the reply says how it ended."""
+        return await self.send(order_id, cmd.PayOrder(_id(key), token), wait)
+
+    async def cancel(
+        self,
+        order_id: str,
+        reason: str = "customer_request",
+        key: str | None = None,
+        wait: float = DEFAULT_WAIT_S,
+    ) -> OrderReply:
+        """Cancel an order that nobody prepares yet, and undo what was done for it."""
+        return await self.send(order_id, cmd.CancelOrder(_id(key), reason), wait)
+
+    async def start(
+        self, order_id: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
+    ) -> OrderReply:
+        """Begin to prepare an accepted order."""
+        return await self.send(order_id, cmd.StartPreparation(_id(key)), wait)
+
+    async def ready(
+        self, order_id: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
+    ) -> OrderReply:
+        """Call the number of a prepared order."""
+        return await self.send(order_id, cmd.MarkReady(_id(key)), wait)
+
+    async def complete(
+        self, order_id: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
+    ) -> OrderReply:
+        """Hand over an order that is ready."""
+        return await self.send(order_id, cmd.CompletePickup(_id(key)), wait)
+
+    async def reject(
+        self, order_id: str, reason: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
+    ) -> OrderReply:
+        """Give an order up on the store's side: refund and cancel."""
+        return await self.send(order_id, cmd.RejectOrder(_id(key), reason), wait)
+
+    async def erase(self, order_id: str, wait: float = DEFAULT_WAIT_S) -> OrderReply:
+        """Forget the customer's name and phone number of one order."""
+        return await self.send(order_id, cmd.EraseCustomer(_id(None)), wait)
+
+    async def change_store(self, change: StoreChange) -> None:
+        """Open, close or limit a store; raises `NotFound`."""
+        await self._store.ask(change, ANSWER_MARGIN_S)
+
+    async def change_menu_item(self, change: MenuItemChange) -> None:
+        """Change a price or sell out; raises `NotFound`."""
+        await self._store.ask(change, ANSWER_MARGIN_S)
+
+    async def order(self, order_id: str) -> bytes:
+        """Return the order detail folded from the committed journal: linearizable, no actor."""
+        history = await self.journal.load(order_id)
+        order = fold(history.events)
+        if order is None:
+            raise NotFound("order_not_found", "There is no order with this id.")
+        return to_json(detail(order, history.private))
+
+    async def detail(self, order_id: str) -> bytes:
+        """Return the order detail from the view, whatever else is down."""
+        row = await self.details.get(order_id)
+        if row is None:
+            raise NotFound("order_not_found", "The view has no order with this id.")
+        return row.body.encode()
+
+    async def wait_for(self, order_id: str, status: str, timeout: float = 30) -> bytes:
+        """Return the order detail once the view shows `status`.
+
+        Raises `TimeoutError` after `timeout` seconds.
+        """
+        version = 0
+        async with asyncio.timeout(timeout):
+            while True:
+                row = await self.watcher.wait_beyond(order_id, version, timeout)
+                if row is not None:
+                    version = row.version
+                    if msgspec.json.decode(row.body)["order_status"] == status:
+                        return row.body.encode()
+
+    async def not_ready(self, timeout: float = 2.0) -> list[str]:
+        """Return what is missing before orders can be placed: nothing, where all is well."""
+        hosts = range(self.installation.order_hosts)
+        answers = await asyncio.gather(*(self._probe(host, timeout) for host in hosts))
+        return [answer for answer in answers if answer is not None]
+
+    async def _probe(self, host: int, timeout: float) -> str | None:
+        try:
+            async with asyncio.timeout(timeout):
+                connecting = asyncio.to_thread(
+                    order_host, self.installation, projection_actor, host
+                )
+                await (await connecting).ready.remote()
+        except (RayError, SirenError, TimeoutError, ValueError) as error:
+            cause = getattr(error, "cause", None) or error
+            return f"order-host:{host}: {str(cause) or type(cause).__name__}"
+        return None
+
+    async def send(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
+        """Send a command to the order's mailbox and return the order after it."""
+        host = host_of(order_id, self.installation.order_hosts)
+        request = OrderRequest(order_id, pack(command), wait)
+        reply: OrderReply = await self._order_hosts[host].ask(request, wait + ANSWER_MARGIN_S)
+        return reply
+
+    async def close(self) -> None:
+        """Close the database connections."""
+        for queries in (self.journal, self.details, self.payments, self.stores):
+            await queries.close()
+
+
+class Siren:
+    """`AsyncSiren` for scripts: the same commands, blocking, with order details as dicts."""
+
+    def __init__(self, address: str = "auto") -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._siren = self._run(AsyncSiren.connect(address))
+
+    @classmethod
+    def connect(cls, address: str = "auto") -> Self:
+        """Connect to the running installation; raises `Unavailable` where siren is not up."""
+        return cls(address)
+
+    def place(self, order: NewOrder, key: str | None = None, wait: float = 2.0) -> Detail:
+        """Place an order and return it once it is settled, or after `wait` seconds."""
+        return self._command(self._siren.place(order, key, wait))
+
+    def pay(self, order_id: str, token: str, key: str | None = None) -> Detail:
+        """Charge the order's total; `payment_status` says how it ended."""
+        return self._command(self._siren.pay(order_id, token, key))
+
+    def cancel(self, order_id: str, reason: str = "customer_request") -> Detail:
+        """Cancel an order that nobody prepares yet, and undo what was done for it."""
+        return self._command(self._siren.cancel(order_id, reason))
+
+    def start(self, order_id: str) -> Detail:
+        """Begin to prepare an accepted order."""
+        return self._command(self._siren.start(order_id))
+
+    def ready(self, order_id: str) -> Detail:
+        """Call the number of a prepared order."""
+        return self._command(self._siren.ready(order_id))
+
+    def complete(self, order_id: str) -> Detail:
+        """Hand over an order that is ready."""
+        return self._command(self._siren.complete(order_id))
+
+    def detail(self, order_id: str) -> Detail:
+        """Return the order detail from the view."""
+        return _decoded(self._run(self._siren.detail(order_id)))
+
+    def wait_for(self, order_id: str, status: str, timeout: float = 30) -> Detail:
+        """Return the order detail once the view shows `status`; raises `TimeoutError`."""
+        return _decoded(self._run(self._siren.wait_for(order_id, status, timeout)))
+
+    def close(self) -> None:
+        """Close the connections; the installation goes on."""
+        self._run(self._siren.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _command(self, command: Coroutine[Any, Any, OrderReply]) -> Detail:
+        return _decoded(self._run(command).detail)
+
+    def _run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def find_installation(address: str = "auto") -> Installation:
+    """Ask any living actor of Siren Order for its installation, joining the Ray cluster if needed.
+
+    Raises `Unavailable` where there is no cluster, or none of its actors answers.
+    """
+    not_up = Unavailable("not_up", "siren is not up: start it with `siren up`")
+    if not ray.is_initialized():
+        try:
+            ray.init(address=address, namespace=NAMESPACE, log_to_driver=False)
+        except (ConnectionError, RuntimeError) as error:
+            raise not_up from error
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if actor["namespace"] != NAMESPACE:
+            continue
+        with suppress(RayError, ValueError, KeyError):
+            handle = ray.get_actor(actor["name"], NAMESPACE)
+            installation: Installation = ray.get(handle.describe.remote(), timeout=5)[
+                "installation"
+            ]
+            return installation
+    raise not_up
+
+
+def _priced(offer: Offer, items: tuple[tuple[str, int], ...]) -> tuple[Line, ...]:
+    """Freeze names and prices; raises what is known now to stand against the order."""
+    lines = []
+    for index, (menu_id, quantity) in enumerate(items):
+        item = offer.items.get(menu_id)
+        if item is None:
+            detail = f"{offer.store_id} has no menu item {menu_id!r}."
+            raise Invalid("unknown_menu_item", detail, f"/items/{index}/menu_id")
+        if item.sold_out:
+            raise Rejected("sold_out", f"{item.name} is sold out.")
+        lines.append(Line(menu_id, item.name, quantity, item.price))
+    if not offer.open:
+        raise Rejected("store_closed", "The store is closed.")
+    if offer.full:
+        raise Rejected("store_full", "The store takes no more orders at the moment.")
+    return tuple(lines)
+
+
+def _id(key: str | None) -> str:
+    return key or uuid.uuid4().hex
+
+
+def _decoded(body: bytes) -> Detail:
+    decoded: Detail = msgspec.json.decode(body)
+    return decoded

@@ -1,0 +1,120 @@
+"""One asynchronous SQLAlchemy database: serialized write transactions, concurrent reads.
+
+Owns what differs between SQLite and PostgreSQL, so that the services need not know.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import MetaData, Table, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from actors.domain.errors import Unavailable
+
+BUSY_TIMEOUT_MS = 10_000
+# SQLSTATEs that are no fault of the statement: connection, conflict, resources, operator, system,
+# and a standby that only reads.
+PASSING_STATES = ("08", "25006", "40", "53", "57", "58")
+
+
+class Database:
+    """A service's database. Not connected before its first use.
+
+    `write` transactions run one at a time across all processes: SQLite's own write lock (BEGIN
+    IMMEDIATE), an advisory lock on PostgreSQL, taken before any row is read. So what is decided
+    inside one is decided on the latest state, and positions become visible in order.
+    """
+
+    def __init__(self, url: str, metadata: MetaData, *, synchronous: str = "FULL") -> None:
+        self.metadata = metadata
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self._lock_key = zlib.crc32(",".join(sorted(metadata.tables)).encode())
+        self._write_turn = asyncio.Lock()
+        if self.is_sqlite:
+            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", synchronous, pool_size=1)
+            self._reader = _sqlite_engine(url, "BEGIN", synchronous, pool_size=4)
+        else:
+            self._writer = self._reader = create_async_engine(
+                url, pool_size=5, pool_pre_ping=True, hide_parameters=True
+            )
+
+    async def create_tables(self) -> None:
+        """Create the tables that are missing."""
+        async with self.write() as connection:
+            await connection.run_sync(self.metadata.create_all)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open a write transaction; committed, and on disk, when the block ends without an error.
+
+        Raises `Unavailable` where the database cannot be reached or written: then the transaction
+        may or may not have been committed.
+        """
+        with _unavailable_when_unreachable():
+            async with self._write_turn, self._writer.begin() as connection:
+                if not self.is_sqlite:
+                    lock = text("SELECT pg_advisory_xact_lock(:key)")
+                    await connection.execute(lock, {"key": self._lock_key})
+                yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a read transaction: one consistent snapshot on SQLite.
+
+        Raises `Unavailable` where the database cannot be reached.
+        """
+        with _unavailable_when_unreachable():
+            async with self._reader.connect() as connection:
+                yield connection
+
+    def insert(self, table: Table) -> Any:
+        """Return the dialect's own INSERT, which knows `on_conflict_do_update`."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+class _unavailable_when_unreachable:  # noqa: N801 - reads as the context manager that it is
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        unreachable = isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError)
+        cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
+        sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+        if unreachable or cut_off or sqlstate.startswith(PASSING_STATES):
+            raise Unavailable("database_unavailable", _first_line(error)) from error
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+
+
+def _sqlite_engine(url: str, begin: str, synchronous: str, pool_size: int) -> AsyncEngine:
+    # Parameters hold names and phone numbers: they must not reach a log by way of an error.
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # The driver's own transaction handling begins too late and never IMMEDIATE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,1 @@
+"""The business of ordering coffee ahead, as pure functions. Knows no database, no Ray, no HTTP."""

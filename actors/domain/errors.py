@@ -1,0 +1,48 @@
+"""Everything that Siren Order can answer instead of doing what was asked.
+
+SirenError
+├── Rejected      a business "no": final, never retried
+├── Invalid       the request cannot be understood; names the field
+├── NotFound      no such order, payment, store or menu item
+├── Conflict      somebody else was first; load again and decide again
+└── Unavailable   may or may not have happened; ask again with the same key
+
+All arguments reach `super().__init__`, so that every error survives pickling between actors.
+"""
+
+
+class SirenError(Exception):
+    """A `code` for programs and a `detail` for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.code})"
+
+
+class Rejected(SirenError):
+    """The business says no. Asking again gives the same answer until something changes."""
+
+
+class Invalid(SirenError):
+    """The request makes no sense; `pointer` is the JSON pointer of the field at fault."""
+
+    def __init__(self, code: str, detail: str, pointer: str = "") -> None:
+        SirenError.__init__(self, code, detail)
+        self.args = (code, detail, pointer)
+        self.pointer = pointer
+
+
+class NotFound(SirenError):
+    """There is nothing with this id."""
+
+
+class Conflict(SirenError):
+    """The order moved on since it was read: another incarnation appended first."""
+
+
+class Unavailable(SirenError):
+    """The outcome is unknown. Repeating the request with the same key is always right."""

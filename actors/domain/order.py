@@ -1,0 +1,335 @@
+"""The order: its state, what it decides, and how events change it. Start reading here.
+
+`decide(order, command, now)` returns the events that the command causes, or raises `Rejected`.
+`evolve(order, stored)` folds one stored event into the state. Both are pure; the order is the only
+arbiter of pay, cancel, accept, start, ready, complete, reject and time-out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from actors.domain import commands as cmd
+from actors.domain import events as ev
+from actors.domain.errors import Invalid, NotFound, Rejected
+from actors.domain.values import Line, OrderStatus, PaymentStatus, PickupStatus
+
+PLACED, PAID, ACCEPTED = OrderStatus.PLACED, OrderStatus.PAID, OrderStatus.ACCEPTED
+PREPARING, READY, PICKED_UP = OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.PICKED_UP
+CANCELING, CANCELED = OrderStatus.CANCELING, OrderStatus.CANCELED
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to pay: the command that asked for it and how it ended."""
+
+    command_id: str
+    status: PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as its events made it. `version` is the number of events folded."""
+
+    order_id: str
+    version: int
+    customer_id: str
+    store_id: str
+    lines: tuple[Line, ...]
+    total: int
+    currency: str
+    body_hash: str
+    placed_at: datetime
+    payment_due: datetime
+    last_at: datetime
+    command_ids: tuple[tuple[str, str], ...]
+    """Id and first event of every request that was carried out (outcomes have no id)."""
+    status: OrderStatus = PLACED
+    payment: PaymentStatus = PaymentStatus.NONE
+    pickup: PickupStatus = PickupStatus.NONE
+    attempts: tuple[Attempt, ...] = ()
+    payment_id: str | None = None
+    pickup_number: str | None = None
+    estimated_ready_at: datetime | None = None
+    cancel_reason: str | None = None
+    paid_at: datetime | None = None
+    accepted_at: datetime | None = None
+    ready_at: datetime | None = None
+    picked_up_at: datetime | None = None
+    canceled_at: datetime | None = None
+    ticket_version: int = 0
+    """Version of the last event that the store's ticket has to follow; 0 before any."""
+    erased: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Nothing but the erasure of the customer can happen any more."""
+        return self.status in (CANCELED, PICKED_UP)
+
+
+    @property
+    def ticket_may_exist(self) -> bool:
+        """The store was, or may have been, asked to make the order, and has not undone it."""
+        return self.pickup in (PickupStatus.REQUESTED, PickupStatus.ACCEPTED)
+
+    @property
+    def charge_may_exist(self) -> bool:
+        """The customer is, or may be, charged."""
+        return self.payment in (PaymentStatus.PENDING, PaymentStatus.APPROVED)
+
+
+# --- decide: a state and a command give events --------------------------------------------------
+
+FIRST_EVENT: dict[type, str] = {
+    cmd.PayOrder: "PaymentRequested",
+    cmd.CancelOrder: "OrderCanceled",
+    cmd.StartPreparation: "PreparationStarted",
+    cmd.MarkReady: "PickupReady",
+    cmd.CompletePickup: "PickedUp",
+    cmd.RejectOrder: "PickupRejected",
+    cmd.ExpirePayment: "OrderCanceled",
+    cmd.EraseCustomer: "CustomerErased",
+}
+
+
+def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev.Event, ...]:
+    """Return the events that `command` causes; none where it was carried out before.
+
+    A command id that is known gives no events: the caller answers from the state, which holds the
+    original outcome. Outcomes that come late, twice or for another attempt give no events either.
+
+    Raises `Rejected` (not allowed in this state), `Invalid` (one key used for two different
+    requests) or `NotFound`.
+    """
+    if isinstance(command, cmd.PlaceOrder):
+        return _place(order, command)
+    if order is None:
+        raise NotFound("order_not_found", "There is no order with this id.")
+    if isinstance(command, cmd.Outcome):
+        return _record(order, command)
+    for command_id, first_event in order.command_ids:
+        if command_id == command.id:
+            if first_event != FIRST_EVENT[type(command)]:
+                raise Invalid("idempotency_mismatch", "This key was used for another request.")
+            return ()
+    return _request(order, command, now)
+
+
+def _place(order: Order | None, command: cmd.PlaceOrder) -> tuple[ev.Event, ...]:
+    if order is not None:
+        if order.body_hash != command.body_hash:
+            raise Invalid("idempotency_mismatch", "This key was used for a different order.")
+        return ()
+    total = sum(line.amount for line in command.lines)
+    placed = ev.OrderPlaced(
+        customer_id=command.customer_id,
+        store_id=command.store_id,
+        lines=command.lines,
+        total=total,
+        currency=command.currency,
+        body_hash=command.body_hash,
+        payment_due=command.payment_due,
+    )
+    return (placed, ev.PaymentRequested(1, total)) if command.pay else (placed,)
+
+
+def _request(order: Order, command: cmd.Request, now: datetime) -> tuple[ev.Event, ...]:
+    match command:
+        case cmd.PayOrder():
+            return _pay(order, now)
+        case cmd.CancelOrder(reason=reason):
+            return _cancel(order, reason)
+        case cmd.StartPreparation():
+            return _move(order, ACCEPTED, PREPARING, ev.PreparationStarted())
+        case cmd.MarkReady():
+            return _move(order, PREPARING, READY, ev.PickupReady())
+        case cmd.CompletePickup():
+            return _move(order, READY, PICKED_UP, ev.PickedUp())
+        case cmd.RejectOrder(reason=reason):
+            return _reject(order, reason)
+        case cmd.ExpirePayment():
+            overdue = order.status is PLACED and now >= order.payment_due
+            return (ev.OrderCanceled("payment_timeout", "system"),) if overdue else ()
+        case cmd.EraseCustomer():
+            return () if order.erased else (ev.CustomerErased(),)
+    raise TypeError(f"no rule for {type(command).__name__}")
+
+
+def _pay(order: Order, now: datetime) -> tuple[ev.Event, ...]:
+    if order.status is not PLACED:
+        raise Rejected("not_payable", f"An order that is {order.status} cannot be paid.")
+    if order.payment is PaymentStatus.PENDING:
+        raise Rejected("payment_in_progress", "A payment of this order is in progress.")
+    if now >= order.payment_due:
+        raise Rejected("payment_timeout", "The payment deadline of this order has passed.")
+    return (ev.PaymentRequested(len(order.attempts) + 1, order.total),)
+
+
+def _cancel(order: Order, reason: str) -> tuple[ev.Event, ...]:
+    if order.status in (CANCELING, CANCELED):
+        return ()
+    if order.status not in (PLACED, PAID, ACCEPTED):
+        raise Rejected("not_cancelable", f"An order that is {order.status} cannot be cancelled.")
+    return (ev.OrderCanceled(reason, "customer"),)
+
+
+def _move(
+    order: Order, source: OrderStatus, target: OrderStatus, event: ev.Event
+) -> tuple[ev.Event, ...]:
+    if order.status is target:
+        return ()
+    if order.status is not source:
+        raise Rejected("out_of_turn", f"The order is {order.status}; this needs {source}.")
+    return (event,)
+
+
+def _reject(order: Order, reason: str) -> tuple[ev.Event, ...]:
+    if order.pickup is PickupStatus.REJECTED:
+        return ()
+    if order.status not in (ACCEPTED, PREPARING, READY):
+        raise Rejected("out_of_turn", f"An order that is {order.status} cannot be rejected.")
+    return (ev.PickupRejected(reason), ev.OrderCanceled(reason, "store"))
+
+
+def _record(order: Order, outcome: cmd.Outcome) -> tuple[ev.Event, ...]:
+    """Turn what payment or store answered into an event, unless it no longer says anything new."""
+    match outcome:
+        case cmd.RecordApproval(attempt=attempt) if _awaited(order, attempt):
+            return (ev.PaymentApproved(attempt, outcome.payment_id),)
+        case cmd.RecordDecline(attempt=attempt) if _awaited(order, attempt):
+            return (ev.PaymentDeclined(attempt, outcome.payment_id),)
+        # While CANCELING the store's answer changes nothing: its ticket is undone in any case.
+        case cmd.RecordTicket() if order.status is PAID:
+            return (ev.PickupStarted(outcome.number, outcome.estimated_ready_at),)
+        case cmd.RecordTicketRejection(reason=reason) if order.status is PAID:
+            return (ev.PickupRejected(reason), ev.OrderCanceled(reason, "store"))
+        case cmd.RecordTicketCanceled() if order.status is CANCELING and order.ticket_may_exist:
+            return (ev.PickupCanceled(),)
+        case cmd.RecordPaymentCanceled() if order.status is CANCELING and order.charge_may_exist:
+            return (ev.PaymentCanceled(outcome.payment_id),)
+    return ()
+
+
+def _awaited(order: Order, attempt: int) -> bool:
+    return order.payment is PaymentStatus.PENDING and attempt == len(order.attempts)
+
+
+# --- evolve: a state and an event give the next state -------------------------------------------
+
+
+def evolve(order: Order | None, stored: ev.StoredEvent) -> Order:
+    """Fold one stored event into the state.
+
+    Raises `ValueError` where the event is not the order's next one: a journal with a gap must
+    stop its reader, not mislead it.
+    """
+    expected = 1 if order is None else order.version + 1
+    if stored.version != expected:
+        raise ValueError(f"order {stored.order_id}: version {stored.version} after {expected - 1}")
+    if order is None:
+        if not isinstance(stored.event, ev.OrderPlaced):
+            raise ValueError(f"order {stored.order_id} does not begin with OrderPlaced")
+        return _placed(stored, stored.event)
+    known = order.command_ids
+    if stored.command_id and all(stored.command_id != command_id for command_id, _ in known):
+        known = (*known, (stored.command_id, type(stored.event).__name__))
+    changes = _payment_changes(order, stored) or _pickup_changes(order, stored)
+    order = replace(
+        order, version=stored.version, last_at=stored.at, command_ids=known, **changes
+    )
+    # CANCELED is derived: the moment when nothing is left to undo.
+    if order.status is CANCELING and not (order.ticket_may_exist or order.charge_may_exist):
+        return replace(order, status=CANCELED, canceled_at=stored.at)
+    return order
+
+
+def fold(history: Iterable[ev.StoredEvent], order: Order | None = None) -> Order | None:
+    """Fold events, in order of version, onto a state."""
+    for stored in history:
+        order = evolve(order, stored)
+    return order
+
+
+def _placed(stored: ev.StoredEvent, event: ev.OrderPlaced) -> Order:
+    return Order(
+        order_id=stored.order_id,
+        version=stored.version,
+        customer_id=event.customer_id,
+        store_id=event.store_id,
+        lines=event.lines,
+        total=event.total,
+        currency=event.currency,
+        body_hash=event.body_hash,
+        placed_at=stored.at,
+        payment_due=event.payment_due,
+        last_at=stored.at,
+        command_ids=((stored.command_id, "OrderPlaced"),),
+    )
+
+
+def _payment_changes(order: Order, stored: ev.StoredEvent) -> dict[str, Any]:
+    match stored.event:
+        case ev.PaymentRequested():
+            attempt = Attempt(stored.command_id, PaymentStatus.PENDING)
+            return {"payment": PaymentStatus.PENDING, "attempts": (*order.attempts, attempt)}
+        case ev.PaymentApproved(payment_id=payment_id):
+            # An approval that comes while CANCELING is recorded, and then undone.
+            paid = {"status": PAID, "pickup": PickupStatus.REQUESTED}
+            return {
+                **_attempt_ended(order, PaymentStatus.APPROVED),
+                "payment_id": payment_id,
+                "paid_at": stored.at,
+                **(paid if order.status is PLACED else {}),
+            }
+        case ev.PaymentDeclined(payment_id=payment_id):
+            return {**_attempt_ended(order, PaymentStatus.DECLINED), "payment_id": payment_id}
+        case ev.PaymentCanceled(payment_id=payment_id):
+            known_id = payment_id or order.payment_id
+            return {**_attempt_ended(order, PaymentStatus.CANCELED), "payment_id": known_id}
+    return {}
+
+
+def _attempt_ended(order: Order, status: PaymentStatus) -> dict[str, Any]:
+    last = replace(order.attempts[-1], status=status)
+    return {"payment": status, "attempts": (*order.attempts[:-1], last)}
+
+
+def _pickup_changes(order: Order, stored: ev.StoredEvent) -> dict[str, Any]:
+    moved = {"ticket_version": stored.version}
+    match stored.event:
+        case ev.PickupStarted(number=number, estimated_ready_at=estimate):
+            return {
+                "status": ACCEPTED,
+                "pickup": PickupStatus.ACCEPTED,
+                "pickup_number": number,
+                "estimated_ready_at": estimate,
+                "accepted_at": stored.at,
+            }
+        case ev.PreparationStarted():
+            return {"status": PREPARING, "pickup": PickupStatus.PREPARING, **moved}
+        case ev.PickupReady():
+            return {
+                "status": READY,
+                "pickup": PickupStatus.READY,
+                "ready_at": stored.at,
+                **moved,
+            }
+        case ev.PickedUp():
+            return {
+                "status": PICKED_UP,
+                "pickup": PickupStatus.PICKED_UP,
+                "picked_up_at": stored.at,
+                **moved,
+            }
+        case ev.PickupRejected():
+            # What the store itself answered is in its books already; the barista's word is not.
+            told = order.status is PAID
+            return {"pickup": PickupStatus.REJECTED, **({} if told else moved)}
+        case ev.PickupCanceled():
+            return {"pickup": PickupStatus.CANCELED}
+        case ev.OrderCanceled(reason=reason):
+            return {"status": CANCELING, "cancel_reason": reason}
+        case ev.CustomerErased():
+            return {"erased": True, **(moved if order.pickup is not PickupStatus.NONE else {})}
+    return {}

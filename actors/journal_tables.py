@@ -1,0 +1,75 @@
+"""The journal's tables. Only the journal writes them; everybody may read events."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+JOURNAL_SCHEMA_VERSION = 1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    # SQLite gives rowids to INTEGER keys alone.
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("order_id", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("schema_version", SmallInteger, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),  # microseconds since 1970, UTC
+    Column("command_id", String(300), nullable=False),
+    UniqueConstraint("order_id", "version"),
+)
+
+# A row exists while a step is outstanding, a deadline is set or a ticket update is unacknowledged,
+# so that a restart costs time in proportion to unfinished work, not to history.
+open_orders = Table(
+    "open_orders",
+    metadata,
+    Column("order_id", String(64), primary_key=True),
+    Column("slot", SmallInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),  # microseconds: when to look at it
+    Column("ticket_version", Integer, nullable=True),  # the update the store has not confirmed
+    Index("open_orders_by_slot", "slot"),
+)
+
+# What may be erased. It commits with the events, and is not one of them.
+order_private = Table(
+    "order_private",
+    metadata,
+    Column("order_id", String(64), primary_key=True),
+    Column("name", Text, nullable=True),
+    Column("tel", Text, nullable=True),
+    Column("payment_token", Text, nullable=True),
+)
+
+
+def to_micros(at: datetime) -> int:
+    """Return whole microseconds since 1970 of an aware datetime."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the aware UTC datetime of microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=micros)

@@ -1,0 +1,38 @@
+"""A hint that something was committed. It may get lost: whoever is nudged also polls."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from ray.exceptions import RayError
+
+PAUSE_S = 0.02
+"""Under load one hint stands for all commits of this long."""
+
+
+class Nudge:
+    """Calls `nudge()` on an actor, at most one call at a time, and creates the actor if missing."""
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self._actor: Any = None
+        self._pending = False
+        self._task: asyncio.Task[None] | None = None
+
+    def __call__(self) -> None:
+        """Send a hint soon; never waits and never fails."""
+        self._pending = True
+        if self._task is None:
+            self._task = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        while self._pending:
+            self._pending = False
+            try:
+                if self._actor is None:
+                    self._actor = await asyncio.to_thread(self._connect)
+                await self._actor.nudge.remote()
+            except (RayError, ValueError):
+                self._actor = None  # looked up again with the next hint
+            await asyncio.sleep(PAUSE_S)
+        self._task = None

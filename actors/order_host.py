@@ -1,0 +1,389 @@
+"""Orders as virtual actors: each has an identity, a mailbox, private state and a life.
+
+An order is activated by its first command and passivated when it is idle or finished. Commands run
+one at a time, in arrival order; the saga's steps run outside the mailbox, so that a cancel can
+arrive while a payment is under way, and their outcomes come back as commands.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_random_exponential,
+)
+
+from actors.codec import to_json, unpack
+from actors.domain import commands as cmd
+from actors.domain import events as ev
+from actors.domain.detail import detail
+from actors.domain.errors import Conflict, Rejected, Unavailable
+from actors.domain.order import Order, decide, fold
+from actors.domain.saga import Step, UpdateTicket, due_at, is_settled, next_steps
+from actors.domain.values import OrderStatus, PaymentStatus, PrivateData
+from actors.journal import Append, Due, Journal
+from actors.messages import OrderReply, OrderRequest
+from actors.steps import Steps
+
+RECOVERY_BATCH = 256
+FINAL_PAYMENT_EVENTS = (ev.PaymentApproved, ev.PaymentDeclined, ev.PaymentCanceled)
+
+logger = logging.getLogger("siren")
+
+
+def _log_surprise(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, Unavailable):  # a fault of ours: loud, and still retried
+        logger.error("an order's step failed and is retried", exc_info=error)
+
+
+RETRY = AsyncRetrying(
+    retry=retry_if_exception_type(Exception),
+    wait=wait_random_exponential(multiplier=0.1, max=5),
+    before_sleep=_log_surprise,
+)
+
+
+class Activation:
+    """An order in memory. No task runs for it while it is idle."""
+
+    __slots__ = (
+        "loaded",
+        "mailbox",
+        "order",
+        "order_id",
+        "private",
+        "running",
+        "ticket_acknowledged",
+        "touched",
+        "waiters",
+    )
+
+    def __init__(self, order_id: str) -> None:
+        self.order_id = order_id
+        self.order: Order | None = None
+        self.private = PrivateData()
+        self.ticket_acknowledged = 0
+        self.loaded = False
+        self.mailbox = asyncio.Lock()  # wakes its waiters in the order of their arrival
+        self.running: set[Step] = set()
+        self.waiters: list[asyncio.Future[None]] = []
+        self.touched = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody works on it or waits for it."""
+        return bool(self.mailbox.locked() or self.running or self.waiters)
+
+    def outstanding(self) -> tuple[Step, ...]:
+        """The steps that the saga needs next."""
+        return next_steps(self.order, self.ticket_acknowledged) if self.order else ()
+
+    def wake(self) -> None:
+        """Let those who wait look at the new state."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self.waiters.clear()
+
+
+class OrderHost:
+    """Hosts any number of orders in one process.
+
+    Everything it knows is in the journal: it may be killed at any moment, and a second host of the
+    same orders (a zombie, a rolling upgrade) loses its appends and decides again on the new state.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        steps: Steps,
+        committed: Callable[[], None],
+        passivate_after_s: float,
+    ) -> None:
+        self._journal = journal
+        self._steps = steps
+        self._committed = committed
+        self._passivate_after_s = passivate_after_s
+        self._live: dict[str, Activation] = {}
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __contains__(self, order_id: object) -> bool:
+        return order_id in self._live
+
+    @property
+    def busy(self) -> bool:
+        """Whether any of its orders has work outstanding."""
+        return any(activation.busy for activation in self._live.values())
+
+    async def handle(self, request: OrderRequest) -> OrderReply:
+        """Carry out a command; answer when it is settled or after `request.wait` seconds.
+
+        Raises what `decide` raises, and `Unavailable` where the journal cannot be reached.
+        """
+        command = unpack(request.command)
+        activation = self._activate(request.order_id)
+        replayed = not await self._execute(activation, command)
+        if request.wait > 0:
+            await self._wait(activation, command.id, request.wait)
+        return _reply(activation, command.id, replayed)
+
+    async def wake(self, order_id: str) -> None:
+        """Load an order and take up the steps that are outstanding."""
+        activation = self._activate(order_id)
+        async with activation.mailbox:
+            if not activation.loaded:
+                await self._load(activation)
+
+    async def recover(self, open_orders: Iterable[Due]) -> None:
+        """Take up all open orders after a start; those that only wait get a timer, not memory."""
+        now = datetime.now(UTC)
+        due_now = []
+        for due in open_orders:
+            if due.due_at <= now:
+                due_now.append(due.order_id)
+            else:
+                self.set_deadline(due.order_id, due.due_at)
+        for start in range(0, len(due_now), RECOVERY_BATCH):
+            chunk = due_now[start : start + RECOVERY_BATCH]
+            await asyncio.gather(*(RETRY.copy()(self.wake, order_id) for order_id in chunk))
+
+    def passivate_idle(self) -> None:
+        """Forget the orders that nobody works on; the journal has them."""
+        horizon = asyncio.get_running_loop().time() - self._passivate_after_s
+        for activation in list(self._live.values()):
+            if activation.touched <= horizon:
+                self._passivate(activation)
+
+    # --- activation ---------------------------------------------------------------------------
+
+    def _activate(self, order_id: str) -> Activation:
+        activation = self._live.get(order_id)
+        if activation is None:
+            activation = self._live[order_id] = Activation(order_id)
+        activation.touched = asyncio.get_running_loop().time()
+        return activation
+
+    def _passivate(self, activation: Activation) -> None:
+        if not activation.busy:
+            self._live.pop(activation.order_id, None)
+
+    async def _load(self, activation: Activation) -> None:
+        history = await self._journal.load(activation.order_id)
+        activation.order = order = fold(history.events)
+        activation.private = history.private
+        activation.loaded = True
+        if order is not None:
+            unconfirmed = history.ticket_version is not None
+            activation.ticket_acknowledged = 0 if unconfirmed else order.ticket_version
+            self._follow_up(activation)
+
+    # --- commands -----------------------------------------------------------------------------
+
+    async def _execute(self, activation: Activation, command: cmd.Command) -> bool:
+        """Run a command in the order's mailbox; return whether it caused any event."""
+        async with activation.mailbox:
+            remembered = activation.loaded
+            # A new order is not looked up first: its append finds out if there is one already.
+            if not remembered and not isinstance(command, cmd.PlaceOrder):
+                await self._load(activation)
+            try:
+                return await self._decide_and_append(activation, command)
+            except Rejected:
+                if not remembered:
+                    raise
+                # A "no" from memory might come from a state that another incarnation left behind.
+                await self._load(activation)
+                return await self._decide_and_append(activation, command)
+            finally:
+                if activation.order is None:
+                    self._live.pop(activation.order_id, None)
+
+    async def _decide_and_append(self, activation: Activation, command: cmd.Command) -> bool:
+        while True:
+            order = activation.order
+            now = datetime.now(UTC)
+            at = now if order is None else max(now, order.last_at)
+            events = decide(order, command, at)
+            if not events:
+                return False
+            version = 0 if order is None else order.version
+            stored = tuple(
+                ev.StoredEvent(activation.order_id, version + n, event, at, command.id)
+                for n, event in enumerate(events, start=1)
+            )
+            try:
+                await self._append(activation, command, stored)
+            except Conflict:  # another incarnation was first: decide again on what it left
+                await self._load(activation)
+            else:
+                return True
+
+    async def _append(
+        self, activation: Activation, command: cmd.Command, stored: tuple[ev.StoredEvent, ...]
+    ) -> None:
+        evolved = fold(stored, activation.order)
+        assert evolved is not None
+        acknowledged = activation.ticket_acknowledged
+        private = _private_after(activation.private, command, stored)
+        placing = command.private if isinstance(command, cmd.PlaceOrder) else None
+        new_token = private.payment_token or ""
+        token_moved = placing is None and new_token != (activation.private.payment_token or "")
+        unconfirmed = evolved.ticket_version > acknowledged
+        append = Append(
+            order_id=evolved.order_id,
+            expected_version=evolved.version - len(stored),
+            events=stored,
+            due_at=due_at(evolved, acknowledged),
+            ticket_version=evolved.ticket_version if unconfirmed else None,
+            private=placing,
+            token=new_token if token_moved else None,
+            erase=isinstance(command, cmd.EraseCustomer),
+        )
+        try:
+            await self._journal.append(append)
+        except Unavailable:
+            activation.loaded = False  # stored or not: only the journal knows
+            raise
+        # crash here: the events are durable; recovery derives the same next steps from them
+        activation.order, activation.private, activation.loaded = evolved, private, True
+        self._committed()
+        self._follow_up(activation)
+
+    def _follow_up(self, activation: Activation) -> None:
+        """After any change: wake those who wait, keep the deadline, start what comes next."""
+        activation.wake()
+        order = activation.order
+        assert order is not None
+        unpaid = order.status is OrderStatus.PLACED
+        self.set_deadline(order.order_id, order.payment_due if unpaid else None)
+        for step in activation.outstanding():
+            if step not in activation.running:
+                activation.running.add(step)
+                self._spawn(self._run_step(activation, step))
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _wait(self, activation: Activation, command_id: str, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        expiry = loop.time() + seconds
+        while not _is_answered(activation, command_id):
+            waiter: asyncio.Future[None] = loop.create_future()
+            activation.waiters.append(waiter)
+            timer = loop.call_at(expiry, activation.wake)
+            await waiter
+            timer.cancel()
+            if loop.time() >= expiry:
+                return
+
+    # --- steps and deadlines ------------------------------------------------------------------
+
+    async def _run_step(self, activation: Activation, step: Step) -> None:
+        try:
+            async for attempt in RETRY.copy():
+                with attempt:
+                    await self._try_step(activation, step)
+        finally:
+            activation.running.discard(step)
+            if activation.order is not None and activation.order.finished:
+                self._passivate(activation)
+
+    async def _try_step(self, activation: Activation, step: Step) -> None:
+        order = activation.order
+        if order is None or step not in activation.outstanding():
+            return
+        outcome = await self._steps.perform(step, order, activation.private)
+        # crash here: the participant did it and nobody wrote it down; the repeat finds it done
+        if isinstance(step, UpdateTicket):
+            await self._acknowledge(activation, step.version)
+        elif outcome is not None:
+            await self._execute(activation, outcome)
+
+    async def _acknowledge(self, activation: Activation, ticket_version: int) -> None:
+        async with activation.mailbox:
+            order = activation.order
+            if order is None or order.ticket_version > ticket_version:
+                return  # the ticket moved on meanwhile; that update's own answer counts
+            due = due_at(order, ticket_version)
+            try:
+                await self._journal.append(Append(order.order_id, order.version, (), due))
+            except Conflict:
+                await self._load(activation)
+                return
+            activation.ticket_acknowledged = ticket_version
+            self._follow_up(activation)
+
+    def set_deadline(self, order_id: str, at: datetime | None) -> None:
+        """Cancel the order at `at` unless it is paid by then; None: it no longer matters."""
+        timer = self._deadlines.pop(order_id, None)
+        if timer is not None:
+            timer.cancel()
+        if at is not None:
+            delay = max(0.0, (at - datetime.now(UTC)).total_seconds())
+            loop = asyncio.get_running_loop()
+            self._deadlines[order_id] = loop.call_later(delay, self._expire, order_id)
+
+    def _expire(self, order_id: str) -> None:
+        self._deadlines.pop(order_id, None)
+        command = cmd.ExpirePayment("")
+        self._spawn(RETRY.copy()(self._execute, self._activate(order_id), command))
+
+
+def _private_after(
+    private: PrivateData, command: cmd.Command, stored: tuple[ev.StoredEvent, ...]
+) -> PrivateData:
+    """Private data as it is once `stored` is: a token is forgotten when its attempt is final."""
+    match command:
+        case cmd.PlaceOrder(private=placed):
+            return placed
+        case cmd.PayOrder(token=token):
+            return replace(private, payment_token=token)
+        case cmd.EraseCustomer():
+            return replace(private, name=None, tel=None)
+    if any(isinstance(s.event, FINAL_PAYMENT_EVENTS) for s in stored):
+        return replace(private, payment_token=None)
+    return private
+
+
+def _is_answered(activation: Activation, command_id: str) -> bool:
+    """Whether nothing is outstanding that the sender of this command waits for."""
+    order = activation.order
+    if order is None:
+        return False
+    attempt = _attempt_status(order, command_id)
+    if attempt is not None and order.command_ids[0][0] != command_id:
+        return attempt != PaymentStatus.PENDING
+    return is_settled(order) and not activation.outstanding()
+
+
+def _attempt_status(order: Order, command_id: str) -> str | None:
+    for attempt in order.attempts:
+        if attempt.command_id == command_id:
+            return attempt.status
+    return None
+
+
+def _reply(activation: Activation, command_id: str, replayed: bool) -> OrderReply:
+    order = activation.order
+    assert order is not None
+    return OrderReply(
+        detail=to_json(detail(order, activation.private)),
+        version=order.version,
+        order_status=order.status,
+        settled=is_settled(order),
+        replayed=replayed,
+        attempt=_attempt_status(order, command_id),
+    )

@@ -1,0 +1,33 @@
+"""Pages of a list, with an opaque cursor that stays right while rows are added."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from actors.domain.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items of a list; `next_cursor` asks for those that follow, None at the end."""
+
+    items: list[Any]
+    next_cursor: str | None
+
+
+def encode_cursor(*key: int | str) -> str:
+    """Return a cursor for the sort key of a page's last item."""
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(key)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *types: type) -> tuple[Any, ...]:
+    """Return the sort key in a cursor; raises `Invalid` for one that was not made here."""
+    try:
+        data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        key = msgspec.msgpack.decode(data, type=tuple[types])  # type: ignore[valid-type]
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise Invalid("invalid_cursor", "This cursor was not made by this list.", "/cursor") from error
+    return tuple(key)

@@ -1,0 +1,169 @@
+"""What the payment service knows of each order's money, and the only way it changes.
+
+Knows no provider. A change is a pure function of the payment, applied inside a group-committed
+write transaction, so whatever is decided is decided on the latest state of the database.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.batching import Batcher
+from actors.database import Database
+from actors.domain.values import PaymentStatus
+from actors.journal_tables import to_micros
+from actors.messages import ChargeRequest
+from actors.payment_tables import metadata, payments
+
+PENDING, APPROVED = PaymentStatus.PENDING, PaymentStatus.APPROVED
+DECLINED, CANCELED = PaymentStatus.DECLINED, PaymentStatus.CANCELED
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """The money of one order; as created, nobody has asked for any.
+
+    The order asks for attempt n+1 only once attempt n was declined, so `attempts` and the status
+    of the last one tell all. Times are microseconds since 1970.
+    """
+
+    order_id: str
+    payment_id: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+    status: str = PENDING
+    attempts: int = 0
+    refused: bool = False
+    created_at: int = 0
+    approved_at: int | None = None
+    canceled_at: int | None = None
+
+    def outcome_of(self, attempt: int) -> str | None:
+        """Return how an attempt ended; None while it is open, or while a refund is unfinished."""
+        if self.refused:
+            return self.status if self.status in (DECLINED, CANCELED) else None
+        if attempt < self.attempts:
+            return DECLINED
+        # A paid order answers APPROVED to any attempt: it is never charged twice.
+        decided = self.status == APPROVED or attempt == self.attempts
+        return self.status if decided and self.status != PENDING else None
+
+    def charged(self, request: ChargeRequest, status: str, now: int) -> "Payment":
+        """Return the payment once the provider said `status` to a charge; PENDING: nothing yet.
+
+        Behind the tombstone an approval is not recorded: its charge has to be undone.
+        """
+        payment = self if self.payment_id else self._identified(request, now)
+        if payment.outcome_of(request.attempt) is not None:
+            return payment
+        if payment.refused and (status != DECLINED or payment.status == APPROVED):
+            return payment
+        return replace(
+            payment,
+            # The provider refuses a key that it knows as cancelled: nothing was charged.
+            status=DECLINED if status == CANCELED else status,
+            attempts=max(payment.attempts, request.attempt),
+            approved_at=now if status == APPROVED else None,
+        )
+
+    def refuse(self, attempts: int, now: int) -> "Payment":
+        """Return the payment with its tombstone, where the order asked for `attempts` charges.
+
+        It is PENDING if it has to be assumed that one of them went through.
+        """
+        if self.refused and attempts <= self.attempts:
+            return self
+        unknown = attempts > self.attempts and self.status != APPROVED
+        return replace(
+            self,
+            status=PENDING if unknown else self.status,
+            attempts=max(attempts, self.attempts),
+            refused=True,
+            created_at=self.created_at or now,
+        )
+
+    def refunded(self, now: int) -> "Payment":
+        """Return the payment once no charge is left at the provider."""
+        if self.status in (DECLINED, CANCELED):
+            return self
+        return replace(self, status=CANCELED, canceled_at=now)
+
+    def _identified(self, request: ChargeRequest, now: int) -> "Payment":
+        return replace(
+            self,
+            payment_id=f"pay_{uuid4().hex}",
+            amount=request.amount,
+            currency=request.currency,
+            created_at=now,
+        )
+
+
+Change = Callable[[Payment], Payment]
+_NAMES = tuple(field.name for field in fields(Payment))
+_COLUMNS = tuple(payments.c[name] for name in _NAMES)
+
+
+class PaymentLedger:
+    """Reads and changes payments; every process that needs them opens its own."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url, metadata)
+        self._reads: Batcher[str, Payment] = Batcher(self._find_all)
+        self._changes: Batcher[tuple[str, Change], Payment] = Batcher(self._commit)
+
+    async def find(self, order_id: str) -> Payment:
+        """Return an order's payment; a blank one where nothing is known."""
+        return await self._reads.submit(order_id)
+
+    async def apply(self, order_id: str, change: Change) -> Payment:
+        """Change an order's payment durably and return it; `change` sees the latest state.
+
+        Raises `Unavailable` where the database cannot be written: then the change may or may not
+        have been made, and `change` may run again.
+        """
+        return await self._changes.submit((order_id, change))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.database.close()
+
+    async def _find_all(self, order_ids: list[str]) -> list[Payment]:
+        async with self.database.read() as connection:
+            known = await _load(connection, set(order_ids))
+        return [known.get(order_id) or Payment(order_id) for order_id in order_ids]
+
+    async def _commit(self, batch: list[tuple[str, Change]]) -> list[Payment]:
+        results: list[Payment] = []
+        async with self.database.write() as connection:
+            known = await _load(connection, {order_id for order_id, _ in batch})
+            changed: dict[str, Payment] = {}
+            for order_id, change in batch:
+                before = known.get(order_id) or Payment(order_id)
+                after = change(before)
+                if after is not before:
+                    known[order_id] = changed[order_id] = after
+                results.append(after)
+            if changed:
+                await self._store(connection, list(changed.values()))
+        return results
+
+    async def _store(self, connection: AsyncConnection, changed: list[Payment]) -> None:
+        statement = self.database.insert(payments)
+        new = {name: statement.excluded[name] for name in _NAMES if name != "order_id"}
+        upsert = statement.on_conflict_do_update(index_elements=["order_id"], set_=new)
+        rows = [{name: getattr(payment, name) for name in _NAMES} for payment in changed]
+        await connection.execute(upsert, rows)
+
+
+async def _load(connection: AsyncConnection, order_ids: set[str]) -> dict[str, Payment]:
+    rows = await connection.execute(select(*_COLUMNS).where(payments.c.order_id.in_(order_ids)))
+    return {row[0]: Payment(*row) for row in rows}
+
+
+def now_micros() -> int:
+    """Return the time now in microseconds since 1970."""
+    return to_micros(datetime.now(UTC))

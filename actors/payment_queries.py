@@ -1,0 +1,79 @@
+"""Reading payments: the payment service's own record, from its database alone."""
+
+from typing import Any
+
+from sqlalchemy import Row, Select, select, tuple_
+
+from actors.database import Database
+from actors.domain.errors import NotFound
+from actors.journal_tables import from_micros
+from actors.paging import Page, decode_cursor, encode_cursor
+from actors.payment_tables import metadata, payments
+
+# A row without a payment id is a tombstone, not a payment.
+_PAYMENTS = select(payments).where(payments.c.payment_id.is_not(None))
+
+
+class PaymentQueries:
+    """Reads payments while the payment actor may be dead. Raises `Unavailable` without database."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url, metadata)
+
+    async def page(
+        self,
+        order_id: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return payments of the HTTP contract's shape, newest first; times are datetimes.
+
+        Raises `Invalid` for a cursor that was not made here.
+        """
+        query = _matching(order_id, status)
+        if cursor is not None:
+            key = tuple_(payments.c.created_at, payments.c.order_id)
+            query = query.where(key < decode_cursor(cursor, int, str))
+        newest_first = query.order_by(payments.c.created_at.desc(), payments.c.order_id.desc())
+        async with self.database.read() as connection:
+            rows = (await connection.execute(newest_first.limit(limit + 1))).all()
+        shown = rows[:limit]
+        more = len(rows) > limit
+        next_cursor = encode_cursor(shown[-1].created_at, shown[-1].order_id) if more else None
+        return Page([_payment(row) for row in shown], next_cursor)
+
+    async def get(self, payment_id: str) -> dict[str, Any]:
+        """Return one payment; raises `NotFound` where there is none with this id."""
+        async with self.database.read() as connection:
+            query = _PAYMENTS.where(payments.c.payment_id == payment_id)
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound("payment_not_found", "There is no payment with this id.")
+        return _payment(row)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.database.close()
+
+
+def _matching(order_id: str | None, status: str | None) -> Select[Any]:
+    query = _PAYMENTS
+    if order_id is not None:
+        query = query.where(payments.c.order_id == order_id)
+    if status is not None:
+        query = query.where(payments.c.status == status)
+    return query
+
+
+def _payment(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "payment_id": row.payment_id,
+        "order_id": row.order_id,
+        "amount": row.amount,
+        "currency": row.currency,
+        "status": row.status,
+        "approved_at": None if row.approved_at is None else from_micros(row.approved_at),
+        "canceled_at": None if row.canceled_at is None else from_micros(row.canceled_at),
+        "attempts": row.attempts,
+    }

@@ -1,0 +1,102 @@
+"""The store service: takes tickets in, follows their orders, and keeps menus and opening state.
+
+Pictures of its data are read without it, through `store_queries`.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import ray
+from sqlalchemy import insert, select
+
+from actors import demo_stores
+from actors.addressing import get_or_create
+from actors.batching import Batcher
+from actors.database import Database
+from actors.domain.errors import NotFound
+from actors.exchange import Exchange, Frame
+from actors.installation import Installation
+from actors.store_books import load, save
+from actors.store_tables import menu_items, metadata, stores
+from actors.tickets import Books, StoreMessage, StoreReply, decide
+
+
+def utc_now() -> datetime:
+    """Return the aware time of this machine's clock."""
+    return datetime.now(UTC)
+
+
+class StoreService:
+    """The store without Ray. Several of them on one database are safe, as two systems would be.
+
+    Everything is decided inside a write transaction, on rows that were read in it; all messages
+    that wait share one, in the order in which they arrived.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database = Database(url, metadata)
+        self._clock = clock
+        self._batches: Batcher[StoreMessage, StoreReply] = Batcher(self._commit)
+
+    async def create(self) -> None:
+        """Create the tables that are missing, and the demo stores where there is no store."""
+        await self._database.create_tables()
+        async with self._database.write() as connection:
+            if await connection.scalar(select(stores.c.store_id).limit(1)) is None:
+                await connection.execute(insert(stores), demo_stores.store_rows())
+                await connection.execute(insert(menu_items), demo_stores.menu_rows())
+
+    async def handle(self, message: StoreMessage) -> StoreReply:
+        """Carry out a message durably and return its reply; repeating it changes nothing.
+
+        Raises `NotFound` for a change of an unknown store or menu item, or `Unavailable` where
+        the outcome is unknown.
+        """
+        return await self._batches.submit(message)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._database.close()
+
+    async def _commit(self, batch: Sequence[StoreMessage]) -> list[Any]:
+        async with self._database.write() as connection:
+            now = self._clock()  # after the lock, so that times follow the order of the tickets
+            found = await load(connection, batch)
+            books = found.copy()
+            answers = [_answer(books, message, now) for message in batch]
+            await save(connection, self._database, found, books)
+        return answers
+
+
+def _answer(books: Books, message: StoreMessage, now: datetime) -> StoreReply | NotFound:
+    try:
+        return decide(books, message, now)
+    except NotFound as error:
+        return error  # one message's answer; the others' stand
+
+
+class StoreActor:
+    """The store service as a Ray actor, one an installation."""
+
+    async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
+        self._service = StoreService(installation.settings.url("stores"))
+        await self._service.create()
+        self._exchange = Exchange(self._service.handle)
+
+    async def exchange(self, caller: str, requests: list[Frame]) -> list[Frame]:
+        """Take requests in, and home whatever replies are ready; see `actors.exchange`."""
+        return await self._exchange(caller, requests)
+
+    async def describe(self) -> dict[str, Any]:
+        """Return what an operator wants to know: the process id."""
+        return {"pid": os.getpid()}
+
+
+_RemoteStoreActor = ray.remote(StoreActor)
+
+
+def store_actor(installation: Installation) -> Any:
+    """Return the handle of the store actor, created where it is missing. Blocks."""
+    return get_or_create(_RemoteStoreActor, "store", installation)

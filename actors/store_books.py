@@ -1,0 +1,116 @@
+"""Loads the rows that a batch of messages concerns, and saves those that it changed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import asdict
+from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.database import Database
+from actors.messages import (
+    MenuItemChange,
+    TicketCancellation,
+    TicketRequest,
+    TicketUpdate,
+)
+from actors.store_tables import menu_items, stores, tickets
+from actors.tickets import Books, MenuRow, StoreMessage, StoreRow, Ticket
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+_TICKET_COLUMNS = [tickets.c[name] for name in Ticket.__struct_fields__]
+_STORE_COLUMNS = [stores.c[name] for name in StoreRow.__struct_fields__]
+_MENU_COLUMNS = [menu_items.c[name] for name in MenuRow.__struct_fields__]
+_STORE_CHANGES = ("open", "capacity", "queued", "ready", "number_day", "last_number")
+_MENU_CHANGES = ("price", "sold_out")
+_TICKET_CHANGES = ("status", "version", "customer_name", "updated_at")
+
+_UPDATE_STORE = (
+    update(stores)
+    .where(stores.c.store_id == bindparam("key"))
+    .values({name: bindparam(f"new_{name}") for name in _STORE_CHANGES})
+)
+_UPDATE_MENU_ITEM = (
+    update(menu_items)
+    .where(menu_items.c.store_id == bindparam("key"), menu_items.c.menu_id == bindparam("item"))
+    .values({name: bindparam(f"new_{name}") for name in _MENU_CHANGES})
+)
+
+
+async def load(connection: AsyncConnection, messages: Sequence[StoreMessage]) -> Books:
+    """Return the rows that the messages concern, with two queries, however many they are."""
+    books = Books()
+    order_ids = {
+        message.order_id
+        for message in messages
+        if isinstance(message, TicketRequest | TicketUpdate | TicketCancellation)
+    }
+    if order_ids:
+        mine = select(*_TICKET_COLUMNS).where(tickets.c.order_id.in_(order_ids))
+        for row in await connection.execute(mine):
+            books.tickets[row.order_id] = Ticket(*row)
+    # An update does not name its store; its ticket does.
+    store_ids = {ticket.store_id for ticket in books.tickets.values()}
+    store_ids |= {m.store_id for m in messages if not isinstance(m, TicketUpdate)}
+    if store_ids:
+        await _load_stores(connection, books, store_ids, _menu_ids(messages))
+    return books
+
+
+async def _load_stores(
+    connection: AsyncConnection, books: Books, store_ids: set[str], menu_ids: set[str]
+) -> None:
+    asked = and_(menu_items.c.store_id == stores.c.store_id, menu_items.c.menu_id.in_(menu_ids))
+    query = (
+        select(*_STORE_COLUMNS, *_MENU_COLUMNS)
+        .select_from(stores.outerjoin(menu_items, asked))
+        .where(stores.c.store_id.in_(store_ids))
+    )
+    width = len(_STORE_COLUMNS)
+    for row in await connection.execute(query):
+        store = StoreRow(*row[:width])
+        books.stores[store.store_id] = store
+        if row.menu_id is not None:
+            books.menu[store.store_id, row.menu_id] = MenuRow(*row[width:])
+
+
+def _menu_ids(messages: Sequence[StoreMessage]) -> set[str]:
+    menu_ids = {m.menu_id for m in messages if isinstance(m, MenuItemChange)}
+    for message in messages:
+        if isinstance(message, TicketRequest):
+            menu_ids.update(line.menu_id for line in message.lines)
+    return menu_ids
+
+
+async def save(connection: AsyncConnection, database: Database, found: Books, books: Books) -> None:
+    """Write what differs between `found` and `books`, one statement a table."""
+    entered = [asdict(ticket) for ticket in _changed(found.tickets, books.tickets)]
+    if entered:
+        statement = database.insert(tickets)
+        new = {name: statement.excluded[name] for name in _TICKET_CHANGES}
+        upsert = statement.on_conflict_do_update(index_elements=["order_id"], set_=new)
+        await connection.execute(upsert, entered)
+    moved = [
+        {"key": store.store_id, **_new(store, _STORE_CHANGES)}
+        for store in _changed(found.stores, books.stores)
+    ]
+    if moved:
+        await connection.execute(_UPDATE_STORE, moved)
+    menu = [
+        {"key": item.store_id, "item": item.menu_id, **_new(item, _MENU_CHANGES)}
+        for item in _changed(found.menu, books.menu)
+    ]
+    if menu:
+        await connection.execute(_UPDATE_MENU_ITEM, menu)
+
+
+def _changed(found: Mapping[Key, Value], now: Mapping[Key, Value]) -> list[Value]:
+    # Rows are immutable: what was changed is another object.
+    return [value for key, value in now.items() if found.get(key) is not value]
+
+
+def _new(row: Struct, names: Sequence[str]) -> dict[str, Any]:
+    return {f"new_{name}": getattr(row, name) for name in names}

@@ -1,0 +1,175 @@
+"""Stores, menus and tickets, read from the database alone: no store actor need be alive."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, Select, or_, select
+
+from actors.batching import Batcher
+from actors.database import Database
+from actors.domain.errors import Invalid, NotFound
+from actors.domain.values import PickupStatus
+from actors.journal_tables import from_micros
+from actors.paging import Page, decode_cursor, encode_cursor
+from actors.store_tables import menu_items, metadata, stores, tickets
+from actors.tickets import StoreRow
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """What an order line takes from the menu; `price` is in the store's minor unit."""
+
+    name: str
+    price: int
+    sold_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a store sells at this moment, by menu id, and whether it takes another order."""
+
+    store_id: str
+    currency: str
+    open: bool
+    full: bool
+    items: dict[str, MenuItem]
+
+
+class StoreQueries:
+    """Read access to the store service's database. Every process opens its own."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url, metadata)
+        self._offers: Batcher[str, Offer] = Batcher(self._load_offers)
+
+    async def offer(self, store_id: str) -> Offer:
+        """Return what the store sells; calls that wait share two queries.
+
+        Raises `Invalid` (`unknown_store`) where there is no such store.
+        """
+        return await self._offers.submit(store_id)
+
+    async def stores(self) -> list[dict[str, Any]]:
+        """Return all stores by id, each as `store` does."""
+        rows = await self._all(select(stores).order_by(stores.c.store_id))
+        return [_store(row) for row in rows]
+
+    async def store(self, store_id: str) -> dict[str, Any]:
+        """Return a store with its queue and the wait, in seconds, of an order placed now.
+
+        Raises `NotFound`.
+        """
+        rows = await self._all(select(stores).where(stores.c.store_id == store_id))
+        if not rows:
+            raise NotFound("store_not_found", "There is no store with this id.")
+        return _store(rows[0])
+
+    async def menu(self, store_id: str) -> list[dict[str, Any]]:
+        """Return the store's menu in the order of the board; prices in the minor unit.
+
+        Raises `NotFound`.
+        """
+        currency = (await self.store(store_id))["currency"]
+        mine = select(menu_items).where(menu_items.c.store_id == store_id)
+        rows = await self._all(mine.order_by(menu_items.c.sort_order))
+        return [
+            {
+                "menu_id": row.menu_id,
+                "name": row.name,
+                "price": row.price,
+                "currency": currency,
+                "sold_out": row.sold_out,
+            }
+            for row in rows
+        ]
+
+    async def tickets(
+        self,
+        store_id: str | None = None,
+        status: str | None = None,
+        order_id: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return tickets, oldest first; only those that match what is given.
+
+        Raises `Invalid` for a cursor that was not made by this list.
+        """
+        query = select(tickets).where(_is_no_tombstone()).order_by(tickets.c.seq)
+        filters = {"store_id": store_id, "status": status, "order_id": order_id}
+        for name, value in filters.items():
+            if value is not None:
+                query = query.where(tickets.c[name] == value)
+        if cursor is not None:
+            (seq,) = decode_cursor(cursor, int)
+            query = query.where(tickets.c.seq > seq)
+        rows = await self._all(query.limit(limit + 1))
+        more = len(rows) > limit
+        items = [_ticket(row) for row in rows[:limit]]
+        return Page(items, encode_cursor(rows[limit - 1].seq) if more else None)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._database.close()
+
+    async def _all(self, query: Select[Any]) -> list[Row[Any]]:
+        async with self._database.read() as connection:
+            return list(await connection.execute(query))
+
+    async def _load_offers(self, store_ids: list[str]) -> list[Any]:
+        wanted = set(store_ids)
+        async with self._database.read() as connection:
+            found = await connection.execute(select(stores).where(stores.c.store_id.in_(wanted)))
+            offers = {row.store_id: _offer(row) for row in found}
+            mine = select(menu_items).where(menu_items.c.store_id.in_(set(offers)))
+            for row in await connection.execute(mine):
+                item = MenuItem(row.name, row.price, row.sold_out)
+                offers[row.store_id].items[row.menu_id] = item
+        unknown = Invalid("unknown_store", "There is no store with this id.", "/store_id")
+        return [offers.get(store_id, unknown) for store_id in store_ids]
+
+
+def _is_no_tombstone() -> Any:
+    # What was cancelled before it came has no number, and was never work for anybody.
+    return or_(tickets.c.status != PickupStatus.CANCELED, tickets.c.number.is_not(None))
+
+
+def _offer(row: Row[Any]) -> Offer:
+    return Offer(row.store_id, row.currency, row.open, _rules(row).full, {})
+
+
+def _store(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "store_id": row.store_id,
+        "name": row.name,
+        "time_zone": row.time_zone,
+        "currency": row.currency,
+        "open": row.open,
+        "capacity": row.capacity,
+        "queue_length": row.queued,
+        "estimated_wait_s": _rules(row).estimated_wait_s,
+    }
+
+
+def _rules(row: Row[Any]) -> StoreRow:
+    return msgspec.convert(row, StoreRow, from_attributes=True)
+
+
+def _ticket(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "order_id": row.order_id,
+        "store_id": row.store_id,
+        "number": row.number,
+        "status": row.status,
+        "items": msgspec.json.decode(row.items),
+        "customer_name": row.customer_name,
+        "reason": row.reason,
+        "estimated_ready_at": _time(row.estimated_ready_at),
+        "opened_at": _time(row.opened_at),
+        "updated_at": _time(row.updated_at),
+    }
+
+
+def _time(micros: int | None) -> Any:
+    return None if micros is None else from_micros(micros)

@@ -1,0 +1,1 @@
+"""Everything wired together: bootstrap, the `siren` command, and what a cluster needs."""

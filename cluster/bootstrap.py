@@ -1,0 +1,129 @@
+"""The one place that wires everything: databases, Ray, actors, gateway."""
+
+import asyncio
+import ipaddress
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import ray
+from ray import serve
+
+from actors.addressing import NAMESPACE
+from actors.domain.errors import SirenError
+from actors.installation import Installation
+from actors.journal import Journal
+from actors.order_actor import order_host
+from actors.payment_actor import payment_actor
+from actors.settings import Settings
+from actors.store_actor import StoreService, store_actor
+from cluster.data_folder import DataFolder
+from cluster.environment import port_is_free
+from readmodel.projector import projection_actor
+from readmodel.tables import create_tables
+from serve_app.gateway import deployment
+
+APPLICATION = "siren"
+Report = Callable[[str], None]
+
+
+def check(settings: Settings) -> None:
+    """Refuse what cannot be safe or cannot work; raises `SirenError` with one clear sentence."""
+    if settings.database_url and not settings.database_url.startswith("postgresql+asyncpg://"):
+        detail = "SIREN_DATABASE_URL must look like postgresql+asyncpg://user@host/name"
+        raise SirenError("wrong_database_url", detail)
+    if not _is_loopback(settings.host):
+        detail = (
+            f"refusing to listen on {settings.host}: without authentication, "
+            "which is not configured, only loopback addresses are safe"
+        )
+        raise SirenError("not_loopback", detail)
+    if not port_is_free(settings.host, settings.port):
+        detail = f"port {settings.port} on {settings.host} is taken; choose another with --port"
+        raise SirenError("port_taken", detail)
+
+
+async def prepare_databases(settings: Settings) -> Installation:
+    """Create what is missing in the databases, and return the installation that they hold.
+
+    Raises `SirenError` where the journal was written by a newer version.
+    """
+    journal = Journal(settings.url("journal"))
+    store = StoreService(settings.url("stores"))
+    try:
+        await journal.create()
+        secret = await journal.remember("secret", secrets.token_hex(32))
+        order_hosts = await journal.remember("order_hosts", str(settings.order_hosts))
+        await store.create()
+        await create_tables(settings.url("readmodel"))
+    finally:
+        await journal.close()
+        await store.close()
+    return Installation(settings, bytes.fromhex(secret), int(order_hosts))
+
+
+def start_actors(installation: Installation) -> None:
+    """Create all actors that are missing, and wait until they answer."""
+    creations: list[Callable[[], object]] = [
+        lambda: projection_actor(installation),
+        lambda: payment_actor(installation),
+        lambda: store_actor(installation),
+        *(
+            lambda host=host: order_host(installation, projection_actor, host)  # type: ignore[misc]
+            for host in range(installation.order_hosts)
+        ),
+    ]
+    with ThreadPoolExecutor(len(creations)) as threads:
+        actors = list(threads.map(lambda create: create(), creations))
+    ray.get([actor.describe.remote() for actor in actors])  # type: ignore[attr-defined]
+
+
+def start_gateway(installation: Installation) -> None:
+    """Deploy the gateway, and wait until it answers."""
+    settings = installation.settings
+    serve.start(http_options={"host": settings.host, "port": settings.port})
+    serve.run(deployment(installation), name=APPLICATION, route_prefix="/")
+
+
+@contextmanager
+def running(settings: Settings, report: Report) -> Iterator[Installation]:
+    """Run the whole system on this machine for as long as the block lasts.
+
+    `report` gets a line for each step of the start. Raises `SirenError` where the system cannot be
+    started safely.
+    """
+    check(settings)
+    with DataFolder(settings.data_dir) as folder:
+        report("preparing the databases")
+        installation = asyncio.run(prepare_databases(settings))
+        report("starting Ray")
+        context = ray.init(
+            address="local",
+            namespace=NAMESPACE,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="warning",
+        )
+        try:
+            folder.tell(
+                ray=context.address_info["gcs_address"],
+                url=f"http://{settings.host}:{settings.port}",
+            )
+            report("starting actors and gateway")
+            with ThreadPoolExecutor(1) as thread:
+                actors = thread.submit(start_actors, installation)
+                start_gateway(installation)
+                actors.result()
+            yield installation
+        finally:
+            ray.shutdown(wait_for_processes=True)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,95 @@
+"""The data folder of an embedded system: made, checked and locked, so that one system has it."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from actors.domain.errors import SirenError
+
+LOCK_NAME = "siren.lock"
+
+
+class DataFolder:
+    """Holds the lock of a data folder for as long as this process lives, however it ends.
+
+    The kernel releases the lock with the process, so a crash leaves nothing to clean up. The lock
+    file tells who holds it and where the system answers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self._lock: int | None = None
+
+    def acquire(self) -> None:
+        """Make and lock the folder.
+
+        Raises `SirenError` where it cannot be written, or is held by another process.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            detail = f"the data folder {self.path} is not writable: {error.strerror}"
+            raise SirenError("data_folder_not_writable", detail) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = read_holder(self.path).get("pid", "unknown")
+            os.close(self._lock)
+            self._lock = None
+            detail = f"the data folder {self.path} is in use by process {holder}"
+            raise SirenError("data_folder_in_use", detail) from error
+        self.tell(pid=os.getpid())
+
+    def tell(self, **facts: object) -> None:
+        """Write who holds the lock, and where the system answers, into the lock file."""
+        assert self._lock is not None
+        text = json.dumps({**read_holder(self.path), **facts}) if facts else ""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, text.encode(), 0)
+
+    def release(self) -> None:
+        """Let the folder go."""
+        if self._lock is not None:
+            self.tell()
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def read_holder(path: Path) -> dict[str, Any]:
+    """Return what the holder of a data folder told; empty where nobody holds it."""
+    try:
+        facts = json.loads((path / LOCK_NAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a living process holds the folder."""
+    try:
+        lock = os.open(path / LOCK_NAME, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

@@ -1,0 +1,68 @@
+"""What Ray and Ray Serve read from the environment at import. Imports neither.
+
+Call `prepare` before anything imports Ray; every process that Ray starts inherits it.
+"""
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+SERVE = {
+    # HAProxy in front of the replicas, and user code on the request's own loop: on two cores a
+    # no-op route goes from 490 to about 3,000 requests a second.
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+}
+RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_DEDUP_LOGS": "0",
+    # Ray's own switch for "one machine only": the node's address becomes 127.0.0.1, and nothing
+    # but HAProxy and the replicas behind it listens on other interfaces.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+HAPROXY_PORTS = {
+    "RAY_SERVE_HAPROXY_METRICS_PORT": 9101,
+    "RAY_SERVE_HAPROXY_STATS_PORT": 8404,
+}
+
+
+def prepare() -> None:
+    """Set what is not set: whatever the user configured stays."""
+    for name, value in (SERVE | RAY).items():
+        os.environ.setdefault(name, value)
+
+
+def prepare_haproxy() -> None:
+    """Give this system's HAProxy files and ports of its own, so that two systems do not meet."""
+    folder = Path(tempfile.mkdtemp(prefix="siren-haproxy-"))
+    files = {
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": folder / "haproxy.cfg",
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": folder / "admin.sock",
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": folder,
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": folder / "server-state",
+    }
+    for name, path in files.items():
+        os.environ.setdefault(name, str(path))
+    for name, port in HAPROXY_PORTS.items():
+        os.environ.setdefault(name, str(port if port_is_free("0.0.0.0", port) else free_port()))
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Return whether somebody could listen on this address now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,1 @@
+"""The read side: order details folded from the journal. Written by the projector alone."""

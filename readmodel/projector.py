@@ -1,0 +1,149 @@
+"""The process that keeps the view up to date, and the rebuild that replaces it."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import ray
+
+from actors.addressing import get_or_create
+from actors.database import Database
+from actors.installation import Installation
+from actors.journal import Journal
+from readmodel.projection import Projection
+from readmodel.tables import SHADOW, create_shadow, open_database, swap
+
+POLL_S = 0.5
+"""A nudge is only a hint: without one, the journal is looked at this often."""
+PAUSE_S = 0.025
+"""Least time from one fold's start to the next one's: under load, they share commits."""
+REBUILD_BATCH = 5000
+
+logger = logging.getLogger("siren")
+
+
+async def rebuild(
+    journal: Journal, database: Database, progress: Callable[[int, int], None]
+) -> None:
+    """Fold the whole journal anew and put the result in the view's place.
+
+    The view stays readable, and a projector may go on meanwhile: nothing appended is missed.
+    `progress` gets the position reached and the journal's last position, after each batch. Raises
+    `UnknownEvent`, or `Conflict` where another rebuild was faster; the view is then as before.
+    """
+    shadow = await create_shadow(database)
+    projection = Projection(journal, database, shadow, SHADOW)
+    while True:
+        while await projection.fold_next(REBUILD_BATCH):
+            last_position = await journal.last_position()
+            progress(projection.position, last_position)
+        if await swap(database):
+            return
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a rebuild is."""
+
+    running: bool = False
+    position: int = 0
+    last_position: int = 0
+    error: str | None = None
+
+    def reached(self, position: int, last_position: int) -> None:
+        """Note the position reached."""
+        self.position, self.last_position = position, last_position
+
+
+class ProjectionActor:
+    """Folds the journal into the view for as long as it lives, and tells what keeps it from it."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._journal = Journal(installation.settings.url("journal"))
+        self._database = open_database(installation.settings.url("readmodel"))
+        self._projection = Projection(self._journal, self._database)
+        self._error: str | None = None
+        self._nudged = asyncio.Event()
+        self._loop = asyncio.create_task(self._keep_up())
+        self._rebuild = Progress()
+        self._rebuilding: asyncio.Task[None] | None = None
+
+    async def nudge(self) -> None:
+        """Hint that something was committed."""
+        self._nudged.set()
+
+    async def describe(self) -> dict[str, Any]:
+        """Return this process's id, the position reached, and what stops it or None.
+
+        `rebuild` is the last rebuild of this process: whether it runs, the position reached, the
+        journal's last position, and what stopped it or None.
+        """
+        return {
+            "pid": os.getpid(),
+            "position": self._projection.position,
+            "error": self._error,
+            "rebuild": asdict(self._rebuild),
+        }
+
+    async def rebuild(self) -> None:
+        """Start a rebuild unless one is running; `describe` tells how far it is."""
+        if not self._rebuild.running:
+            self._rebuild = Progress(running=True)
+            self._rebuilding = asyncio.create_task(self._run_rebuild())
+
+    async def close(self) -> None:
+        """Stop, and close all connections."""
+        tasks = [task for task in (self._loop, self._rebuilding) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._journal.close()
+        await self._database.close()
+
+    async def _keep_up(self) -> None:
+        while True:
+            self._nudged.clear()
+            await asyncio.gather(self._catch_up(), asyncio.sleep(PAUSE_S))
+            if self._error is not None:
+                await asyncio.sleep(POLL_S)  # nudges do not help here
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._nudged.wait(), POLL_S)
+
+    async def _catch_up(self) -> None:
+        try:
+            await self._projection.catch_up()
+        except Exception as error:  # noqa: BLE001 - it stays where it is, says why and tries again
+            reason = f"stopped after position {self._projection.position}: {_first_line(error)}"
+            if reason != self._error:
+                logger.error("the projection %s", reason)  # noqa: TRY400 - a trace each retry
+            self._error = reason
+        else:
+            self._error = None
+
+    async def _run_rebuild(self) -> None:
+        progress = self._rebuild
+        try:
+            await rebuild(self._journal, self._database, progress.reached)
+        except Exception as error:  # noqa: BLE001 - told by `describe`; the view is as it was
+            progress.error = _first_line(error)
+            logger.error("the rebuild failed: %s", progress.error)  # noqa: TRY400 - as above
+        finally:
+            progress.running = False
+
+
+def _first_line(error: Exception) -> str:
+    """Return what went wrong without a database's further lines, which may quote a row."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
+_RemoteProjectionActor = ray.remote(ProjectionActor)
+
+
+def projection_actor(installation: Installation) -> Any:
+    """Return the handle of the projection actor, created if missing. Blocks on Ray."""
+    return get_or_create(_RemoteProjectionActor, "projection", installation)

@@ -1,0 +1,160 @@
+"""Reading the view. Needs no actor: only the read model's database."""
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from actors.batching import Batcher
+from actors.domain.errors import Invalid
+from actors.paging import Page, decode_cursor, encode_cursor
+from readmodel.tables import LIVE, checkpoint, open_database, order_detail
+
+POLL_S = 0.05
+LARGEST_SEQ = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class DetailRow:
+    """One order of the view; `body` is the order detail, response-ready JSON."""
+
+    version: int
+    body: str
+
+
+class OrderDetails:
+    """Queries of the view. All raise `Unavailable` where its database cannot be read."""
+
+    def __init__(self, url: str) -> None:
+        self._database = open_database(url)
+        self._gets: Batcher[str, DetailRow | None] = Batcher(self._get_all)
+
+    async def get(self, order_id: str) -> DetailRow | None:
+        """Return one order, or None where the view has none."""
+        return await self._gets.submit(order_id)
+
+    async def page(
+        self,
+        customer_id: str | None = None,
+        store_id: str | None = None,
+        order_status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return the JSON bodies of up to `limit` orders that match all filters, newest first.
+
+        Orders placed while somebody turns pages shift nothing. Raises `Invalid` for a cursor that
+        was not made here.
+        """
+        filters = {"customer_id": customer_id, "store_id": store_id, "order_status": order_status}
+        query = select(order_detail.c.seq, order_detail.c.body)
+        query = query.order_by(order_detail.c.seq.desc()).limit(limit + 1)
+        for column, value in filters.items():
+            if value is not None:
+                query = query.where(order_detail.c[column] == value)
+        if cursor is not None:
+            query = query.where(order_detail.c.seq < _seq_in(cursor))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        more = encode_cursor(rows[limit - 1].seq) if len(rows) > limit else None
+        return Page([row.body for row in rows[:limit]], more)
+
+    async def position(self) -> int:
+        """Return the journal position that the view has reached; 0 before any."""
+        query = select(checkpoint.c.position).where(checkpoint.c.name == LIVE)
+        async with self._database.read() as connection:
+            return await connection.scalar(query) or 0
+
+    async def changed(self, order_ids: list[str], since: int) -> dict[str, DetailRow]:
+        """Return those of some orders that have changed after journal position `since`."""
+        c = order_detail.c
+        query = select(c.order_id, c.version, c.body)
+        query = query.where(c.order_id.in_(order_ids), c.position > since)
+        async with self._database.read() as connection:
+            rows = await connection.execute(query)
+            return {row.order_id: DetailRow(row.version, row.body) for row in rows}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._database.close()
+
+    async def _get_all(self, order_ids: list[str]) -> list[DetailRow | None]:
+        rows = await self.changed(order_ids, since=0)
+        return [rows.get(order_id) for order_id in order_ids]
+
+
+def _seq_in(cursor: str) -> int:
+    (seq,) = decode_cursor(cursor, int)
+    if not 0 <= seq <= LARGEST_SEQ:
+        raise Invalid("invalid_cursor", "This cursor was not made by this list.", "/cursor")
+    return int(seq)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Watch:
+    version: int
+    seen: asyncio.Future[DetailRow]
+
+
+class Watcher:
+    """Waits for changes of the view: one poll for all who wait in this process, none when idle."""
+
+    def __init__(self, details: OrderDetails) -> None:
+        self._details = details
+        self._watched: defaultdict[str, set[_Watch]] = defaultdict(set)
+        self._poll: asyncio.Task[None] | None = None
+
+    async def wait_beyond(self, order_id: str, version: int, timeout: float) -> DetailRow | None:
+        """Return the order as soon as the view has it in a version above `version`.
+
+        Returns None after `timeout` seconds without one. Raises `Unavailable` where the view
+        cannot be read.
+        """
+        watch = _Watch(version, asyncio.get_running_loop().create_future())
+        self._watched[order_id].add(watch)
+        try:
+            # Only after the watch stands: a change is seen by this look or by a later poll.
+            row = await self._details.get(order_id)
+            if row is not None and row.version > version:
+                return row
+            if self._poll is None:
+                self._poll = asyncio.create_task(self._poll_while_watched())
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(watch.seen, timeout)
+            return None
+        finally:
+            self._forget(order_id, watch)
+
+    def _forget(self, order_id: str, watch: _Watch) -> None:
+        self._watched[order_id].discard(watch)
+        if not self._watched[order_id]:
+            del self._watched[order_id]
+
+    async def _poll_while_watched(self) -> None:
+        reached = 0
+        try:
+            while self._watched:
+                position = await self._details.position()
+                if position != reached:
+                    await self._wake_those_behind(since=reached)
+                    reached = position
+                await asyncio.sleep(POLL_S)
+        except Exception as error:  # noqa: BLE001 - handed to all who wait, never swallowed
+            self._fail(error)
+        finally:
+            self._poll = None
+
+    async def _wake_those_behind(self, since: int) -> None:
+        rows = await self._details.changed(list(self._watched), since)
+        for order_id, row in rows.items():
+            for watch in self._watched.get(order_id, ()):
+                if row.version > watch.version and not watch.seen.done():
+                    watch.seen.set_result(row)
+
+    def _fail(self, error: Exception) -> None:
+        for watches in self._watched.values():
+            for watch in watches:
+                if not watch.seen.done():
+                    watch.seen.set_exception(error)

@@ -1,0 +1,479 @@
+"""The payment service charges once and undoes for good, whatever is repeated, lost or late.
+
+"Crash" is a fresh service on the same databases, at the state that the dead one left behind.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from itertools import permutations
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from actors import payment_actor
+from actors.codec import pack, unpack
+from actors.domain.errors import Unavailable
+from actors.installation import Installation
+from actors.messages import ChargeRequest, PaymentReply, RefundRequest
+from actors.payment_actor import PaymentActor, PaymentService
+from actors.payment_ledger import Payment, PaymentLedger
+from actors.provider import Charge, PaymentProvider, SimulatedProvider, charges
+from actors.settings import Settings
+
+Services = Callable[..., PaymentService]
+
+
+class Obstacle:
+    """A provider whose answers can be held back or made to fail, in front of the real one.
+
+    `asked` says that a charge was asked for. `before` and `after` hold it up before, or after, it
+    reaches the provider behind.
+    """
+
+    def __init__(self, behind: SimulatedProvider) -> None:
+        self._behind = behind
+        self.before, self.after, self.asked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.before.set()
+        self.after.set()
+        self.authorizations = 0
+        self.failing = False
+
+    async def authorize(self, key: str, amount: int, currency: str, token: str) -> Charge:
+        self.authorizations += 1
+        self._fail_if_told()
+        if token == "tok_held":
+            self.asked.set()
+            await self.before.wait()
+            token = "tok_approve"
+            charge = await self._behind.authorize(key, amount, currency, token)
+            self.asked.set()
+            await self.after.wait()
+            return charge
+        return await self._behind.authorize(key, amount, currency, token)
+
+    async def cancel(self, key: str) -> None:
+        self._fail_if_told()
+        await self._behind.cancel(key)
+
+    async def find(self, key: str) -> Charge | None:
+        return await self._behind.find(key)
+
+    def _fail_if_told(self) -> None:
+        if self.failing:
+            raise Unavailable("provider_unavailable", "told to fail")
+
+
+@pytest.fixture
+async def provider(database_url: str) -> AsyncIterator[SimulatedProvider]:
+    provider = SimulatedProvider(database_url.replace("test.db", "provider.db"))
+    await provider.database.create_tables()
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture
+def obstacle(provider: SimulatedProvider) -> Obstacle:
+    return Obstacle(provider)
+
+
+@pytest.fixture
+async def ledger(database_url: str) -> AsyncIterator[PaymentLedger]:
+    ledger = PaymentLedger(database_url)
+    await ledger.database.create_tables()
+    yield ledger
+    await ledger.close()
+
+
+@pytest.fixture
+async def services(
+    ledger: PaymentLedger, provider: SimulatedProvider, database_url: str
+) -> AsyncIterator[Services]:
+    """Make payment services that share nothing but their databases."""
+    del ledger  # it makes the tables
+    ledgers: list[PaymentLedger] = []
+
+    def service(
+        via: PaymentProvider = provider, *, timeout_s: float = 30, breaker_threshold: int = 5
+    ) -> PaymentService:
+        ledgers.append(PaymentLedger(database_url))
+        return PaymentService(
+            ledgers[-1],
+            via,
+            timeout_s=timeout_s,
+            breaker_threshold=breaker_threshold,
+            breaker_reset_s=60,
+        )
+
+    yield service
+    for opened in ledgers:
+        await opened.close()
+
+
+def charge(token: str = "tok_approve", attempt: int = 1, order_id: str = "o") -> ChargeRequest:
+    return ChargeRequest(order_id, attempt, 4500, "KRW", token)
+
+
+def refund(attempts: int = 1, order_id: str = "o") -> RefundRequest:
+    return RefundRequest(order_id, attempts)
+
+
+async def provider_says(provider: SimulatedProvider) -> dict[str, str]:
+    """Return the status of every key in the provider's own books."""
+    async with provider.database.read() as connection:
+        rows = await connection.execute(select(charges.c.key, charges.c.status))
+        return {row.key: row.status for row in rows}
+
+
+async def money_taken(provider: SimulatedProvider) -> int:
+    query = select(func.sum(charges.c.amount)).where(charges.c.status == "APPROVED")
+    async with provider.database.read() as connection:
+        return await connection.scalar(query) or 0
+
+
+async def once(ledger: PaymentLedger, holds: Callable[[Payment], bool]) -> Payment:
+    """Return the payment once a condition holds for it."""
+    async with asyncio.timeout(10):
+        while not holds(payment := await ledger.find("o")):
+            await asyncio.sleep(0.005)
+    return payment
+
+
+# --- charging ------------------------------------------------------------------------------------
+
+
+async def test_an_approved_charge_is_on_record_when_it_is_answered(
+    services: Services, provider: SimulatedProvider, ledger: PaymentLedger
+) -> None:
+    reply = await services().handle(charge())
+
+    payment = await ledger.find("o")
+    assert reply == PaymentReply(payment.payment_id, "APPROVED")
+    assert (payment.status, payment.amount, payment.attempts) == ("APPROVED", 4500, 1)
+    assert payment.approved_at is not None
+    assert await money_taken(provider) == 4500
+
+
+async def test_a_repeated_charge_gets_the_same_answer_without_asking_again(
+    services: Services, obstacle: Obstacle
+) -> None:
+    service = services(obstacle)
+    first = await service.handle(charge())
+
+    assert await service.handle(charge()) == first
+    assert await services(obstacle).handle(charge()) == first
+    assert obstacle.authorizations == 1
+
+
+async def test_a_repeat_joins_the_authorization_that_is_under_way(
+    services: Services, obstacle: Obstacle
+) -> None:
+    service = services(obstacle)
+    obstacle.before.clear()
+    asks = [asyncio.create_task(service.handle(charge("tok_held"))) for _ in range(3)]
+    await obstacle.asked.wait()
+    obstacle.before.set()
+
+    first, *others = await asyncio.gather(*asks)
+
+    assert others == [first, first]
+    assert obstacle.authorizations == 1
+
+
+async def test_two_systems_on_one_database_charge_once(
+    services: Services, provider: SimulatedProvider
+) -> None:
+    """As during a rolling upgrade."""
+    first, second = await asyncio.gather(services().handle(charge()), services().handle(charge()))
+    assert first == second
+    assert await money_taken(provider) == 4500
+
+
+async def test_a_caller_who_gives_up_does_not_stop_the_charge(
+    services: Services, obstacle: Obstacle, ledger: PaymentLedger
+) -> None:
+    obstacle.before.clear()
+    ask = asyncio.create_task(services(obstacle).handle(charge("tok_held")))
+    await obstacle.asked.wait()
+    ask.cancel()
+    obstacle.before.set()
+    await once(ledger, lambda payment: payment.status == "APPROVED")
+
+
+async def test_a_declined_order_can_be_paid_by_a_second_attempt(
+    services: Services, provider: SimulatedProvider, ledger: PaymentLedger
+) -> None:
+    service = services()
+    declined = await service.handle(charge("tok_decline"))
+    approved = await service.handle(charge("tok_approve", attempt=2))
+
+    assert (declined.status, approved.status) == ("DECLINED", "APPROVED")
+    assert declined.payment_id == approved.payment_id
+    assert (await ledger.find("o")).attempts == 2
+    assert await money_taken(provider) == 4500
+    late = await service.handle(charge("tok_decline"))
+    assert late == declined
+
+
+async def test_a_paid_order_is_not_charged_by_another_attempt(
+    services: Services, provider: SimulatedProvider
+) -> None:
+    service = services()
+    paid = await service.handle(charge())
+    assert await service.handle(charge(attempt=2)) == paid
+    assert await money_taken(provider) == 4500
+
+
+async def test_a_slow_charge_is_shown_as_pending_and_holds_nobody_up(
+    services: Services, obstacle: Obstacle, ledger: PaymentLedger
+) -> None:
+    service = services(obstacle)
+    obstacle.before.clear()
+    slow = asyncio.create_task(service.handle(charge("tok_held")))
+
+    fast = await service.handle(charge(order_id="another"))
+    pending = await once(ledger, lambda payment: payment.payment_id is not None)
+
+    assert fast.status == "APPROVED"
+    assert not slow.done()
+    assert (pending.status, pending.attempts, pending.approved_at) == ("PENDING", 1, None)
+    obstacle.before.set()
+    assert await slow == PaymentReply(pending.payment_id, "APPROVED")
+
+
+# --- a provider that fails -----------------------------------------------------------------------
+
+
+async def test_a_charge_whose_reply_was_lost_is_found_again(
+    services: Services, provider: SimulatedProvider, ledger: PaymentLedger
+) -> None:
+    service = services()
+    with pytest.raises(Unavailable):
+        await service.handle(charge("tok_lost_reply"))
+    assert (await ledger.find("o")).status == "PENDING"
+
+    assert (await service.handle(charge("tok_lost_reply"))).status == "APPROVED"
+    assert await money_taken(provider) == 4500
+
+
+async def test_a_silent_provider_counts_as_unavailable(
+    services: Services, obstacle: Obstacle, ledger: PaymentLedger
+) -> None:
+    obstacle.before.clear()
+    with pytest.raises(Unavailable) as silent:
+        await services(obstacle, timeout_s=0.01).handle(charge("tok_held"))
+
+    assert silent.value.code == "provider_timeout"
+    assert (await ledger.find("o")).status == "PENDING"
+
+
+async def test_the_circuit_opens_answers_at_once_and_closes_again(
+    services: Services, obstacle: Obstacle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    clock = SimpleNamespace(time=lambda: now)
+    monkeypatch.setattr("purgatory.domain.model.time", clock)
+    service = services(obstacle, breaker_threshold=2)
+    obstacle.failing = True
+    for order_id in ("a", "b"):
+        with pytest.raises(Unavailable):
+            await service.handle(charge(order_id=order_id))
+    assert await service.circuit() == "opened"
+
+    for request in (charge(), refund()):
+        with pytest.raises(Unavailable) as refused:
+            await service.handle(request)
+        assert refused.value.code == "circuit_open"
+    assert obstacle.authorizations == 2
+
+    now += 61
+    obstacle.failing = False
+    assert (await service.handle(charge(order_id="a"))).status == "APPROVED"
+    assert await service.circuit() == "closed"
+
+
+async def test_a_decline_is_no_failure_of_the_provider(services: Services) -> None:
+    service = services(breaker_threshold=1)
+    await service.handle(charge("tok_decline"))
+    assert await service.circuit() == "closed"
+
+
+# --- refunding -----------------------------------------------------------------------------------
+
+
+async def test_a_refund_undoes_the_charge_and_may_be_repeated(
+    services: Services, provider: SimulatedProvider, ledger: PaymentLedger
+) -> None:
+    service = services()
+    paid = await service.handle(charge())
+
+    refunded = await service.handle(refund())
+    payment = await ledger.find("o")
+
+    assert refunded == PaymentReply(paid.payment_id, "CANCELED")
+    assert payment.canceled_at is not None
+    assert await money_taken(provider) == 0
+    assert await service.handle(refund()) == refunded
+    assert await ledger.find("o") == payment
+
+
+async def test_a_charge_that_arrives_after_the_refund_is_refused(
+    services: Services, obstacle: Obstacle, ledger: PaymentLedger
+) -> None:
+    service = services(obstacle)
+    assert await service.handle(refund()) == PaymentReply(None, "CANCELED")
+
+    for attempt in (1, 2):
+        assert await service.handle(charge(attempt=attempt)) == PaymentReply(None, "CANCELED")
+    assert obstacle.authorizations == 0
+    assert (await ledger.find("o")).payment_id is None
+
+
+async def test_a_refund_after_a_decline_says_declined_and_refuses_what_comes(
+    services: Services, provider: SimulatedProvider, ledger: PaymentLedger
+) -> None:
+    service = services()
+    declined = await service.handle(charge("tok_decline"))
+
+    assert await service.handle(refund()) == declined
+    await service.handle(charge(attempt=2))
+
+    assert await money_taken(provider) == 0
+    assert (await ledger.find("o")).status == "DECLINED"
+
+
+@pytest.mark.parametrize("held_up", ["before", "after"])
+async def test_an_approval_that_races_the_refund_is_undone(
+    services: Services, obstacle: Obstacle, provider: SimulatedProvider, held_up: str
+) -> None:
+    """The charge is asked for by one system and undone by another, in either order."""
+    gate: asyncio.Event = getattr(obstacle, held_up)
+    gate.clear()
+    racing = asyncio.create_task(services(obstacle).handle(charge("tok_held")))
+    await obstacle.asked.wait()
+
+    refunded = await services().handle(refund())
+    gate.set()
+
+    assert (await racing).status == refunded.status == "CANCELED"
+    assert await money_taken(provider) == 0
+
+
+async def test_an_approval_undoes_itself_when_the_refund_could_not_reach_the_provider(
+    services: Services, obstacle: Obstacle, provider: SimulatedProvider, ledger: PaymentLedger
+) -> None:
+    service = services(obstacle)
+    obstacle.before.clear()
+    racing = asyncio.create_task(service.handle(charge("tok_held")))
+    await obstacle.asked.wait()
+    obstacle.failing = True
+    with pytest.raises(Unavailable):
+        await service.handle(refund())
+    obstacle.failing = False
+    obstacle.before.set()
+
+    assert (await racing).status == "CANCELED"
+    assert await money_taken(provider) == 0
+    assert (await ledger.find("o")).status == "CANCELED"
+
+
+async def test_whatever_the_order_of_repeats_a_refunded_order_is_not_charged(
+    services: Services, provider: SimulatedProvider, ledger: PaymentLedger
+) -> None:
+    service = services()
+    requests = {"c": charge, "r": refund}
+    for one_by_one in (True, False):
+        for index, order in enumerate(sorted(set(permutations("ccrr")))):
+            order_id = f"{one_by_one}-{index}"
+            calls: list[Any] = [
+                service.handle(requests[letter](order_id=order_id)) for letter in order
+            ]
+            if one_by_one:
+                replies = [await call for call in calls]
+            else:
+                replies = await asyncio.gather(*calls)
+            refunds = {r.status for r, letter in zip(replies, order, strict=True) if letter == "r"}
+            assert refunds == {"CANCELED"}
+            assert (await ledger.find(order_id)).status == "CANCELED"
+    assert await money_taken(provider) == 0
+
+
+# --- crashes -------------------------------------------------------------------------------------
+
+
+async def test_a_crash_between_charge_and_commit_is_healed_by_repeating_the_charge(
+    services: Services, provider: SimulatedProvider
+) -> None:
+    await provider.authorize("o:1", 4500, "KRW", "tok_approve")
+    assert (await services().handle(charge())).status == "APPROVED"
+    assert await money_taken(provider) == 4500
+
+
+async def test_a_crash_between_charge_and_commit_is_healed_by_a_refund(
+    services: Services, provider: SimulatedProvider
+) -> None:
+    """This service has never heard of the attempt; the order knows how many there were."""
+    await services().handle(charge("tok_decline"))
+    await provider.authorize("o:2", 4500, "KRW", "tok_approve")
+
+    assert (await services().handle(refund(attempts=2))).status == "CANCELED"
+    assert (await provider_says(provider))["o:2"] == "CANCELED"
+    assert await money_taken(provider) == 0
+
+
+@pytest.mark.parametrize("repeated", [charge(), refund()])
+async def test_a_crash_between_tombstone_and_cancel_is_healed_by_either_repeat(
+    services: Services,
+    provider: SimulatedProvider,
+    ledger: PaymentLedger,
+    repeated: ChargeRequest | RefundRequest,
+) -> None:
+    await services().handle(charge())
+    await ledger.apply("o", lambda payment: payment.refuse(1, now=1))
+
+    assert (await services().handle(repeated)).status == "CANCELED"
+    assert await provider_says(provider) == {"o:1": "CANCELED"}
+
+
+async def test_a_crash_between_cancel_and_commit_is_healed_by_the_repeated_refund(
+    services: Services, provider: SimulatedProvider, ledger: PaymentLedger
+) -> None:
+    await services().handle(charge())
+    await ledger.apply("o", lambda payment: payment.refuse(1, now=1))
+    await provider.cancel("o:1")
+
+    assert (await services().handle(refund())).status == "CANCELED"
+    assert (await ledger.find("o")).canceled_at is not None
+
+
+# --- the actor -----------------------------------------------------------------------------------
+
+
+async def test_the_actor_makes_its_tables_and_answers_exchanges(tmp_path: Path) -> None:
+    actor = PaymentActor.__new__(PaymentActor)
+    settings = Settings(data_dir=tmp_path)
+    await actor.__init__(Installation(settings, b"", order_hosts=1))  # type: ignore[misc]
+
+    replies = await actor.exchange("order-host:0", [(7, pack(charge()))])
+
+    assert [(number, unpack(reply).status) for number, reply in replies] == [(7, "APPROVED")]
+    assert (await actor.describe())["circuit"] == "closed"
+
+
+async def test_a_quick_approval_costs_a_single_commit(
+    services: Services, ledger: PaymentLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = []
+    monkeypatch.setattr(payment_actor, "PENDING_AFTER_S", 10)
+    commit = PaymentLedger.apply
+
+    async def counted(self: PaymentLedger, order_id: str, change: Any) -> Payment:
+        commits.append(order_id)
+        return await commit(self, order_id, change)
+
+    monkeypatch.setattr(PaymentLedger, "apply", counted)
+    await services().handle(charge())
+    assert commits == ["o"]
+    assert (await ledger.find("o")).status == "APPROVED"
