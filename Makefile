@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format install lock
+.PHONY: help run test bench lint format install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 
 test: lint ## Run every check and every test
 	$(BIN)/python -m pytest
+
+bench: $(INSTALLED) ## Load the system over HTTP and print its figures
+	$(BIN)/python -m tests.load
 
 lint: $(INSTALLED) ## Check style, types and who imports whom
 	$(BIN)/ruff check

@@ -1,10 +1,12 @@
 """Where things live: order id -> slot -> order host, and how a missing actor is created."""
 
+import os
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import ray
+
+from actors.installation import Installation
 
 NAMESPACE = "siren"
 SLOTS = 256
@@ -37,11 +39,13 @@ def get_or_create(actor_class: Any, name: str, *args: object) -> Any:
         namespace=NAMESPACE,
         lifetime="detached",
         get_if_exists=True,
-        max_restarts=-1,  # Ray starts the process again; the callers repeat what it had not answered
+        max_restarts=-1,  # Ray starts it again; callers repeat what it had not answered
         max_concurrency=MAX_CONCURRENCY,
         num_cpus=0,
     ).remote(*args)
 
 
-Connect = Callable[[], Any]
-"""Returns an actor's handle; may block."""
+def whereabouts(installation: Installation) -> dict[str, Any]:
+    """Return what every actor tells of itself: its process, its node, its installation."""
+    node = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    return {"pid": os.getpid(), "node": node, "installation": installation}

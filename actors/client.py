@@ -36,6 +36,7 @@ from readmodel.projector import projection_actor
 from readmodel.queries import OrderDetails, Watcher
 
 DEFAULT_WAIT_S = 2.0
+DESCRIBE_S = 5.0
 ANSWER_MARGIN_S = 5.0
 """How much longer than its `wait` a command may take before it counts as unavailable."""
 
@@ -307,10 +308,9 @@ def find_installation(address: str = "auto") -> Installation:
         if actor["namespace"] != NAMESPACE:
             continue
         with suppress(RayError, ValueError, KeyError):
-            handle = ray.get_actor(actor["name"], NAMESPACE)
-            installation: Installation = ray.get(handle.describe.remote(), timeout=5)[
-                "installation"
-            ]
+            handle: Any = ray.get_actor(actor["name"], NAMESPACE)
+            facts = ray.get(handle.describe.remote(), timeout=DESCRIBE_S)
+            installation: Installation = facts["installation"]
             return installation
     raise not_up
 

@@ -5,19 +5,33 @@ Owns what differs between SQLite and PostgreSQL, so that the services need not k
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import MetaData, Table, event, make_url, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from actors.domain.errors import Unavailable
 
+Result = TypeVar("Result")
+
 BUSY_TIMEOUT_MS = 10_000
+# Parameters hold names and phone numbers: they must not reach a log by way of an error.
+SQLITE_POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "hide_parameters": True}
 # SQLSTATEs that are no fault of the statement: connection, conflict, resources, operator, system,
 # and a standby that only reads.
 PASSING_STATES = ("08", "25006", "40", "53", "57", "58")
@@ -36,9 +50,15 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._lock_key = zlib.crc32(",".join(sorted(metadata.tables)).encode())
         self._write_turn = asyncio.Lock()
+        self._transactor: Engine | None = None
         if self.is_sqlite:
-            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", synchronous, pool_size=1)
-            self._reader = _sqlite_engine(url, "BEGIN", synchronous, pool_size=4)
+            self._writer = create_async_engine(url, **SQLITE_POOL)
+            self._reader = create_async_engine(url, **SQLITE_POOL | {"pool_size": 4})
+            self._transactor = create_engine(make_url(url).set(drivername="sqlite"), **SQLITE_POOL)
+            _configure_sqlite(self._writer.sync_engine, "BEGIN IMMEDIATE", synchronous)
+            _configure_sqlite(self._reader.sync_engine, "BEGIN", synchronous)
+            _configure_sqlite(self._transactor, "BEGIN IMMEDIATE", synchronous)
+            self._thread = ThreadPoolExecutor(1, "sqlite-transactions")
         else:
             self._writer = self._reader = create_async_engine(
                 url, pool_size=5, pool_pre_ping=True, hide_parameters=True
@@ -63,6 +83,24 @@ class Database:
                     await connection.execute(lock, {"key": self._lock_key})
                 yield connection
 
+    async def transact(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` in a write transaction, like `write`: the way for what is done often.
+
+        On SQLite all of it is one hop to a thread. Through the asynchronous driver each statement
+        takes three or four: 2.4 ms of CPU for a journal commit instead of 0.7.
+        """
+        with _unavailable_when_unreachable():
+            if self._transactor is None:
+                async with self.write() as connection:
+                    return await connection.run_sync(work)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Callable[[Connection], Result]) -> Result:
+        assert self._transactor is not None
+        with self._transactor.begin() as connection:
+            return work(connection)
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Open a read transaction: one consistent snapshot on SQLite.
@@ -82,6 +120,9 @@ class Database:
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
+        if self._transactor is not None:
+            self._thread.shutdown()
+            self._transactor.dispose()
 
 
 class _unavailable_when_unreachable:  # noqa: N801 - reads as the context manager that it is
@@ -99,11 +140,8 @@ def _first_line(error: BaseException | None) -> str:
     return str(getattr(error, "orig", None) or error).partition("\n")[0]
 
 
-def _sqlite_engine(url: str, begin: str, synchronous: str, pool_size: int) -> AsyncEngine:
-    # Parameters hold names and phone numbers: they must not reach a log by way of an error.
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
-
-    @event.listens_for(engine.sync_engine, "connect")
+def _configure_sqlite(engine: Engine, begin: str, synchronous: str) -> None:
+    @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         # The driver's own transaction handling begins too late and never IMMEDIATE.
         connection.isolation_level = None
@@ -113,8 +151,6 @@ def _sqlite_engine(url: str, begin: str, synchronous: str, pool_size: int) -> As
         cursor.execute(f"PRAGMA synchronous={synchronous}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin_transaction(connection: Any) -> None:
         connection.exec_driver_sql(begin)
-
-    return engine

@@ -28,8 +28,13 @@ FORGET_S = 60.0
 BATCH = 256
 MAX_CALLS = 2
 
+LOST = (RayError, TimeoutError, ValueError)
+"""A call that may or may not have arrived: the actor died, hangs or is not there yet."""
+
 logger = logging.getLogger("siren")
 Frame = tuple[int, bytes]
+Delivery = tuple[str, list[Frame]]
+"""The callee's incarnation, which changes when its process does, and the replies that are ready."""
 
 
 class Outbox:
@@ -55,10 +60,11 @@ class Exchange:
 
     def __init__(self, handle: Callable[[Any], Awaitable[object]]) -> None:
         self._handle = handle
+        self._incarnation = uuid.uuid4().hex
         self._outboxes: dict[str, Outbox] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, caller: str, requests: list[Frame]) -> list[Frame]:
+    async def __call__(self, caller: str, requests: list[Frame]) -> Delivery:
         """Start the requests; return this caller's replies as soon as there is one."""
         box = self._outbox(caller)
         box.turn += 1
@@ -74,7 +80,7 @@ class Exchange:
         replies, box.ready = box.ready, []
         if not box.running and box.turn == turn:
             self._outboxes.pop(caller, None)  # an idle caller costs nothing
-        return replies
+        return self._incarnation, replies
 
     def _outbox(self, caller: str) -> Outbox:
         now = asyncio.get_running_loop().time()
@@ -120,6 +126,7 @@ class Channel:
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
         self._actor: Any = None
+        self._incarnation: str | None = None
         self._caller = uuid.uuid4().hex
         self._sequence = 0
         self._unanswered: dict[int, tuple[bytes, asyncio.Future[bytes]]] = {}
@@ -167,12 +174,14 @@ class Channel:
         self._schedule()
 
     async def _call(self) -> None:
-        # Whatever went wrong: giving up here would leave nobody to repeat what is unanswered.
-        async for attempt in AsyncRetrying(
-            wait=wait_random_exponential(multiplier=0.05, max=2), before_sleep=self._lost
-        ):
-            with attempt:
-                await self._exchange()
+        try:
+            await self._exchange()  # the usual case does without tenacity's bookkeeping
+        except Exception as error:  # noqa: BLE001 - if this gave up, nobody would repeat anything
+            self._repeat_all(error)
+            await AsyncRetrying(
+                wait=wait_random_exponential(multiplier=0.05, max=2),
+                before_sleep=lambda state: self._repeat_all(_error_of(state)),
+            )(self._exchange)
 
     async def _exchange(self) -> None:
         # Those whose askers gave up meanwhile are not sent at all.
@@ -186,18 +195,27 @@ class Channel:
         if self._actor is None:
             self._actor = await asyncio.to_thread(self._connect)
         call = self._actor.exchange.remote(self._caller, frames)
-        for sequence, data in await asyncio.wait_for(call, SILENCE_S):
+        incarnation, replies = await asyncio.wait_for(call, SILENCE_S)
+        if self._incarnation not in (None, incarnation):
+            # It died between two calls, so that none was lost: it knows of these frames alone.
+            self._unsent = [sequence for sequence in self._unanswered if sequence not in sending]
+        self._incarnation = incarnation
+        for sequence, data in replies:
             _, future = self._unanswered.get(sequence, (b"", None))
             if future is not None and not future.done():
                 future.set_result(data)
 
-    def _lost(self, state: RetryCallState) -> None:
+    def _repeat_all(self, error: BaseException | None) -> None:
         """Look the actor up again, which died, hangs or is missing; repeat all that is open."""
-        error = state.outcome.exception() if state.outcome else None
-        if not isinstance(error, RayError | TimeoutError | ValueError):
+        if not isinstance(error, LOST):
             logger.error("a call failed unexpectedly and is repeated", exc_info=error)
         self._actor = None
+        self._incarnation = None  # whoever answers next has been told everything
         self._unsent = list(self._unanswered)
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
 
 
 def _expire(future: asyncio.Future[bytes]) -> None:

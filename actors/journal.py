@@ -7,9 +7,20 @@ commit); an append whose expected version is stale is dropped alone and never sp
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.addressing import slot_of
@@ -55,7 +66,7 @@ class History:
     """An order as the journal has it. `ticket_version`: the update the store has not confirmed."""
 
     events: list[StoredEvent] = field(default_factory=list)
-    private: PrivateData = PrivateData()
+    private: PrivateData = field(default_factory=PrivateData)
     ticket_version: int | None = None
 
 
@@ -72,6 +83,9 @@ class Journal:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
+        opened = self.database.insert(open_orders)
+        new = {name: opened.excluded[name] for name in ("due_at", "ticket_version")}
+        self._open = opened.on_conflict_do_update(index_elements=["order_id"], set_=new)
         self._appends: Batcher[Append, None] = Batcher(self._commit)
         self._loads: Batcher[str, History] = Batcher(self._load_all)
 
@@ -156,18 +170,20 @@ class Journal:
     # --- one transaction for all who wait -----------------------------------------------------
 
     async def _commit(self, batch: list[Append]) -> list[Any]:
-        async with self.database.write() as connection:
-            winners, results = await self._arbitrate(connection, batch)
-            await self._insert_events(connection, winners)
-            await self._move_open_orders(connection, winners)
-            await self._store_private(connection, winners)
+        return await self.database.transact(partial(self._commit_all, batch))
+
+    def _commit_all(self, batch: list[Append], connection: Connection) -> list[Conflict | None]:
+        winners, results = self._arbitrate(connection, batch)
+        self._insert_events(connection, winners)
+        self._move_open_orders(connection, winners)
+        self._store_private(connection, winners)
         return results
 
-    async def _arbitrate(
-        self, connection: AsyncConnection, batch: list[Append]
+    def _arbitrate(
+        self, connection: Connection, batch: list[Append]
     ) -> tuple[list[Append], list[Conflict | None]]:
         """Split a batch into those whose expected version stands and the others' errors."""
-        versions = await _versions(connection, {append.order_id for append in batch})
+        versions = _versions(connection, {append.order_id for append in batch})
         winners: list[Append] = []
         results: list[Conflict | None] = []
         for append in batch:
@@ -181,28 +197,25 @@ class Journal:
             results.append(None)
         return winners, results
 
-    async def _insert_events(self, connection: AsyncConnection, winners: list[Append]) -> None:
+    def _insert_events(self, connection: Connection, winners: list[Append]) -> None:
         rows = [_row(stored) for append in winners for stored in append.events]
         if rows:
-            await connection.execute(insert(events), rows)
+            connection.execute(insert(events), rows)
 
-    async def _move_open_orders(self, connection: AsyncConnection, winners: list[Append]) -> None:
+    def _move_open_orders(self, connection: Connection, winners: list[Append]) -> None:
         last = {append.order_id: append for append in winners}
         opened = [_open_row(append) for append in last.values() if append.due_at is not None]
         if opened:
-            statement = self.database.insert(open_orders)
-            new = {name: statement.excluded[name] for name in ("due_at", "ticket_version")}
-            upsert = statement.on_conflict_do_update(index_elements=["order_id"], set_=new)
-            await connection.execute(upsert, opened)
+            connection.execute(self._open, opened)
         closed = [{"closed": a.order_id} for a in last.values() if a.due_at is None]
         if closed:
             where = open_orders.c.order_id == bindparam("closed")
-            await connection.execute(delete(open_orders).where(where), closed)
+            connection.execute(delete(open_orders).where(where), closed)
 
-    async def _store_private(self, connection: AsyncConnection, winners: list[Append]) -> None:
+    def _store_private(self, connection: Connection, winners: list[Append]) -> None:
         placed = [_private_row(a.order_id, a.private) for a in winners if a.private is not None]
         if placed:
-            await connection.execute(insert(order_private), placed)
+            connection.execute(insert(order_private), placed)
         mine = order_private.c.order_id == bindparam("mine")
         tokens = [
             {"mine": a.order_id, "new_token": a.token or None}
@@ -211,10 +224,10 @@ class Journal:
         ]
         if tokens:
             forget = update(order_private).where(mine)
-            await connection.execute(forget.values(payment_token=bindparam("new_token")), tokens)
+            connection.execute(forget.values(payment_token=bindparam("new_token")), tokens)
         erased = [{"mine": a.order_id} for a in winners if a.erase]
         if erased:
-            await connection.execute(
+            connection.execute(
                 update(order_private).where(mine).values(name=None, tel=None), erased
             )
 
@@ -230,13 +243,13 @@ class Journal:
         return [_with_extras(histories[order_id], extras.get(order_id)) for order_id in order_ids]
 
 
-async def _versions(connection: AsyncConnection, order_ids: set[str]) -> dict[str, int]:
+def _versions(connection: Connection, order_ids: set[str]) -> dict[str, int]:
     query = (
         select(events.c.order_id, func.max(events.c.version))
         .where(events.c.order_id.in_(order_ids))
         .group_by(events.c.order_id)
     )
-    return {order_id: version for order_id, version in await connection.execute(query)}
+    return dict(connection.execute(query).tuples().all())
 
 
 async def _extras(connection: AsyncConnection, order_ids: Iterable[str]) -> Sequence[Row[Any]]:

@@ -67,12 +67,16 @@ class TicketRequest(Struct, frozen=True):
 
 
 class TicketUpdate(Struct, frozen=True):
-    """Show `status` on the ticket unless a higher `version` was seen; `erase` drops the name."""
+    """Show `status` on the ticket unless a higher `version` was seen; `erase` drops the name.
+
+    `reason` says why, where the barista gave the order up.
+    """
 
     order_id: str
     status: str
     version: int
     erase: bool
+    reason: str | None = None
 
 
 class TicketCancellation(Struct, frozen=True):

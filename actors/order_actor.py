@@ -1,23 +1,21 @@
 """The Ray actor that hosts orders: all of some slots, or in dedicated isolation a single one."""
 
 import asyncio
-import logging
-import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import ray
 
-from actors.addressing import NAMESPACE, get_or_create, host_of, slots_of
+from actors.addressing import get_or_create, host_of, slots_of, whereabouts
 from actors.dedicated import DedicatedOrders
-from actors.exchange import Channel, Exchange, Frame
+from actors.exchange import Channel, Delivery, Exchange, Frame
 from actors.installation import Installation
 from actors.journal import Due, Journal
-from actors.messages import OrderReply, OrderRequest
 from actors.nudge import Nudge
-from actors.order_host import RETRY, OrderHost
+from actors.order_host import OrderHost
 from actors.payment_actor import payment_actor
+from actors.retrying import until_done
 from actors.steps import Steps
 from actors.store_actor import store_actor
 
@@ -27,13 +25,11 @@ DEDICATED_PREFIX = "order:"
 Projection = Callable[[Installation], Any]
 """Returns the handle of the projection actor; passed in, because the read side stands above."""
 
-logger = logging.getLogger("siren")
-
 
 class OrderActor:
     """Hosts the orders of one host's slots (`host`), or exactly one order (`order_id`)."""
 
-    async def __init__(
+    def __init__(
         self,
         installation: Installation,
         projection: Projection,
@@ -62,17 +58,13 @@ class OrderActor:
         self._order_id = order_id
         self._tasks = [asyncio.create_task(self._recover()), asyncio.create_task(self._sweep())]
 
-    async def exchange(self, caller: str, requests: list[Frame]) -> list[Frame]:
+    async def exchange(self, caller: str, requests: list[Frame]) -> Delivery:
         """Carry commands in and replies out (see `Exchange`)."""
         return await self._exchange(caller, requests)
 
     async def describe(self) -> dict[str, Any]:
-        """Return this process's id, its installation and how many orders are in memory."""
-        return {
-            "pid": os.getpid(),
-            "installation": self.installation,
-            "live_orders": len(self._orders),
-        }
+        """Return its whereabouts and how many orders are in memory."""
+        return {**whereabouts(self.installation), "live_orders": len(self._orders)}
 
     async def ready(self) -> None:
         """Prove that the journal can be written; raises `Unavailable` where it cannot."""
@@ -90,7 +82,7 @@ class OrderActor:
         return await self._journal.open_order(self._order_id or "")
 
     async def _recover(self) -> None:
-        due = await RETRY.copy()(self._open_orders)
+        due = await until_done(self._open_orders)
         if self._dedicated is not None:
             self._dedicated.adopt(await asyncio.to_thread(self._survivors))
         await (self._dedicated or self._orders).recover(due)

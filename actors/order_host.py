@@ -6,18 +6,11 @@ arrive while a payment is under way, and their outcomes come back as commands.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
-
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    wait_random_exponential,
-)
 
 from actors.codec import to_json, unpack
 from actors.domain import commands as cmd
@@ -29,25 +22,11 @@ from actors.domain.saga import Step, UpdateTicket, due_at, is_settled, next_step
 from actors.domain.values import OrderStatus, PaymentStatus, PrivateData
 from actors.journal import Append, Due, Journal
 from actors.messages import OrderReply, OrderRequest
+from actors.retrying import until_done
 from actors.steps import Steps
 
 RECOVERY_BATCH = 256
 FINAL_PAYMENT_EVENTS = (ev.PaymentApproved, ev.PaymentDeclined, ev.PaymentCanceled)
-
-logger = logging.getLogger("siren")
-
-
-def _log_surprise(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, Unavailable):  # a fault of ours: loud, and still retried
-        logger.error("an order's step failed and is retried", exc_info=error)
-
-
-RETRY = AsyncRetrying(
-    retry=retry_if_exception_type(Exception),
-    wait=wait_random_exponential(multiplier=0.1, max=5),
-    before_sleep=_log_surprise,
-)
 
 
 class Activation:
@@ -82,7 +61,7 @@ class Activation:
         return bool(self.mailbox.locked() or self.running or self.waiters)
 
     def outstanding(self) -> tuple[Step, ...]:
-        """The steps that the saga needs next."""
+        """Return the steps that the saga needs next."""
         return next_steps(self.order, self.ticket_acknowledged) if self.order else ()
 
     def wake(self) -> None:
@@ -113,7 +92,7 @@ class OrderHost:
         self._passivate_after_s = passivate_after_s
         self._live: dict[str, Activation] = {}
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     def __len__(self) -> int:
         return len(self._live)
@@ -136,7 +115,7 @@ class OrderHost:
         replayed = not await self._execute(activation, command)
         if request.wait > 0:
             await self._wait(activation, command.id, request.wait)
-        return _reply(activation, command.id, replayed)
+        return _reply(activation, command.id, replayed=replayed)
 
     async def wake(self, order_id: str) -> None:
         """Load an order and take up the steps that are outstanding."""
@@ -156,7 +135,7 @@ class OrderHost:
                 self.set_deadline(due.order_id, due.due_at)
         for start in range(0, len(due_now), RECOVERY_BATCH):
             chunk = due_now[start : start + RECOVERY_BATCH]
-            await asyncio.gather(*(RETRY.copy()(self.wake, order_id) for order_id in chunk))
+            await asyncio.gather(*(until_done(partial(self.wake, order_id)) for order_id in chunk))
 
     def passivate_idle(self) -> None:
         """Forget the orders that nobody works on; the journal has them."""
@@ -272,8 +251,8 @@ class OrderHost:
                 activation.running.add(step)
                 self._spawn(self._run_step(activation, step))
 
-    def _spawn(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -293,9 +272,7 @@ class OrderHost:
 
     async def _run_step(self, activation: Activation, step: Step) -> None:
         try:
-            async for attempt in RETRY.copy():
-                with attempt:
-                    await self._try_step(activation, step)
+            await until_done(lambda: self._try_step(activation, step))
         finally:
             activation.running.discard(step)
             if activation.order is not None and activation.order.finished:
@@ -339,7 +316,7 @@ class OrderHost:
     def _expire(self, order_id: str) -> None:
         self._deadlines.pop(order_id, None)
         command = cmd.ExpirePayment("")
-        self._spawn(RETRY.copy()(self._execute, self._activate(order_id), command))
+        self._spawn(until_done(lambda: self._execute(self._activate(order_id), command)))
 
 
 def _private_after(
@@ -376,7 +353,7 @@ def _attempt_status(order: Order, command_id: str) -> str | None:
     return None
 
 
-def _reply(activation: Activation, command_id: str, replayed: bool) -> OrderReply:
+def _reply(activation: Activation, command_id: str, *, replayed: bool) -> OrderReply:
     order = activation.order
     assert order is not None
     return OrderReply(

@@ -9,6 +9,8 @@ import msgspec
 
 from actors.domain.errors import Invalid
 
+LARGEST_INTEGER = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -29,5 +31,16 @@ def decode_cursor(cursor: str, *types: type) -> tuple[Any, ...]:
         data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         key = msgspec.msgpack.decode(data, type=tuple[types])  # type: ignore[valid-type]
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise Invalid("invalid_cursor", "This cursor was not made by this list.", "/cursor") from error
+        raise _not_made_here() from error
+    if not all(_is_storable(part) for part in key):
+        raise _not_made_here()
     return tuple(key)
+
+
+def _is_storable(part: int | str) -> bool:
+    """Whether a database can compare a column with it: no huge numbers, no NUL in texts."""
+    return "\0" not in part if isinstance(part, str) else 0 <= part <= LARGEST_INTEGER
+
+
+def _not_made_here() -> Invalid:
+    return Invalid("invalid_cursor", "This cursor was not made by this list.", "/cursor")

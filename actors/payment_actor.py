@@ -6,7 +6,6 @@ and is checked in the transaction that records an approval.
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
@@ -16,10 +15,10 @@ from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from actors.addressing import get_or_create
+from actors.addressing import get_or_create, whereabouts
 from actors.database import Database
 from actors.domain.errors import Unavailable
-from actors.exchange import Exchange, Frame
+from actors.exchange import Delivery, Exchange, Frame
 from actors.installation import Installation
 from actors.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.payment_ledger import APPROVED, PENDING, Payment, PaymentLedger, now_micros
@@ -178,6 +177,7 @@ class PaymentActor:
     """The payment service as an actor."""
 
     async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
+        self._installation = installation
         settings = installation.settings
         ledger = PaymentLedger(settings.url("payments"))
         provider = SimulatedProvider(settings.url("provider"))
@@ -192,13 +192,13 @@ class PaymentActor:
         await _create_tables(ledger.database)
         await _create_tables(provider.database)
 
-    async def exchange(self, caller: str, requests: list[Frame]) -> list[Frame]:
+    async def exchange(self, caller: str, requests: list[Frame]) -> Delivery:
         """Carry requests in and replies out; see `actors.exchange`."""
         return await self._exchange(caller, requests)
 
     async def describe(self) -> dict[str, Any]:
-        """Return the process id and the state of the provider's circuit."""
-        return {"pid": os.getpid(), "circuit": await self._service.circuit()}
+        """Return its whereabouts and the state of the provider's circuit."""
+        return {**whereabouts(self._installation), "circuit": await self._service.circuit()}
 
 
 @retry(

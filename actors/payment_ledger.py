@@ -7,10 +7,10 @@ write transaction, so whatever is decided is decided on the latest state of the 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select
 
 from actors.batching import Batcher
 from actors.database import Database
@@ -112,6 +112,9 @@ class PaymentLedger:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
+        insert = self.database.insert(payments)
+        new = {name: insert.excluded[name] for name in _NAMES if name != "order_id"}
+        self._upsert = insert.on_conflict_do_update(index_elements=["order_id"], set_=new)
         self._reads: Batcher[str, Payment] = Batcher(self._find_all)
         self._changes: Batcher[tuple[str, Change], Payment] = Batcher(self._commit)
 
@@ -133,34 +136,30 @@ class PaymentLedger:
 
     async def _find_all(self, order_ids: list[str]) -> list[Payment]:
         async with self.database.read() as connection:
-            known = await _load(connection, set(order_ids))
+            known = await connection.run_sync(_load, set(order_ids))
         return [known.get(order_id) or Payment(order_id) for order_id in order_ids]
 
     async def _commit(self, batch: list[tuple[str, Change]]) -> list[Payment]:
+        return await self.database.transact(partial(self._apply_all, batch))
+
+    def _apply_all(self, batch: list[tuple[str, Change]], connection: Connection) -> list[Payment]:
         results: list[Payment] = []
-        async with self.database.write() as connection:
-            known = await _load(connection, {order_id for order_id, _ in batch})
-            changed: dict[str, Payment] = {}
-            for order_id, change in batch:
-                before = known.get(order_id) or Payment(order_id)
-                after = change(before)
-                if after is not before:
-                    known[order_id] = changed[order_id] = after
-                results.append(after)
-            if changed:
-                await self._store(connection, list(changed.values()))
+        known = _load(connection, {order_id for order_id, _ in batch})
+        changed: dict[str, Payment] = {}
+        for order_id, change in batch:
+            before = known.get(order_id) or Payment(order_id)
+            after = change(before)
+            if after is not before:
+                known[order_id] = changed[order_id] = after
+            results.append(after)
+        if changed:
+            rows = [{name: getattr(each, name) for name in _NAMES} for each in changed.values()]
+            connection.execute(self._upsert, rows)
         return results
 
-    async def _store(self, connection: AsyncConnection, changed: list[Payment]) -> None:
-        statement = self.database.insert(payments)
-        new = {name: statement.excluded[name] for name in _NAMES if name != "order_id"}
-        upsert = statement.on_conflict_do_update(index_elements=["order_id"], set_=new)
-        rows = [{name: getattr(payment, name) for name in _NAMES} for payment in changed]
-        await connection.execute(upsert, rows)
 
-
-async def _load(connection: AsyncConnection, order_ids: set[str]) -> dict[str, Payment]:
-    rows = await connection.execute(select(*_COLUMNS).where(payments.c.order_id.in_(order_ids)))
+def _load(connection: Connection, order_ids: set[str]) -> dict[str, Payment]:
+    rows = connection.execute(select(*_COLUMNS).where(payments.c.order_id.in_(order_ids)))
     return {row[0]: Payment(*row) for row in rows}
 
 

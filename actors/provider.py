@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, select
 
 from actors.batching import Batcher
 from actors.database import Database
@@ -134,7 +134,7 @@ class SimulatedProvider:
     async def find(self, key: str) -> Charge | None:
         """Return what is known of a key."""
         async with self.database.read() as connection:
-            entry = (await _load(connection, {key})).get(key)
+            entry = (await connection.run_sync(_load, {key})).get(key)
         return entry.charge if entry else None
 
     async def close(self) -> None:
@@ -162,32 +162,36 @@ class SimulatedProvider:
         return charge
 
     async def _commit(self, batch: list[_Authorization | _Cancellation]) -> list[Any]:
+        return await self.database.transact(partial(self._commit_all, batch))
+
+    def _commit_all(
+        self, batch: list[_Authorization | _Cancellation], connection: Connection
+    ) -> list[Any]:
         flaky = {w.key for w in batch if isinstance(w, _Authorization) and w.token == FLAKY}
-        async with self.database.write() as connection:
-            before = await _load(connection, {write.key for write in batch})
-            failures = await _load_failures(connection, flaky) if flaky else {}
-            books = dict(before)
-            results = [_decide(books, failures, write) for write in batch]
-            changed = [entry for key, entry in books.items() if before.get(key) is not entry]
-            await self._store(connection, changed, failures)
+        before = _load(connection, {write.key for write in batch})
+        failures = _load_failures(connection, flaky) if flaky else {}
+        books = dict(before)
+        results = [_decide(books, failures, write) for write in batch]
+        changed = [entry for key, entry in books.items() if before.get(key) is not entry]
+        self._store(connection, changed, failures)
         return results
 
-    async def _store(
-        self, connection: AsyncConnection, changed: list[_Entry], failures: dict[str, int]
+    def _store(
+        self, connection: Connection, changed: list[_Entry], failures: dict[str, int]
     ) -> None:
         if changed:
             insert = self.database.insert(charges)
             upsert = insert.on_conflict_do_update(
                 index_elements=["key"], set_={"status": insert.excluded.status}
             )
-            await connection.execute(upsert, [_row(entry) for entry in changed])
+            connection.execute(upsert, [_row(entry) for entry in changed])
         if failures:
             insert = self.database.insert(charge_failures)
             upsert = insert.on_conflict_do_update(
                 index_elements=["key"], set_={"failures": insert.excluded.failures}
             )
             counts = [{"key": key, "failures": count} for key, count in failures.items()]
-            await connection.execute(upsert, counts)
+            connection.execute(upsert, counts)
 
 
 def _decide(
@@ -231,11 +235,11 @@ def _row(entry: _Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in charges.c.keys()}  # noqa: SIM118
 
 
-async def _load(connection: AsyncConnection, keys: set[str]) -> dict[str, _Entry]:
-    rows = await connection.execute(select(charges).where(charges.c.key.in_(keys)))
+def _load(connection: Connection, keys: set[str]) -> dict[str, _Entry]:
+    rows = connection.execute(select(charges).where(charges.c.key.in_(keys)))
     return {row[0]: _Entry(*row) for row in rows}
 
 
-async def _load_failures(connection: AsyncConnection, keys: set[str]) -> dict[str, int]:
+def _load_failures(connection: Connection, keys: set[str]) -> dict[str, int]:
     query = select(charge_failures).where(charge_failures.c.key.in_(keys))
-    return {row.key: row.failures for row in await connection.execute(query)}
+    return {row.key: row.failures for row in connection.execute(query)}

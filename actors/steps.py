@@ -8,7 +8,7 @@ from typing import assert_never
 from actors.domain import commands as cmd
 from actors.domain import saga
 from actors.domain.order import Order
-from actors.domain.values import PrivateData
+from actors.domain.values import PickupStatus, PrivateData
 from actors.exchange import Channel
 from actors.messages import (
     ChargeRequest,
@@ -44,7 +44,9 @@ class Steps:
             case saga.OpenTicket():
                 return await self._open(order, private.name)
             case saga.UpdateTicket(version=version):
-                update = TicketUpdate(order.order_id, order.pickup, version, order.erased)
+                rejected = order.pickup is PickupStatus.REJECTED
+                reason = order.cancel_reason if rejected else None
+                update = TicketUpdate(order.order_id, order.pickup, version, order.erased, reason)
                 await self._store.ask(update, STEP_TIMEOUT_S)
                 return None
             case saga.CancelTicket():
@@ -56,9 +58,7 @@ class Steps:
         assert_never(step)
 
     async def _authorize(self, order: Order, attempt: int, token: str | None) -> cmd.Outcome | None:
-        charge = ChargeRequest(
-            order.order_id, attempt, order.total, order.currency, token or ""
-        )
+        charge = ChargeRequest(order.order_id, attempt, order.total, order.currency, token or "")
         reply: PaymentReply = await self._payment.ask(charge, STEP_TIMEOUT_S)
         if reply.status == "APPROVED" and reply.payment_id is not None:
             return cmd.RecordApproval("", attempt, reply.payment_id)

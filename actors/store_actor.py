@@ -1,22 +1,22 @@
 """The store service: takes tickets in, follows their orders, and keeps menus and opening state.
 
-Pictures of its data are read without it, through `store_queries`.
+Its data is read without it, through `store_queries`.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import ray
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from actors import demo_stores
-from actors.addressing import get_or_create
+from actors.addressing import get_or_create, whereabouts
 from actors.batching import Batcher
 from actors.database import Database
 from actors.domain.errors import NotFound
-from actors.exchange import Exchange, Frame
+from actors.exchange import Delivery, Exchange, Frame
 from actors.installation import Installation
 from actors.store_books import load, save
 from actors.store_tables import menu_items, metadata, stores
@@ -60,13 +60,15 @@ class StoreService:
         """Close all connections."""
         await self._database.close()
 
-    async def _commit(self, batch: Sequence[StoreMessage]) -> list[Any]:
-        async with self._database.write() as connection:
-            now = self._clock()  # after the lock, so that times follow the order of the tickets
-            found = await load(connection, batch)
-            books = found.copy()
-            answers = [_answer(books, message, now) for message in batch]
-            await save(connection, self._database, found, books)
+    async def _commit(self, batch: list[StoreMessage]) -> list[Any]:
+        return await self._database.transact(partial(self._commit_all, batch))
+
+    def _commit_all(self, batch: Sequence[StoreMessage], connection: Connection) -> list[Any]:
+        now = self._clock()  # after the lock, so that times follow the order of the tickets
+        found = load(connection, batch)
+        books = found.copy()
+        answers = [_answer(books, message, now) for message in batch]
+        save(connection, self._database, found, books)
         return answers
 
 
@@ -81,17 +83,18 @@ class StoreActor:
     """The store service as a Ray actor, one an installation."""
 
     async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
+        self._installation = installation
         self._service = StoreService(installation.settings.url("stores"))
         await self._service.create()
         self._exchange = Exchange(self._service.handle)
 
-    async def exchange(self, caller: str, requests: list[Frame]) -> list[Frame]:
+    async def exchange(self, caller: str, requests: list[Frame]) -> Delivery:
         """Take requests in, and home whatever replies are ready; see `actors.exchange`."""
         return await self._exchange(caller, requests)
 
     async def describe(self) -> dict[str, Any]:
-        """Return what an operator wants to know: the process id."""
-        return {"pid": os.getpid()}
+        """Return its whereabouts."""
+        return whereabouts(self._installation)
 
 
 _RemoteStoreActor = ray.remote(StoreActor)

@@ -5,8 +5,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import and_, bindparam, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from actors.database import Database
 from actors.messages import (
@@ -26,7 +25,7 @@ _STORE_COLUMNS = [stores.c[name] for name in StoreRow.__struct_fields__]
 _MENU_COLUMNS = [menu_items.c[name] for name in MenuRow.__struct_fields__]
 _STORE_CHANGES = ("open", "capacity", "queued", "ready", "number_day", "last_number")
 _MENU_CHANGES = ("price", "sold_out")
-_TICKET_CHANGES = ("status", "version", "customer_name", "updated_at")
+_TICKET_CHANGES = ("status", "version", "customer_name", "reason", "updated_at")
 
 _UPDATE_STORE = (
     update(stores)
@@ -40,7 +39,7 @@ _UPDATE_MENU_ITEM = (
 )
 
 
-async def load(connection: AsyncConnection, messages: Sequence[StoreMessage]) -> Books:
+def load(connection: Connection, messages: Sequence[StoreMessage]) -> Books:
     """Return the rows that the messages concern, with two queries, however many they are."""
     books = Books()
     order_ids = {
@@ -50,18 +49,18 @@ async def load(connection: AsyncConnection, messages: Sequence[StoreMessage]) ->
     }
     if order_ids:
         mine = select(*_TICKET_COLUMNS).where(tickets.c.order_id.in_(order_ids))
-        for row in await connection.execute(mine):
+        for row in connection.execute(mine):
             books.tickets[row.order_id] = Ticket(*row)
     # An update does not name its store; its ticket does.
     store_ids = {ticket.store_id for ticket in books.tickets.values()}
     store_ids |= {m.store_id for m in messages if not isinstance(m, TicketUpdate)}
     if store_ids:
-        await _load_stores(connection, books, store_ids, _menu_ids(messages))
+        _load_stores(connection, books, store_ids, _menu_ids(messages))
     return books
 
 
-async def _load_stores(
-    connection: AsyncConnection, books: Books, store_ids: set[str], menu_ids: set[str]
+def _load_stores(
+    connection: Connection, books: Books, store_ids: set[str], menu_ids: set[str]
 ) -> None:
     asked = and_(menu_items.c.store_id == stores.c.store_id, menu_items.c.menu_id.in_(menu_ids))
     query = (
@@ -70,7 +69,7 @@ async def _load_stores(
         .where(stores.c.store_id.in_(store_ids))
     )
     width = len(_STORE_COLUMNS)
-    for row in await connection.execute(query):
+    for row in connection.execute(query):
         store = StoreRow(*row[:width])
         books.stores[store.store_id] = store
         if row.menu_id is not None:
@@ -85,26 +84,26 @@ def _menu_ids(messages: Sequence[StoreMessage]) -> set[str]:
     return menu_ids
 
 
-async def save(connection: AsyncConnection, database: Database, found: Books, books: Books) -> None:
+def save(connection: Connection, database: Database, found: Books, books: Books) -> None:
     """Write what differs between `found` and `books`, one statement a table."""
     entered = [asdict(ticket) for ticket in _changed(found.tickets, books.tickets)]
     if entered:
         statement = database.insert(tickets)
         new = {name: statement.excluded[name] for name in _TICKET_CHANGES}
         upsert = statement.on_conflict_do_update(index_elements=["order_id"], set_=new)
-        await connection.execute(upsert, entered)
+        connection.execute(upsert, entered)
     moved = [
         {"key": store.store_id, **_new(store, _STORE_CHANGES)}
         for store in _changed(found.stores, books.stores)
     ]
     if moved:
-        await connection.execute(_UPDATE_STORE, moved)
+        connection.execute(_UPDATE_STORE, moved)
     menu = [
         {"key": item.store_id, "item": item.menu_id, **_new(item, _MENU_CHANGES)}
         for item in _changed(found.menu, books.menu)
     ]
     if menu:
-        await connection.execute(_UPDATE_MENU_ITEM, menu)
+        connection.execute(_UPDATE_MENU_ITEM, menu)
 
 
 def _changed(found: Mapping[Key, Value], now: Mapping[Key, Value]) -> list[Value]:

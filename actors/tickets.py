@@ -218,6 +218,7 @@ def _update(books: Books, message: TicketUpdate, now: datetime) -> Done:
             status=ticket.status if canceled else message.status,
             version=message.version,
             customer_name=None if message.erase else ticket.customer_name,
+            reason=message.reason or ticket.reason,
             updated_at=to_micros(now),
         )
     )

@@ -2,13 +2,17 @@
 
 import asyncio
 import ipaddress
+import logging
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import ray
 from ray import serve
+from ray.serve.schema import LoggingConfig
 
 from actors.addressing import NAMESPACE
 from actors.domain.errors import SirenError
@@ -19,6 +23,7 @@ from actors.payment_actor import payment_actor
 from actors.settings import Settings
 from actors.store_actor import StoreService, store_actor
 from cluster.data_folder import DataFolder
+from cluster.databases import check_url
 from cluster.environment import port_is_free
 from readmodel.projector import projection_actor
 from readmodel.tables import create_tables
@@ -30,9 +35,7 @@ Report = Callable[[str], None]
 
 def check(settings: Settings) -> None:
     """Refuse what cannot be safe or cannot work; raises `SirenError` with one clear sentence."""
-    if settings.database_url and not settings.database_url.startswith("postgresql+asyncpg://"):
-        detail = "SIREN_DATABASE_URL must look like postgresql+asyncpg://user@host/name"
-        raise SirenError("wrong_database_url", detail)
+    check_url(settings)
     if not _is_loopback(settings.host):
         detail = (
             f"refusing to listen on {settings.host}: without authentication, "
@@ -65,25 +68,26 @@ async def prepare_databases(settings: Settings) -> Installation:
 
 def start_actors(installation: Installation) -> None:
     """Create all actors that are missing, and wait until they answer."""
-    creations: list[Callable[[], object]] = [
+    creations: list[Callable[[], Any]] = [
         lambda: projection_actor(installation),
         lambda: payment_actor(installation),
         lambda: store_actor(installation),
         *(
-            lambda host=host: order_host(installation, projection_actor, host)  # type: ignore[misc]
+            partial(order_host, installation, projection_actor, host)
             for host in range(installation.order_hosts)
         ),
     ]
     with ThreadPoolExecutor(len(creations)) as threads:
         actors = list(threads.map(lambda create: create(), creations))
-    ray.get([actor.describe.remote() for actor in actors])  # type: ignore[attr-defined]
+    ray.get([actor.describe.remote() for actor in actors])
 
 
 def start_gateway(installation: Installation) -> None:
     """Deploy the gateway, and wait until it answers."""
     settings = installation.settings
-    serve.start(http_options={"host": settings.host, "port": settings.port})
-    serve.run(deployment(installation), name=APPLICATION, route_prefix="/")
+    quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
+    serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=quiet)
+    serve.run(deployment(installation), name=APPLICATION, route_prefix="/", logging_config=quiet)
 
 
 @contextmanager
@@ -98,12 +102,12 @@ def running(settings: Settings, report: Report) -> Iterator[Installation]:
         report("preparing the databases")
         installation = asyncio.run(prepare_databases(settings))
         report("starting Ray")
-        context = ray.init(
+        context: Any = ray.init(
             address="local",
             namespace=NAMESPACE,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="warning",
+            logging_level=logging.WARNING,
         )
         try:
             folder.tell(

@@ -1,16 +1,27 @@
 """The `siren` command. Imports Ray only where a command needs it, so that help is quick."""
 
-import logging
+import asyncio
 import os
 import signal
 import threading
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from actors.domain.errors import SirenError
 from actors.settings import Settings
@@ -20,6 +31,8 @@ from cluster.data_folder import is_held, read_holder
 environment.prepare()
 
 STOP_TIMEOUT_S = 60.0
+
+Result = TypeVar("Result")
 
 app = typer.Typer(
     name="siren",
@@ -31,13 +44,13 @@ console = Console(highlight=False)
 problems = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Data = Annotated[
-    Path | None, typer.Option("--data", help="Data folder. [default: $SIREN_DATA_DIR or ./data]")
+    Path | None, typer.Option("--data", help="Data folder. (default: $SIREN_DATA_DIR or ./data)")
 ]
 Port = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="Gateway port. [default: $SIREN_PORT or 8088]")
+    int | None, typer.Option(min=1, max=65535, help="Gateway port. (default: $SIREN_PORT or 8088)")
 ]
 Host = Annotated[
-    str | None, typer.Option(help="Gateway address. [default: $SIREN_HOST or 127.0.0.1]")
+    str | None, typer.Option(help="Gateway address. (default: $SIREN_HOST or 127.0.0.1)")
 ]
 
 
@@ -50,12 +63,11 @@ def up(data: Data = None, port: Port = None, host: Host = None) -> None:
         from cluster import bootstrap  # noqa: PLC0415 - importing Ray takes seconds
 
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    logging.getLogger("ray").setLevel(logging.WARNING)
     started = time.monotonic()
     try:
         with bootstrap.running(settings, lambda step: console.print(f"· {step}")):
+            for number in (signal.SIGINT, signal.SIGTERM):  # only now: Ray installs its own
+                signal.signal(number, lambda *_: stop.set())
             url = f"http://{settings.host}:{settings.port}"
             seconds = time.monotonic() - started
             console.print(f"\n[bold]Siren Order is up[/bold] after {seconds:.0f} s: {url}")
@@ -101,6 +113,84 @@ def status(data: Data = None) -> None:
         _fail(error)
 
 
+@app.command()
+def verify(data: Data = None) -> None:
+    """Audit journal, payments, charges, tickets and view against each other; only reads.
+
+    Prints each violation on a line: order id, code, what is wrong. Exit code 1 if there is any.
+    Works while the system is up, too: what moves is looked at again before it is reported.
+    """
+    settings = _settings(data_dir=data)
+    with _progress() as progress:
+        from cluster import verify as audit  # noqa: PLC0415 - its imports take a second
+
+        bar = progress.add_task("auditing events", total=None)
+        work = audit.verify(
+            settings,
+            lambda violation: console.print(str(violation), markup=False, soft_wrap=True),
+            lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+        totals = _run(work)
+    console.print(
+        f"audited {totals.orders} orders, {totals.events} events, {totals.payments} payments, "
+        f"{totals.charges} charges, {totals.tickets} tickets, {totals.rows} rows of the view",
+        soft_wrap=True,
+    )
+    if totals.lag:
+        console.print(f"note: the view is {totals.lag} events behind the journal")
+    if totals.violations:
+        console.print(f"[red]violations: {totals.violations}[/red]")
+        raise typer.Exit(1)
+    console.print("[green]no violation[/green]")
+
+
+@app.command()
+def rebuild_view(data: Data = None) -> None:
+    """Fold the whole journal into the order details anew, and swap them in at the end.
+
+    The details stay readable meanwhile. Works while the system is up, and while it is down.
+    """
+    settings = _settings(data_dir=data)
+    started = time.monotonic()
+    with _progress() as progress:
+        from cluster.rebuild import rebuild_view as rebuild  # noqa: PLC0415 - as above
+
+        bar = progress.add_task("folding events", total=None)
+        reached = _run(
+            rebuild(settings, lambda done, total: progress.update(bar, completed=done, total=total))
+        )
+    seconds = time.monotonic() - started
+    console.print(f"rebuilt the view up to journal position {reached} in {seconds:.1f} s")
+
+
+def _progress() -> Progress:
+    """Return a bar with count, rate and time left; silent where nobody watches."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+class _Rate(ProgressColumn):
+    """How many a second, once that is known."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    try:
+        return asyncio.run(work)
+    except SirenError as error:
+        _fail(error)
+
+
 def _settings(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
@@ -111,6 +201,10 @@ def _settings(**given: Any) -> Settings:
         raise typer.Exit(2) from error
 
 
-def _fail(error: SirenError) -> None:
+def _fail(error: SirenError) -> NoReturn:
     problems.print(f"[red]siren:[/red] {error.detail}")
     raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    app()

@@ -17,7 +17,8 @@ SERVE = {
 RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
-    "RAY_DEDUP_LOGS": "0",
+    # Ray would run its workers at nice 15: any other load on the machine would starve them.
+    "RAY_worker_niceness": "0",
     # Ray's own switch for "one machine only": the node's address becomes 127.0.0.1, and nothing
     # but HAProxy and the replicas behind it listens on other interfaces.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -46,7 +47,7 @@ def prepare_haproxy() -> None:
     for name, path in files.items():
         os.environ.setdefault(name, str(path))
     for name, port in HAPROXY_PORTS.items():
-        os.environ.setdefault(name, str(port if port_is_free("0.0.0.0", port) else free_port()))
+        os.environ.setdefault(name, str(port if port_is_free("", port) else free_port()))
 
 
 def port_is_free(host: str, port: int) -> bool:

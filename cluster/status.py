@@ -1,6 +1,7 @@
 """What `siren status` shows: actors and where they live, open orders, projection lag."""
 
 import asyncio
+import logging
 from typing import Any
 
 import ray
@@ -29,9 +30,7 @@ def describe(settings: Settings) -> Group:
     holder = read_holder(folder)
     if not is_held(folder) or "ray" not in holder:
         raise Unavailable("not_up", f"nothing runs on {folder}: start it with `siren up`")
-    ray.init(
-        holder["ray"], namespace=NAMESPACE, log_to_driver=False, logging_level="error"
-    )
+    ray.init(holder["ray"], namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
     try:
         actors = _actors()
     finally:
@@ -50,14 +49,13 @@ def _actors() -> Table:
 
 def _where(name: str) -> tuple[str, str, str]:
     try:
-        facts: dict[str, Any] = ray.get(
-            ray.get_actor(name, NAMESPACE).describe.remote(), timeout=ANSWER_S
-        )
+        actor: Any = ray.get_actor(name, NAMESPACE)
+        facts: dict[str, Any] = ray.get(actor.describe.remote(), timeout=ANSWER_S)
     except (RayError, ValueError) as error:
         return "-", "-", f"does not answer ({type(error).__name__})"
     hidden = {"pid", "node", "installation"}
     state = ", ".join(f"{key} {value}" for key, value in facts.items() if key not in hidden)
-    return str(facts["pid"]), str(facts.get("node", "-")), state or "up"
+    return str(facts["pid"]), str(facts["node"]), state or "up"
 
 
 async def _numbers(settings: Settings) -> Table:

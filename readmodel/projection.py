@@ -8,9 +8,10 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Connection, Table, select, update
 
 from actors.codec import UnknownEvent, to_json
 from actors.database import Database
@@ -189,16 +190,18 @@ class Projection:
         """Move the checkpoint and the rows, or return False where another projector was first."""
         rows = [row_of(each) for each in folded]
         self._certain = False  # crash here: the batch may or may not be in the view
-        async with self._database.write() as connection:
-            here = self._mine & (checkpoint.c.position == self.position)
-            moved = await connection.execute(
-                update(checkpoint).where(here).values(position=position)
-            )
-            if not moved.rowcount:
-                return False
-            await connection.execute(self._upsert, rows)
+        if not await self._database.transact(partial(self._move, position, rows)):
+            return False
         self.position = position
         self._certain = True
+        return True
+
+    def _move(self, position: int, rows: list[dict[str, Any]], connection: Connection) -> bool:
+        here = self._mine & (checkpoint.c.position == self.position)
+        moved = connection.execute(update(checkpoint).where(here).values(position=position))
+        if not moved.rowcount:
+            return False
+        connection.execute(self._upsert, rows)
         return True
 
     def _remember(self, folded: dict[str, Folded]) -> None:

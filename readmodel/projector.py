@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 import ray
 
-from actors.addressing import get_or_create
+from actors.addressing import get_or_create, whereabouts
 from actors.database import Database
 from actors.installation import Installation
 from actors.journal import Journal
@@ -63,6 +62,7 @@ class ProjectionActor:
     """Folds the journal into the view for as long as it lives, and tells what keeps it from it."""
 
     def __init__(self, installation: Installation) -> None:
+        self._installation = installation
         self._journal = Journal(installation.settings.url("journal"))
         self._database = open_database(installation.settings.url("readmodel"))
         self._projection = Projection(self._journal, self._database)
@@ -77,13 +77,13 @@ class ProjectionActor:
         self._nudged.set()
 
     async def describe(self) -> dict[str, Any]:
-        """Return this process's id, the position reached, and what stops it or None.
+        """Return its whereabouts, the position reached, and what stops it or None.
 
         `rebuild` is the last rebuild of this process: whether it runs, the position reached, the
         journal's last position, and what stopped it or None.
         """
         return {
-            "pid": os.getpid(),
+            **whereabouts(self._installation),
             "position": self._projection.position,
             "error": self._error,
             "rebuild": asdict(self._rebuild),

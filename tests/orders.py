@@ -25,12 +25,13 @@ TICKET_UNDONE = ev.PickupCanceled()
 CHARGE_UNDONE = ev.PaymentCanceled("pay-1")
 ERASED = ev.CustomerErased()
 
-PAID_LIFE = (PLACED, REQUESTED, APPROVED)
-ACCEPTED_LIFE = (*PAID_LIFE, ACCEPTED)
-PREPARING_LIFE = (*ACCEPTED_LIFE, STARTED)
-READY_LIFE = (*PREPARING_LIFE, READY)
-PICKED_UP_LIFE = (*READY_LIFE, PICKED_UP)
-CANCELED_LIFE = (*ACCEPTED_LIFE, CANCELED, TICKET_UNDONE, CHARGE_UNDONE)
+Life = tuple[ev.Event, ...]
+PAID_LIFE: Life = (PLACED, REQUESTED, APPROVED)
+ACCEPTED_LIFE: Life = (*PAID_LIFE, ACCEPTED)
+PREPARING_LIFE: Life = (*ACCEPTED_LIFE, STARTED)
+READY_LIFE: Life = (*PREPARING_LIFE, READY)
+PICKED_UP_LIFE: Life = (*READY_LIFE, PICKED_UP)
+CANCELED_LIFE: Life = (*ACCEPTED_LIFE, CANCELED, TICKET_UNDONE, CHARGE_UNDONE)
 
 
 def place(
@@ -65,8 +66,6 @@ def given(*events: ev.Event, command_id: str = "") -> Order:
     return order
 
 
-def when(
-    order: Order | None, command: cmd.Command, now: datetime = NOON
-) -> tuple[ev.Event, ...]:
+def when(order: Order | None, command: cmd.Command, now: datetime = NOON) -> tuple[ev.Event, ...]:
     """Return the events that the command causes."""
     return decide(order, command, now)

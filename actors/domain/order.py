@@ -67,7 +67,6 @@ class Order:
         """Nothing but the erasure of the customer can happen any more."""
         return self.status in (CANCELED, PICKED_UP)
 
-
     @property
     def ticket_may_exist(self) -> bool:
         """The store was, or may have been, asked to make the order, and has not undone it."""
@@ -235,9 +234,7 @@ def evolve(order: Order | None, stored: ev.StoredEvent) -> Order:
     if stored.command_id and all(stored.command_id != command_id for command_id, _ in known):
         known = (*known, (stored.command_id, type(stored.event).__name__))
     changes = _payment_changes(order, stored) or _pickup_changes(order, stored)
-    order = replace(
-        order, version=stored.version, last_at=stored.at, command_ids=known, **changes
-    )
+    order = replace(order, version=stored.version, last_at=stored.at, command_ids=known, **changes)
     # CANCELED is derived: the moment when nothing is left to undo.
     if order.status is CANCELING and not (order.ticket_may_exist or order.charge_may_exist):
         return replace(order, status=CANCELED, canceled_at=stored.at)

@@ -63,8 +63,10 @@ def is_settled(order: Order) -> bool:
 
 
 def due_at(order: Order, ticket_acknowledged: int) -> datetime | None:
-    """When somebody must look at the order: its last change where a step is outstanding, the
-    payment deadline where it waits for its customer, never where it rests."""
+    """Return when somebody must look at the order; None where it rests.
+
+    Its last change where a step is outstanding, the payment deadline where it waits to be paid.
+    """
     if next_steps(order, ticket_acknowledged):
         return order.last_at
     return order.payment_due if order.status is OrderStatus.PLACED else None

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from actors import payment_actor
 from actors.codec import pack, unpack
@@ -67,8 +68,14 @@ class Obstacle:
 
 
 @pytest.fixture
-async def provider(database_url: str) -> AsyncIterator[SimulatedProvider]:
-    provider = SimulatedProvider(database_url.replace("test.db", "provider.db"))
+def database_url(tmp_path: Path) -> str:
+    """SQLite alone: that the SQL speaks both dialects is tested with provider and queries."""
+    return f"sqlite+aiosqlite:///{tmp_path}/payments.db"
+
+
+@pytest.fixture
+async def provider(tmp_path: Path) -> AsyncIterator[SimulatedProvider]:
+    provider = SimulatedProvider(f"sqlite+aiosqlite:///{tmp_path}/provider.db")
     await provider.database.create_tables()
     yield provider
     await provider.close()
@@ -135,10 +142,12 @@ async def money_taken(provider: SimulatedProvider) -> int:
 
 async def once(ledger: PaymentLedger, holds: Callable[[Payment], bool]) -> Payment:
     """Return the payment once a condition holds for it."""
-    async with asyncio.timeout(10):
-        while not holds(payment := await ledger.find("o")):
-            await asyncio.sleep(0.005)
-    return payment
+    poll = AsyncRetrying(
+        retry=retry_if_result(lambda payment: not holds(payment)),
+        wait=wait_fixed(0.005),
+        stop=stop_after_delay(10),
+    )
+    return await poll(ledger.find, "o")
 
 
 # --- charging ------------------------------------------------------------------------------------
@@ -192,11 +201,15 @@ async def test_two_systems_on_one_database_charge_once(
 
 
 async def test_a_caller_who_gives_up_does_not_stop_the_charge(
-    services: Services, obstacle: Obstacle, ledger: PaymentLedger
+    services: Services,
+    obstacle: Obstacle,
+    ledger: PaymentLedger,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(payment_actor, "PENDING_AFTER_S", 0)
     obstacle.before.clear()
     ask = asyncio.create_task(services(obstacle).handle(charge("tok_held")))
-    await obstacle.asked.wait()
+    await once(ledger, lambda payment: payment.payment_id is not None)
     ask.cancel()
     obstacle.before.set()
     await once(ledger, lambda payment: payment.status == "APPROVED")
@@ -224,6 +237,15 @@ async def test_a_paid_order_is_not_charged_by_another_attempt(
     paid = await service.handle(charge())
     assert await service.handle(charge(attempt=2)) == paid
     assert await money_taken(provider) == 4500
+
+
+async def test_a_key_that_the_provider_refuses_counts_as_declined(
+    services: Services, provider: SimulatedProvider
+) -> None:
+    """Without a refund of ours the order can still be paid, under another key."""
+    await provider.cancel("o:1")
+    assert (await services().handle(charge())).status == "DECLINED"
+    assert (await services().handle(charge(attempt=2))).status == "APPROVED"
 
 
 async def test_a_slow_charge_is_shown_as_pending_and_holds_nobody_up(
@@ -379,11 +401,39 @@ async def test_an_approval_undoes_itself_when_the_refund_could_not_reach_the_pro
     assert (await ledger.find("o")).status == "CANCELED"
 
 
+async def test_an_approval_that_the_refund_did_not_count_is_undone(
+    services: Services, obstacle: Obstacle, provider: SimulatedProvider
+) -> None:
+    service = services(obstacle)
+    obstacle.before.clear()
+    racing = asyncio.create_task(service.handle(charge("tok_held")))
+    await obstacle.asked.wait()
+    await service.handle(refund(attempts=0))
+    obstacle.before.set()
+
+    assert (await racing).status == "CANCELED"
+    assert await provider_says(provider) == {"o:1": "CANCELED"}
+
+
+def test_behind_the_tombstone_an_approval_is_not_recorded() -> None:
+    payment = Payment("o").refuse(1, now=1).charged(charge(), "APPROVED", now=2)
+    assert (payment.status, payment.approved_at) == ("PENDING", None)
+    assert payment.outcome_of(1) is None
+    assert payment.refunded(now=3).outcome_of(1) == "CANCELED"
+
+
+def test_what_is_known_of_a_payment_is_not_taken_back_by_a_late_report() -> None:
+    approved = Payment("o").charged(charge(), "APPROVED", now=1)
+    refused = approved.refuse(1, now=2)
+    for known in (approved, refused, refused.refunded(now=3)):
+        assert known.charged(charge(), "PENDING", now=4) == known
+
+
 async def test_whatever_the_order_of_repeats_a_refunded_order_is_not_charged(
     services: Services, provider: SimulatedProvider, ledger: PaymentLedger
 ) -> None:
     service = services()
-    requests = {"c": charge, "r": refund}
+    requests: dict[str, Callable[..., Any]] = {"c": charge, "r": refund}
     for one_by_one in (True, False):
         for index, order in enumerate(sorted(set(permutations("ccrr")))):
             order_id = f"{one_by_one}-{index}"
@@ -423,18 +473,23 @@ async def test_a_crash_between_charge_and_commit_is_healed_by_a_refund(
     assert await money_taken(provider) == 0
 
 
+@pytest.mark.parametrize("charged_before", [True, False])
 @pytest.mark.parametrize("repeated", [charge(), refund()])
 async def test_a_crash_between_tombstone_and_cancel_is_healed_by_either_repeat(
     services: Services,
+    obstacle: Obstacle,
     provider: SimulatedProvider,
     ledger: PaymentLedger,
     repeated: ChargeRequest | RefundRequest,
+    charged_before: bool,  # noqa: FBT001
 ) -> None:
-    await services().handle(charge())
+    if charged_before:
+        await services().handle(charge())
     await ledger.apply("o", lambda payment: payment.refuse(1, now=1))
 
-    assert (await services().handle(repeated)).status == "CANCELED"
+    assert (await services(obstacle).handle(repeated)).status == "CANCELED"
     assert await provider_says(provider) == {"o:1": "CANCELED"}
+    assert obstacle.authorizations == 0
 
 
 async def test_a_crash_between_cancel_and_commit_is_healed_by_the_repeated_refund(
@@ -456,7 +511,7 @@ async def test_the_actor_makes_its_tables_and_answers_exchanges(tmp_path: Path) 
     settings = Settings(data_dir=tmp_path)
     await actor.__init__(Installation(settings, b"", order_hosts=1))  # type: ignore[misc]
 
-    replies = await actor.exchange("order-host:0", [(7, pack(charge()))])
+    _, replies = await actor.exchange("order-host:0", [(7, pack(charge()))])
 
     assert [(number, unpack(reply).status) for number, reply in replies] == [(7, "APPROVED")]
     assert (await actor.describe())["circuit"] == "closed"

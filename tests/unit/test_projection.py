@@ -28,7 +28,7 @@ from readmodel import projection as projection_module
 from readmodel import projector
 from readmodel.projection import Projection
 from readmodel.projector import ProjectionActor, rebuild
-from readmodel.queries import OrderDetails
+from readmodel.queries import OrderDetails, Watcher
 from readmodel.tables import (
     FILTERS,
     LIVE,
@@ -118,23 +118,22 @@ class Shop:
 
 def _random_command(chance: random.Random, command_id: str) -> cmd.Command:
     attempt = chance.randint(1, 3)
-    return chance.choice(
-        [
-            cmd.PayOrder(command_id, "tok_approve"),
-            cmd.RecordApproval(command_id, attempt, f"p-{attempt}"),
-            cmd.RecordDecline(command_id, attempt, f"p-{attempt}"),
-            cmd.RecordTicket(command_id, "A-001", START),
-            cmd.RecordTicketRejection(command_id, "sold_out"),
-            cmd.StartPreparation(command_id),
-            cmd.MarkReady(command_id),
-            cmd.CompletePickup(command_id),
-            cmd.CancelOrder(command_id, "changed my mind"),
-            cmd.RejectOrder(command_id, "machine broke"),
-            cmd.RecordTicketCanceled(command_id),
-            cmd.RecordPaymentCanceled(command_id, None),
-            cmd.EraseCustomer(command_id),
-        ]
-    )
+    commands: list[cmd.Command] = [
+        cmd.PayOrder(command_id, "tok_approve"),
+        cmd.RecordApproval(command_id, attempt, f"p-{attempt}"),
+        cmd.RecordDecline(command_id, attempt, f"p-{attempt}"),
+        cmd.RecordTicket(command_id, "A-001", START),
+        cmd.RecordTicketRejection(command_id, "sold_out"),
+        cmd.StartPreparation(command_id),
+        cmd.MarkReady(command_id),
+        cmd.CompletePickup(command_id),
+        cmd.CancelOrder(command_id, "changed my mind"),
+        cmd.RejectOrder(command_id, "machine broke"),
+        cmd.RecordTicketCanceled(command_id),
+        cmd.RecordPaymentCanceled(command_id, None),
+        cmd.EraseCustomer(command_id),
+    ]
+    return chance.choice(commands)
 
 
 @pytest.fixture
@@ -160,7 +159,7 @@ async def view(view_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def details(view: Database, view_url: str) -> AsyncIterator[OrderDetails]:
+async def details(view: Database, view_url: str) -> AsyncIterator[OrderDetails]:  # noqa: ARG001 - creates the tables
     details = OrderDetails(view_url)
     yield details
     await details.close()
@@ -215,7 +214,7 @@ async def assert_view_is_the_fold(view: Database, journal: Journal) -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is awaited knows of no test's event
             await asyncio.sleep(0.001)
 
 
@@ -505,7 +504,7 @@ async def test_what_a_dead_rebuild_left_behind_does_not_disturb_the_next(
 ) -> None:
     await shop.deliver("a")
 
-    def die(position: int, last_position: int) -> None:
+    def die(*_: int) -> None:
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
@@ -533,13 +532,13 @@ async def test_a_rebuild_gives_way_to_one_that_was_faster(
     await assert_view_is_the_fold(view, journal)
 
 
-# --- the actor, as a plain class --------------------------------------------------------------------
+# --- the actor, as a plain class ------------------------------------------------------------------
 
 
 @pytest.fixture
 async def actor(
-    journal: Journal,
-    view: Database,
+    journal: Journal,  # noqa: ARG001 - creates the tables
+    view: Database,  # noqa: ARG001 - the same
     database_url: str,
     view_url: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -558,9 +557,7 @@ async def test_a_nudged_projector_folds_without_waiting_for_its_poll(
     for order_id in ("a", "b"):
         await shop.place(order_id, pay=False)
         await actor.nudge()
-        async with asyncio.timeout(30):
-            while await details.get(order_id) is None:
-                await asyncio.sleep(0.001)
+        assert await Watcher(details).wait_beyond(order_id, 0, timeout=30) is not None
     assert (await actor.describe())["position"] == 2
 
 

@@ -199,10 +199,14 @@ async def start_waiting(
 
     async def wait() -> dict[str, Any] | None:
         row = await watcher.wait_beyond(order_id, version, timeout=30)
-        return row and msgspec.json.decode(row.body)
+        return msgspec.json.decode(row.body) if row else None
 
+    def watches() -> int:
+        return sum(len(each) for each in watcher._watched.values())
+
+    before = watches()
     task = asyncio.create_task(wait())
-    while watcher._poll is None:
+    while watches() == before or watcher._poll is None:  # noqa: ASYNC110 - it has no event for it
         await asyncio.sleep(0)
     return task
 

@@ -1,6 +1,7 @@
 """Which steps an order needs next, derived from its state alone."""
 
 import pytest
+
 from actors.domain import events as ev
 from actors.domain.order import Order
 from actors.domain.saga import (
@@ -135,7 +136,7 @@ def test_erasing_a_customer_before_any_ticket_tells_no_ticket() -> None:
     ],
 )
 def test_settled_means_that_the_customer_waits_for_nothing(
-    life: tuple[ev.Event, ...], settled: bool
+    life: tuple[ev.Event, ...], *, settled: bool
 ) -> None:
     assert is_settled(given(*life)) is settled
 

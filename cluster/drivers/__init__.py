@@ -1,0 +1,1 @@
+"""Scripts to start from: run them beside a running system."""

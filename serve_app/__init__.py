@@ -1,0 +1,1 @@
+"""The gateway: the HTTP contract over the client's commands and queries."""

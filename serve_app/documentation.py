@@ -1,0 +1,140 @@
+"""What FastAPI cannot see of the routes, for OpenAPI: raw bodies, headers and problems."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from serve_app import answer_schemas, schemas
+from serve_app.problems import MEDIA_TYPE
+
+Responses = dict[int | str, dict[str, Any]]
+
+_REFERENCE = "#/components/schemas/{model}"
+_MODELS: tuple[type[BaseModel], ...] = (
+    schemas.PlaceOrder,
+    schemas.Payment,
+    schemas.Cancel,
+    schemas.Reject,
+    schemas.ChangeStore,
+    schemas.ChangeMenuItem,
+    answer_schemas.Problem,
+)
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+_PROBLEMS = {
+    402: ("card_declined", "The card was declined; the order can be paid again."),
+    404: ("order_not_found", "There is no order with this id."),
+    409: ("out_of_turn", "The order is PLACED; this needs ACCEPTED."),
+    413: ("body_too_large", "The body may have at most 65536 bytes."),
+    422: ("invalid_request", "The body is not valid, at /store_id: Field required."),
+    503: ("overloaded", "Too many requests are under way; nothing was done."),
+}
+_DESCRIPTIONS = {
+    402: "Declined. `order` is the order detail; it can be paid again.",
+    404: "There is nothing with this id.",
+    409: "Not allowed in this state.",
+    413: "The body is too large.",
+    422: "The request is not valid; `errors` names the fields.",
+    503: "Overloaded or unavailable: repeat it with the same key.",
+}
+
+COMMAND_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Repeating a request with its key carries it out once. Made up when absent.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "example": "0a7d1c52-4f7c-4f0a-8a43-6d1f6f8f1c11",
+    },
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`wait=N`: answer as soon as the order is settled, after N seconds (0 to "
+        "30, default 2) at the latest; more counts as 30. `respond-async`: do not wait. Anything "
+        "else is ignored. `Preference-Applied` says what was followed.",
+        "schema": {"type": "string", "default": "wait=2"},
+        "example": "wait=10",
+    },
+]
+REPLAYED_HEADER = {
+    "Idempotency-Replayed": {
+        "description": "`true` where this key had been carried out before.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
+
+
+def answer(model: Any, description: str, **more: Any) -> dict[str, Any]:
+    """Describe a successful answer."""
+    return {"model": model, "description": description, **more}
+
+
+def problems(*statuses: int) -> Responses:
+    """Describe problem documents, each with an example."""
+    return {status: _problem(status) for status in (*statuses, 503)}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    code, detail = _PROBLEMS[status]
+    example: dict[str, Any] = {
+        "type": f"urn:problem-type:siren:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if status == 422:  # noqa: PLR2004
+        example["errors"] = [{"pointer": "/store_id", "detail": "Field required"}]
+    schema = {"$ref": _REFERENCE.format(model="Problem")}
+    described = {
+        "description": _DESCRIPTIONS[status],
+        "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
+    }
+    return described | ({"headers": _RETRY_AFTER} if status == 503 else {})  # noqa: PLR2004
+
+
+def takes(model: type[BaseModel] | None, *, required: bool = True, command: bool = True) -> Any:
+    """Describe what a route reads by itself: its body, and the headers of a command."""
+    described: dict[str, Any] = {}
+    if command:
+        described["parameters"] = COMMAND_HEADERS
+    if model is not None:
+        schema = {"$ref": _REFERENCE.format(model=model.__name__)}
+        content = {"application/json": {"schema": schema}}
+        described["requestBody"] = {"required": required, "content": content}
+    return described
+
+
+def document(app: FastAPI) -> None:
+    """Make the application's OpenAPI document whole; it is built once, when it is first read."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                tags=app.openapi_tags,
+                routes=app.routes,
+            )
+            _, raw = models_json_schema(
+                [(model, "validation") for model in _MODELS], ref_template=_REFERENCE
+            )
+            app.openapi_schema["components"]["schemas"].update(raw["$defs"])
+            _drop_validation_errors(app.openapi_schema)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _drop_validation_errors(schema: dict[str, Any]) -> None:
+    """Drop the 422 that FastAPI adds to whatever has a parameter: ours are problem documents."""
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            if MEDIA_TYPE not in operation["responses"].get("422", {}).get("content", ()):
+                operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schema["components"]["schemas"].pop(name, None)

@@ -1,0 +1,48 @@
+"""The gateway as a Ray Serve deployment."""
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.schema import LoggingConfig
+
+from actors.client import AsyncSiren
+from actors.installation import Installation
+from serve_app.app import build_app
+
+MAX_STREAMS = 10_000
+"""Streams a replica keeps open beside its requests; an idle one costs little but memory."""
+DRAIN_S = 10.0
+"""How long a replica that is replaced may finish what it began: a command's default wait and its
+margin. Whoever waits longer, and every stream, asks again."""
+
+
+class _Gateway:
+    """One replica: a client of the installation on the replica's event loop, and the routes."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._siren = AsyncSiren(installation)
+        self._max_in_flight = installation.settings.max_in_flight
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return build_app(self._siren, self._max_in_flight)
+
+
+def deployment(installation: Installation) -> serve.Application:
+    """Return the gateway of an installation, ready for `serve.run`."""
+    settings = installation.settings
+    gateway = serve.deployment(
+        name="gateway",
+        ray_actor_options={"num_cpus": 0},
+        # Guard answers 503 long before Serve would, whose own answer is no problem document.
+        max_ongoing_requests=settings.max_in_flight + MAX_STREAMS,
+        autoscaling_config={
+            "min_replicas": settings.gateway_min_replicas,
+            "max_replicas": max(settings.gateway_min_replicas, settings.gateway_max_replicas),
+            "target_ongoing_requests": max(1.0, settings.max_in_flight / 2),
+        },
+        graceful_shutdown_timeout_s=DRAIN_S,
+        graceful_shutdown_wait_loop_s=0.5,
+        max_surge_percent=100,  # a new replica answers before the old one goes
+        logging_config=LoggingConfig(enable_access_log=False),  # addresses hold customers' ids
+    )(serve.ingress()(_Gateway))
+    application: serve.Application = gateway.bind(installation)
+    return application

@@ -1,0 +1,161 @@
+"""Errors as `application/problem+json` (RFC 9457): one table from exception to status."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from actors.codec import to_json
+from actors.domain.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    Rejected,
+    SirenError,
+    Unavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = {"Retry-After": "1"}
+MAX_FIELD_ERRORS = 20
+UNKNOWN_OUTCOME = "The outcome is not known yet. Repeat the request with the same Idempotency-Key."
+
+STATUS: dict[type[SirenError], int] = {
+    Rejected: 409,
+    Conflict: 409,
+    Invalid: 422,
+    NotFound: 404,
+    Unavailable: 503,
+}
+HTTP_PROBLEMS = {
+    404: ("not_found", "There is nothing at this path."),
+    405: ("method_not_allowed", "This path does not take this method."),
+}
+
+# Where pydantic's own text says nothing to people.
+MESSAGES = {"string_pattern_mismatch": "Has characters that are not allowed here"}
+
+logger = logging.getLogger("siren")
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    **members: object,
+) -> Response:
+    """Return a problem document; `members` are added to the standard ones."""
+    body = {
+        "type": f"urn:problem-type:siren:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **members,
+    }
+    return Response(to_json(body), status, headers, MEDIA_TYPE)
+
+
+def too_large(limit: int) -> Response:
+    """Return the problem of a body of more than `limit` bytes."""
+    return problem(413, "body_too_large", f"The body may have at most {limit} bytes.")
+
+
+def overloaded() -> Response:
+    """Return the problem of a request that was not even begun."""
+    detail = "Too many requests are under way; nothing was done."
+    return problem(503, "overloaded", detail, headers=RETRY_AFTER)
+
+
+def internal_error() -> Response:
+    """Return the problem that is our own fault."""
+    return problem(500, "internal_error", "The request failed unexpectedly.")
+
+
+class BodyTooLarge(Exception):
+    """The body has more than `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let every error of the application end as a problem document."""
+    app.add_exception_handler(SirenError, _siren_error)
+    app.add_exception_handler(ValidationError, _invalid_body)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(BodyTooLarge, _body_too_large)
+    app.add_exception_handler(ClientDisconnect, _nobody_listens)
+
+
+# Each handler is registered for one class, which Starlette's type for handlers cannot say.
+
+
+async def _siren_error(_request: Request, error: Any) -> Response:
+    status = STATUS.get(type(error))
+    if status is None:
+        raise error
+    if isinstance(error, Unavailable):
+        # Its detail is for operators: it may name hosts and files.
+        logger.warning("unavailable: %s", error)
+        return problem(status, error.code, UNKNOWN_OUTCOME, headers=RETRY_AFTER)
+    if isinstance(error, Invalid):
+        fault = {"pointer": error.pointer, "detail": error.detail}
+        return problem(status, error.code, error.detail, errors=[fault])
+    return problem(status, error.code, error.detail)
+
+
+async def _invalid_body(_request: Request, error: Any) -> Response:
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return _invalid("The body", [(fault["loc"], _message(fault)) for fault in faults])
+
+
+async def _invalid_request(_request: Request, error: Any) -> Response:
+    # The first part says where: path, query or header.
+    faults = [(fault["loc"][1:], _message(fault)) for fault in error.errors()]
+    return _invalid("The request", faults)
+
+
+def _invalid(what: str, faults: list[tuple[Any, str]]) -> Response:
+    errors = [
+        {"pointer": pointer(location), "detail": detail}
+        for location, detail in faults[:MAX_FIELD_ERRORS]
+    ]
+    where = errors[0]["pointer"] or "all of it"
+    detail = f"{what} is not valid, at {where}: {errors[0]['detail']}."
+    return problem(422, "invalid_request", detail, errors=errors)
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    return MESSAGES.get(fault["type"]) or str(fault["msg"])
+
+
+def pointer(location: tuple[str | int, ...]) -> str:
+    """Return the JSON pointer (RFC 6901) of a place in a document."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return "".join(f"/{part}" for part in parts)
+
+
+async def _http_error(_request: Request, error: Any) -> Response:
+    phrase = HTTPStatus(error.status_code).phrase
+    default = (phrase.lower().replace(" ", "_"), f"{phrase}.")
+    code, detail = HTTP_PROBLEMS.get(error.status_code, default)
+    return problem(error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+async def _body_too_large(_request: Request, error: Any) -> Response:
+    return too_large(error.limit)
+
+
+async def _nobody_listens(_request: Request, _error: Any) -> Response:
+    return Response(status_code=400)

@@ -1,0 +1,120 @@
+"""Reading requests: bodies up to a limit, the headers of commands, and ids in paths."""
+
+import re
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.convertors import Convertor, register_url_convertor
+
+from actors.client import DEFAULT_WAIT_S, AsyncSiren
+from actors.domain.errors import Invalid
+from serve_app.guard import MAX_BODY
+from serve_app.problems import BodyTooLarge, pointer
+
+MAX_WAIT_S = 30
+MAX_KEY = 255
+
+Body = TypeVar("Body", bound=BaseModel)
+
+_VISIBLE = re.compile(rb"[!-~]{1,%d}" % MAX_KEY)
+_WAIT = re.compile(rb'wait\s*=\s*"?([0-9]+)"?\s*(?:;.*)?')
+
+
+class IdConvertor(Convertor[str]):
+    """Path parameter `{name:id}`: anything that could be an id; other paths lead nowhere (404)."""
+
+    regex = "[!-.0-~]{1,64}"
+
+    def convert(self, value: str) -> str:
+        """Return the id."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the part of the path."""
+        return value
+
+
+register_url_convertor("id", IdConvertor())
+
+
+def siren_of(request: Request) -> AsyncSiren:
+    """Return the client that the application was built with."""
+    return cast(AsyncSiren, request.app.state.siren)
+
+
+async def read(request: Request, model: type[Body], default: Body | None = None) -> Body:
+    """Return the validated body, `default` where it is empty and there is one.
+
+    Raises pydantic's `ValidationError`, also for what is no JSON, and `BodyTooLarge` as soon as
+    more than 64 KiB have come.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise BodyTooLarge(MAX_BODY)
+    if not body and default is not None:
+        return default
+    return model.model_validate_json(body)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHeaders:
+    """What the headers of a command ask for; `applied` tells which preference was followed."""
+
+    key: str | None
+    wait: float
+    applied: dict[str, str]
+
+
+_NO_PREFERENCE: dict[str, str] = {}
+
+
+def command_headers(request: Request) -> CommandHeaders:
+    """Return idempotency key and wait.
+
+    Raises `Invalid` for a key that is not 1 to 255 visible ASCII characters. Preferences that are
+    not understood are ignored (RFC 7240), and waits above 30 seconds become 30.
+    """
+    keys, preferences = [], []
+    for name, value in request.scope["headers"]:
+        if name == b"idempotency-key":
+            keys.append(value)
+        elif name == b"prefer":
+            preferences.append(value)
+    if len(keys) > 1 or (keys and not _VISIBLE.fullmatch(keys[0])):
+        detail = f"Idempotency-Key must be one header of 1 to {MAX_KEY} visible ASCII characters."
+        raise Invalid("invalid_header", detail, "/Idempotency-Key")
+    key = keys[0].decode() if keys else None
+    if not preferences:
+        return CommandHeaders(key, DEFAULT_WAIT_S, _NO_PREFERENCE)
+    wait, applied = _wait_preference(b",".join(preferences))
+    return CommandHeaders(key, wait, {"Preference-Applied": applied} if applied else {})
+
+
+def _wait_preference(preferences: bytes) -> tuple[float, str]:
+    """Return the wait and the preference that gave it; `wait` says more than `respond-async`."""
+    wanted = [preference.strip().lower() for preference in preferences.split(b",")]
+    for preference in wanted:
+        match = _WAIT.fullmatch(preference)
+        if match:
+            digits = match[1].lstrip(b"0")
+            wait = MAX_WAIT_S if len(digits) > 2 else min(int(digits or b"0"), MAX_WAIT_S)  # noqa: PLR2004
+            return wait, f"wait={wait}"
+    if b"respond-async" in wanted:
+        return 0, "respond-async"
+    return DEFAULT_WAIT_S, ""
+
+
+def check_query(request: Request) -> None:
+    """Raise `Invalid` where a query parameter stands twice: one of them would be ignored."""
+    if not request.scope["query_string"]:
+        return
+    seen = set()
+    for name, _ in request.query_params.multi_items():
+        if name in seen:
+            detail = "A query parameter may be given only once."
+            raise Invalid("repeated_parameter", detail, pointer((name,)))
+        seen.add(name)

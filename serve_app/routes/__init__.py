@@ -1,0 +1,13 @@
+"""The routes of the HTTP contract, one module a resource."""
+
+from serve_app.routes import health, order_details, orders, payments, pickups, stores, stream
+
+ROUTERS = (
+    order_details.router,  # first: routes are tried in turn, and this is read most
+    orders.router,
+    stream.router,
+    pickups.router,
+    payments.router,
+    stores.router,
+    health.router,
+)

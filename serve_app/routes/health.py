@@ -1,0 +1,43 @@
+"""Health, and a first page that says where everything is."""
+
+from fastapi import APIRouter, Request, Response
+
+from serve_app.answers import json_answer
+from serve_app.documentation import problems
+from serve_app.problems import RETRY_AFTER, problem
+from serve_app.reading import siren_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> Response:
+    """Say where everything is."""
+    return json_answer(
+        {
+            "name": "Siren Order",
+            "documentation": "/docs",
+            "openapi": "/openapi.json",
+            "stores": "/stores",
+            "order_details": "/order-details",
+        }
+    )
+
+
+@router.get("/healthz", responses={200: {"description": "This replica lives."}})
+async def healthz() -> Response:
+    """Tell whether this replica lives, whatever else is down."""
+    return json_answer({"status": "alive"})
+
+
+@router.get("/readyz", responses={200: {"description": "Orders can be placed."}, **problems()})
+async def readyz(request: Request) -> Response:
+    """Tell whether orders can be placed; `missing` in the problem says what is not there.
+
+    No reason to take the replica away: reading works without what is missing.
+    """
+    missing = await siren_of(request).not_ready()
+    if not missing:
+        return json_answer({"status": "ready"})
+    detail = "No orders can be placed at the moment; reading works."
+    return problem(503, "not_ready", detail, headers=RETRY_AFTER, missing=missing)

@@ -1,0 +1,165 @@
+"""Orders: placing, paying and cancelling them, and their history from the journal."""
+
+from dataclasses import asdict
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from actors.codec import EVENT_TAGS
+from actors.domain.errors import NotFound, Rejected
+from actors.domain.events import StoredEvent
+from actors.domain.values import OrderStatus, PaymentStatus
+from actors.messages import OrderReply
+from actors.paging import Page
+from serve_app import answer_schemas, schemas
+from serve_app.answers import JSON, REPLAYED, command_answer, detail_answer, page_answer
+from serve_app.documentation import REPLAYED_HEADER, answer, problems, takes
+from serve_app.problems import problem
+from serve_app.reading import CommandHeaders, command_headers, read, siren_of
+
+router = APIRouter(tags=["orders"])
+
+INTERNAL_FIELDS = ("body_hash",)
+
+
+class _Placed(msgspec.Struct):
+    order_id: str
+
+
+_order_id_of = msgspec.json.Decoder(_Placed)
+
+
+@router.post(
+    "/orders",
+    status_code=201,
+    responses={
+        201: answer(
+            answer_schemas.OrderDetail,
+            "Placed: durable, and settled unless the wait was over before.",
+            headers={"Location": {"schema": {"type": "string"}}},
+        ),
+        200: answer(
+            answer_schemas.OrderDetail,
+            "This key and body had been placed before; the order as it is now.",
+            headers=REPLAYED_HEADER,
+        ),
+        **problems(409, 413, 422),
+    },
+    openapi_extra=takes(schemas.PlaceOrder),
+)
+async def place_order(request: Request) -> Response:
+    """Place an order.
+
+    With `payment` the card is charged at once; a declined card is a 201 whose body says so. The
+    key is scoped to the customer and kept for ever. 409 `store_closed`, `sold_out` or
+    `store_full`: there is no order.
+    """
+    asked = command_headers(request)
+    order = (await read(request, schemas.PlaceOrder)).to_order()
+    reply = await siren_of(request).place(order, asked.key, asked.wait)
+    location = {"Location": f"/orders/{_order_id_of.decode(reply.detail).order_id}"}
+    if reply.replayed:
+        return Response(reply.detail, 200, {**location, **REPLAYED, **asked.applied}, JSON)
+    return Response(reply.detail, 201, {**location, **asked.applied}, JSON)
+
+
+@router.get(
+    "/orders/{order_id:id}",
+    responses={200: answer(answer_schemas.OrderDetail, "The order."), **problems(404)},
+)
+async def get_order(request: Request, order_id: str) -> Response:
+    """Read an order from the journal: linearizable, whichever services are down."""
+    return detail_answer(await siren_of(request).order(order_id))
+
+
+@router.get(
+    "/orders/{order_id:id}/events",
+    responses={
+        200: answer(answer_schemas.Page[answer_schemas.OrderEvent], "All of them."),
+        **problems(404),
+    },
+)
+async def get_order_events(request: Request, order_id: str) -> Response:
+    """Read the order's history from the journal, oldest first."""
+    history = await siren_of(request).journal.load(order_id)
+    if not history.events:
+        raise NotFound("order_not_found", "There is no order with this id.")
+    return page_answer(Page([_event(stored) for stored in history.events], None))
+
+
+@router.post(
+    "/orders/{order_id:id}/payment",
+    responses={
+        200: answer(answer_schemas.OrderDetail, "Approved.", headers=REPLAYED_HEADER),
+        202: answer(answer_schemas.OrderDetail, "The outcome is not known yet."),
+        **problems(402, 404, 409, 413, 422),
+    },
+    openapi_extra=takes(schemas.Payment),
+)
+async def pay_order(request: Request, order_id: str) -> Response:
+    """Pay an order that is PLACED; answers once the payment is final or the wait is over."""
+    asked = command_headers(request)
+    payment = await read(request, schemas.Payment)
+    reply = await siren_of(request).pay(order_id, payment.token, asked.key, asked.wait)
+    response = _payment_answer(reply, asked)
+    if reply.replayed:
+        response.headers.update(REPLAYED)
+    return response
+
+
+@router.post(
+    "/orders/{order_id:id}/cancel",
+    responses={
+        200: answer(answer_schemas.OrderDetail, "CANCELED; what was done is undone."),
+        202: answer(answer_schemas.OrderDetail, "CANCELING: decided, not all is undone yet."),
+        **problems(404, 409, 413, 422),
+    },
+    openapi_extra=takes(schemas.Cancel, required=False),
+)
+async def cancel_order(request: Request, order_id: str) -> Response:
+    """Cancel an order that nobody prepares yet, and undo what was done for it."""
+    asked = command_headers(request)
+    reason = (await read(request, schemas.Cancel, schemas.Cancel())).reason
+    reply = await siren_of(request).cancel(order_id, reason, asked.key, asked.wait)
+    undone = reply.order_status == OrderStatus.CANCELED
+    return command_answer(reply, asked, 200 if undone else 202)
+
+
+@router.delete(
+    "/orders/{order_id:id}",
+    responses={
+        200: answer(answer_schemas.OrderDetail, "CANCELED; what was done is undone."),
+        202: answer(answer_schemas.OrderDetail, "CANCELING: decided, not all is undone yet."),
+        **problems(404, 409, 413, 422),
+    },
+    openapi_extra=takes(schemas.Cancel, required=False),
+)
+async def delete_order(request: Request, order_id: str) -> Response:
+    """Cancel an order, as `POST …/cancel` does; its history stays."""
+    return await cancel_order(request, order_id)
+
+
+def _payment_answer(reply: OrderReply, asked: CommandHeaders) -> Response:
+    match reply.attempt:
+        case PaymentStatus.APPROVED:
+            return command_answer(reply, asked)
+        case PaymentStatus.DECLINED:
+            detail = "The card was declined; the order can be paid again."
+            order = msgspec.Raw(reply.detail)
+            return problem(402, "card_declined", detail, headers=asked.applied, order=order)
+        case PaymentStatus.CANCELED:
+            raise Rejected("payment_canceled", "The order was cancelled, and its payment with it.")
+    return command_answer(reply, asked, 202)
+
+
+def _event(stored: StoredEvent) -> dict[str, object]:
+    """Return an event without what only the journal needs: command ids are the clients' keys."""
+    data = asdict(stored.event)
+    for name in INTERNAL_FIELDS:
+        data.pop(name, None)
+    return {
+        "version": stored.version,
+        "type": EVENT_TAGS[type(stored.event)],
+        "at": stored.at,
+        "data": data,
+    }

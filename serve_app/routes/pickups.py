@@ -1,0 +1,69 @@
+"""Pickups: the store's tickets, and the barista's buttons."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from serve_app import answer_schemas, schemas
+from serve_app.answers import command_answer, page_answer
+from serve_app.documentation import Responses, answer, problems, takes
+from serve_app.reading import check_query, command_headers, read, siren_of
+
+router = APIRouter(tags=["pickups"])
+
+MOVED: Responses = {
+    200: answer(answer_schemas.OrderDetail, "Done, now or before."),
+    **problems(404, 409, 422),
+}
+
+
+@router.get(
+    "/pickups",
+    responses={
+        200: answer(answer_schemas.Page[answer_schemas.Ticket], "Those that match all filters."),
+        **problems(422),
+    },
+)
+async def list_pickups(
+    request: Request, wanted: Annotated[schemas.TicketFilter, Query()]
+) -> Response:
+    """List tickets, oldest first."""
+    check_query(request)
+    return page_answer(await siren_of(request).stores.tickets(**wanted.model_dump()))
+
+
+@router.post("/pickups/{order_id:id}/start", responses=MOVED, openapi_extra=takes(None))
+async def start_pickup(request: Request, order_id: str) -> Response:
+    """Begin to prepare an ACCEPTED order; from now on the customer cannot cancel it."""
+    asked = command_headers(request)
+    reply = await siren_of(request).start(order_id, asked.key, asked.wait)
+    return command_answer(reply, asked)
+
+
+@router.post("/pickups/{order_id:id}/ready", responses=MOVED, openapi_extra=takes(None))
+async def ready_pickup(request: Request, order_id: str) -> Response:
+    """Call the number of an order that is PREPARING."""
+    asked = command_headers(request)
+    reply = await siren_of(request).ready(order_id, asked.key, asked.wait)
+    return command_answer(reply, asked)
+
+
+@router.post("/pickups/{order_id:id}/complete", responses=MOVED, openapi_extra=takes(None))
+async def complete_pickup(request: Request, order_id: str) -> Response:
+    """Hand over an order that is READY."""
+    asked = command_headers(request)
+    reply = await siren_of(request).complete(order_id, asked.key, asked.wait)
+    return command_answer(reply, asked)
+
+
+@router.post(
+    "/pickups/{order_id:id}/reject",
+    responses={**MOVED, **problems(413)},
+    openapi_extra=takes(schemas.Reject),
+)
+async def reject_pickup(request: Request, order_id: str) -> Response:
+    """Give an order up on the store's side, also while preparing: refund and cancel."""
+    asked = command_headers(request)
+    reason = (await read(request, schemas.Reject)).reason
+    reply = await siren_of(request).reject(order_id, reason, asked.key, asked.wait)
+    return command_answer(reply, asked)

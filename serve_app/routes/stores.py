@@ -1,0 +1,79 @@
+"""Stores and their menus."""
+
+from fastapi import APIRouter, Request, Response
+
+from actors.messages import MenuItemChange, StoreChange
+from actors.paging import Page
+from serve_app import answer_schemas, schemas
+from serve_app.answers import json_answer, page_answer
+from serve_app.documentation import answer, problems, takes
+from serve_app.reading import read, siren_of
+
+router = APIRouter(tags=["stores"])
+
+
+@router.get(
+    "/stores",
+    responses={
+        200: answer(answer_schemas.Page[answer_schemas.Store], "All of them."),
+        **problems(),
+    },
+)
+async def list_stores(request: Request) -> Response:
+    """List the stores with opening state, queue and estimate."""
+    return page_answer(Page(await siren_of(request).stores.stores(), None))
+
+
+@router.get(
+    "/stores/{store_id:id}",
+    responses={200: answer(answer_schemas.Store, "The store."), **problems(404)},
+)
+async def get_store(request: Request, store_id: str) -> Response:
+    """Read a store."""
+    return json_answer(await siren_of(request).stores.store(store_id))
+
+
+@router.get(
+    "/stores/{store_id:id}/menu",
+    responses={
+        200: answer(answer_schemas.Page[answer_schemas.MenuItem], "All of it."),
+        **problems(404),
+    },
+)
+async def get_menu(request: Request, store_id: str) -> Response:
+    """Read a store's menu, in the order of its board."""
+    return page_answer(Page(await siren_of(request).stores.menu(store_id), None))
+
+
+@router.patch(
+    "/stores/{store_id:id}",
+    responses={
+        200: answer(answer_schemas.Store, "The store as it is now."),
+        **problems(404, 413, 422),
+    },
+    openapi_extra=takes(schemas.ChangeStore, command=False),
+)
+async def change_store(request: Request, store_id: str) -> Response:
+    """Open or close a store, or limit how many tickets it has at once."""
+    wanted = await read(request, schemas.ChangeStore)
+    siren = siren_of(request)
+    limits = "capacity" in wanted.model_fields_set  # null is a limit too: none
+    await siren.change_store(StoreChange(store_id, wanted.open, limits, wanted.capacity))
+    return json_answer(await siren.stores.store(store_id))
+
+
+@router.patch(
+    "/stores/{store_id:id}/menu/{menu_id:id}",
+    responses={
+        200: answer(answer_schemas.MenuItem, "The item as it is now."),
+        **problems(404, 413, 422),
+    },
+    openapi_extra=takes(schemas.ChangeMenuItem, command=False),
+)
+async def change_menu_item(request: Request, store_id: str, menu_id: str) -> Response:
+    """Sell a menu item out, or change its price for orders to come."""
+    wanted = await read(request, schemas.ChangeMenuItem)
+    siren = siren_of(request)
+    await siren.change_menu_item(MenuItemChange(store_id, menu_id, wanted.sold_out, wanted.price))
+    menu = await siren.stores.menu(store_id)
+    return json_answer(next(item for item in menu if item["menu_id"] == menu_id))

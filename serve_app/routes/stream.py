@@ -1,0 +1,115 @@
+"""The stream of an order's changes, as Server-Sent Events from the view."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from actors.client import AsyncSiren
+from actors.domain.errors import Unavailable
+from actors.domain.values import OrderStatus
+from readmodel.queries import DetailRow
+from serve_app.documentation import problems
+from serve_app.reading import siren_of
+
+router = APIRouter(tags=["orders"])
+
+PATIENCE_S = 60.0
+"""How long one look for changes lasts; nothing depends on it, the stream goes on."""
+FINAL = (OrderStatus.PICKED_UP, OrderStatus.CANCELED)
+
+
+class NothingToCome(Exception):
+    """The client has seen all there will ever be."""
+
+
+class _Status(msgspec.Struct):
+    order_status: str
+
+
+_status_of = msgspec.json.Decoder(_Status)
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Somebody who follows an order and has seen it up to `version`."""
+
+    siren: AsyncSiren
+    order_id: str
+    version: int
+
+
+async def follower(request: Request, order_id: str) -> Follower:
+    """Return who asks; raises `NotFound`, or `NothingToCome`, while a status can still be sent."""
+    siren = siren_of(request)
+    row = await siren.details.get(order_id)
+    if row is None:
+        await siren.order(order_id)  # placed a moment ago, and the view will have it soon
+        return Follower(siren, order_id, 0)
+    # An id above the view's was never sent from here: nobody has seen what is not there yet.
+    seen = min(_last_event_id(request), row.version)
+    if seen == row.version and _is_final(row):
+        raise NothingToCome
+    return Follower(siren, order_id, seen)
+
+
+@router.get(
+    "/orders/{order_id:id}/stream",
+    response_class=EventSourceResponse,
+    responses={
+        200: {"description": "Events named `order`; `id` is the version, `data` the order detail."},
+        204: {"description": "`Last-Event-ID` is the last version there will be: stop asking."},
+        **problems(404),
+    },
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "description": "Version that was seen last; only what is newer is sent.",
+                "schema": {"type": "string"},
+            }
+        ]
+    },
+)
+async def stream_order(
+    following: Annotated[Follower, Depends(follower)],
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow an order: its detail at once, and again at each change, until it is finished.
+
+    Changes that come quickly after one another may be sent as one.
+    """
+    version = following.version
+    watcher = following.siren.watcher
+    while True:
+        try:
+            row = await watcher.wait_beyond(following.order_id, version, PATIENCE_S)
+        except Unavailable:
+            return  # whoever still wants to know connects again, with the id of the last event
+        if row is not None:
+            version = row.version
+            yield ServerSentEvent(raw_data=row.body, event="order", id=str(version))
+            if _is_final(row):
+                return
+
+
+def add_handler(app: FastAPI) -> None:
+    """Let `NothingToCome` end as 204, which makes a browser's EventSource stop."""
+
+    async def nothing_to_come(_request: Request, _error: Exception) -> Response:
+        return Response(status_code=204)
+
+    app.add_exception_handler(NothingToCome, nothing_to_come)
+
+
+def _last_event_id(request: Request) -> int:
+    """Return the version that was seen last; 0 where the header is absent or no version."""
+    value = request.headers.get("last-event-id", "")
+    return int(value) if len(value) <= 10 and value.isascii() and value.isdigit() else 0  # noqa: PLR2004
+
+
+def _is_final(row: DetailRow) -> bool:
+    return _status_of.decode(row.body).order_status in FINAL

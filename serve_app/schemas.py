@@ -1,0 +1,198 @@
+"""The JSON and the query parameters that the HTTP contract accepts. Strict: see `Request`."""
+
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from actors.client import NewOrder
+from actors.domain.values import OrderStatus
+
+MAX_PRICE = 10_000_000
+MAX_CAPACITY = 100_000
+MAX_VERSION = 2**31 - 1
+
+# Control characters and line ends have no place in what is printed on a ticket; NUL, which no
+# database text can hold, is one of them. Lone surrogates are no valid JSON here.
+_PRINTABLE = r"^[^\p{Cc}\p{Zl}\p{Zp}]+$"
+_VISIBLE_ASCII = r"^[!-~]+$"
+
+CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PRINTABLE)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=_PRINTABLE)]
+Tel = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=_PRINTABLE)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PRINTABLE)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_VISIBLE_ASCII)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_VISIBLE_ASCII)]
+
+Given = TypeVar("Given")
+
+
+def _not_null(value: Given | None) -> Given:
+    if value is None:
+        raise PydanticCustomError("null", "Must not be null; leave it out to keep what there is")
+    return value
+
+
+# --- requests -----------------------------------------------------------------------------------
+
+
+class Request(BaseModel):
+    """A request body: no unknown fields, no conversions (neither "2" nor true is the number)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Customer(Request):
+    """Who orders."""
+
+    id: CustomerId
+    name: Name
+    tel: Tel
+
+
+class OrderItem(Request):
+    """How many of what; the price comes from the store's menu."""
+
+    menu_id: Id
+    quantity: Annotated[int, Field(ge=1, le=99)]
+
+
+class Payment(Request):
+    """What to charge. The token stands for a card; the card itself never comes here."""
+
+    method: Literal["card"]
+    token: Token
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"method": "card", "token": "tok_approve"}]}
+    )
+
+
+class PlaceOrder(Request):
+    """An order to place. Without `payment` it waits to be paid until its payment deadline."""
+
+    customer: Customer
+    store_id: Id
+    items: Annotated[list[OrderItem], Field(min_length=1, max_length=50)]
+    payment: Payment | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer": {"id": "c-17", "name": "영욱", "tel": "010-1234-5678"},
+                    "store_id": "gangnam",
+                    "items": [
+                        {"menu_id": "americano", "quantity": 2},
+                        {"menu_id": "bagel", "quantity": 1},
+                    ],
+                    "payment": {"method": "card", "token": "tok_approve"},
+                }
+            ]
+        }
+    )
+
+    def to_order(self) -> NewOrder:
+        """Return it as the client takes it."""
+        return NewOrder(
+            customer_id=self.customer.id,
+            name=self.customer.name,
+            tel=self.customer.tel,
+            store_id=self.store_id,
+            items=tuple((item.menu_id, item.quantity) for item in self.items),
+            token=self.payment.token if self.payment else None,
+        )
+
+
+class Cancel(Request):
+    """Why the customer cancels; may be left out, as may the whole body."""
+
+    reason: Reason = "customer_request"
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "customer_request"}]})
+
+
+class Reject(Request):
+    """Why the store gives the order up."""
+
+    reason: Reason
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "machine_broken"}]})
+
+
+class Change(Request):
+    """A change of some fields; what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("nothing_to_change", "Name at least one field to change")
+        return self
+
+
+class ChangeStore(Change):
+    """Open, close or limit a store; `capacity` null is unlimited."""
+
+    open: Annotated[bool | None, AfterValidator(_not_null)] = None
+    capacity: Annotated[int, Field(ge=0, le=MAX_CAPACITY)] | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"open": False}, {"capacity": 40}]})
+
+
+class ChangeMenuItem(Change):
+    """Sell out, or change the price (in the minor unit of the store's currency)."""
+
+    sold_out: Annotated[bool | None, AfterValidator(_not_null)] = None
+    price: Annotated[
+        Annotated[int, Field(gt=0, le=MAX_PRICE)] | None, AfterValidator(_not_null)
+    ] = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sold_out": True}, {"price": 4700}]})
+
+
+# --- filters of lists ---------------------------------------------------------------------------
+
+
+class Filter(BaseModel):
+    """Which part of a list: `cursor` is a former answer's `next_cursor`."""
+
+    model_config = ConfigDict(frozen=True, use_enum_values=True)
+
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=512)
+
+
+class OrderDetailFilter(Filter):
+    """Which order details."""
+
+    customer_id: CustomerId | None = None
+    store_id: Id | None = None
+    order_status: OrderStatus | None = None
+
+
+TicketStatus = Literal["ACCEPTED", "PREPARING", "READY", "PICKED_UP", "REJECTED", "CANCELED"]
+RecordStatus = Literal["PENDING", "APPROVED", "DECLINED", "CANCELED"]
+
+
+class TicketFilter(Filter):
+    """Which tickets."""
+
+    store_id: Id | None = None
+    status: TicketStatus | None = None
+    order_id: Id | None = None
+
+
+class PaymentFilter(Filter):
+    """Which payments."""
+
+    order_id: Id | None = None
+    status: RecordStatus | None = None

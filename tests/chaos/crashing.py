@@ -1,0 +1,170 @@
+"""The real actors, with a fuse: each can be made to kill -9 itself at any point of the saga.
+
+Only what is around the points is added here; what happens between them is the product's own code.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from actors.addressing import NAMESPACE, get_or_create
+from actors.installation import Installation
+from actors.order_actor import OrderActor, Projection, order_host
+from actors.payment_actor import PaymentActor, payment_actor
+from actors.store_actor import StoreActor, store_actor
+from readmodel.projector import projection_actor
+from tests.system import System, eventually
+
+ANSWER_S = 10.0
+Point = Callable[..., tuple[str, str]]
+"""Returns the name of a point and the order that is there, from the arguments of a call."""
+
+
+class Fuse:
+    """A file that names where, and with which order, a process has to die. It burns once."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self._path = Path(installation.settings.data_dir) / "fuse"
+
+    def light(self, point: str, order_id: str) -> None:
+        """Let the next process that gets to the point with this order die there."""
+        draft = self._path.with_suffix(".new")
+        draft.write_text(f"{point} {order_id}")
+        draft.rename(self._path)
+
+    @property
+    def burnt(self) -> bool:
+        """Whether a process died of it."""
+        return not self._path.exists()
+
+    def reach(self, point: str, order_id: str) -> None:
+        """Die here, if that is the plan."""
+        with suppress(FileNotFoundError):
+            if self._path.read_text() == f"{point} {order_id}":
+                self._path.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def lay(self, owner: Any, method: str, point: Point) -> None:
+        """Lead the fuse past both ends of a method."""
+        carry_out = getattr(owner, method)
+
+        async def passing(*args: Any) -> Any:
+            name, order_id = point(*args)
+            self.reach(f"before {name}", order_id)
+            answer = await carry_out(*args)
+            self.reach(f"after {name}", order_id)
+            return answer
+
+        setattr(owner, method, passing)
+
+
+class CrashingOrderActor(OrderActor):
+    """Dies around the appends to the journal, and around the steps of the saga."""
+
+    async def __init__(  # type: ignore[misc]
+        self, installation: Installation, projection: Projection, host: int
+    ) -> None:
+        await super().__init__(installation, projection, host)  # type: ignore[misc]
+        fuse = Fuse(installation)
+        fuse.lay(self._journal, "append", _append)
+        fuse.lay(self._orders._steps, "perform", _step)
+
+    async def describe(self) -> dict[str, Any]:
+        """Tell it from the ordinary one."""
+        return {"fragile": True, **await super().describe()}
+
+
+class CrashingPaymentActor(PaymentActor):
+    """Dies around what it asks of the provider, and around its own commits."""
+
+    async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
+        await super().__init__(installation)  # type: ignore[misc]
+        fuse = Fuse(installation)
+        for method in ("authorize", "cancel"):
+            fuse.lay(self._service._provider, method, _provider(method))
+        fuse.lay(self._service._ledger, "apply", _commit)
+
+    async def describe(self) -> dict[str, Any]:
+        """Tell it from the ordinary one."""
+        return {"fragile": True, **await super().describe()}
+
+
+class CrashingStoreActor(StoreActor):
+    """Dies around what it is asked."""
+
+    async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
+        await super().__init__(installation)  # type: ignore[misc]
+        Fuse(installation).lay(self._exchange, "_handle", _message)
+
+    async def describe(self) -> dict[str, Any]:
+        """Tell it from the ordinary one."""
+        return {"fragile": True, **await super().describe()}
+
+
+def _append(append: Any) -> tuple[str, str]:
+    first = type(append.events[0].event).__name__ if append.events else "acknowledgement"
+    return f"append {first}", append.order_id
+
+
+def _step(step: Any, order: Any, _private: Any) -> tuple[str, str]:
+    return f"step {type(step).__name__}", order.order_id
+
+
+def _provider(method: str) -> Point:
+    return lambda key, *_: (f"provider {method}", key.partition(":")[0])
+
+
+def _commit(order_id: str, change: Any) -> tuple[str, str]:
+    # The ledger's changes are anonymous; what tells them apart is the method that they call.
+    return f"ledger {change.__code__.co_names[0]}", order_id
+
+
+def _message(message: Any) -> tuple[str, str]:
+    return f"store {type(message).__name__}", getattr(message, "order_id", "")
+
+
+_CRASHING_ORDER_ACTOR = ray.remote(CrashingOrderActor)
+_CRASHING_PAYMENT_ACTOR = ray.remote(CrashingPaymentActor)
+_CRASHING_STORE_ACTOR = ray.remote(CrashingStoreActor)
+
+
+@contextmanager
+def fragile(system: System) -> Iterator[Fuse]:
+    """Put the crashing actors in the place of the ordinary ones of a running system."""
+    with system.ray():
+        described = ray.get(ray.get_actor("order-host:0", NAMESPACE).describe.remote())
+        it = described["installation"]
+        host = (it, projection_actor, 0)
+        _replace(
+            True, "order-host:0", lambda: get_or_create(_CRASHING_ORDER_ACTOR, "order-host:0", *host)
+        )
+        _replace(True, "payment", lambda: get_or_create(_CRASHING_PAYMENT_ACTOR, "payment", it))
+        _replace(True, "store", lambda: get_or_create(_CRASHING_STORE_ACTOR, "store", it))
+        try:
+            yield Fuse(it)
+        finally:
+            _replace(False, "order-host:0", lambda: order_host(*host))
+            _replace(False, "payment", lambda: payment_actor(it))
+            _replace(False, "store", lambda: store_actor(it))
+
+
+def _replace(wanted: bool, name: str, create: Callable[[], Any]) -> None:
+    def replaced() -> bool:
+        try:
+            actor = create()
+            described = ray.get(actor.describe.remote(), timeout=ANSWER_S)
+            if described.get("fragile", False) != wanted:
+                ray.kill(actor, no_restart=True)
+                return False
+        except (RayError, ValueError):
+            return False
+        return True
+
+    eventually(replaced, f"another {name}")

@@ -1,0 +1,64 @@
+"""The whole system in one process: every service, its database and the client, without Ray."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from actors.client import AsyncSiren
+from actors.exchange import Channel, Exchange
+from actors.installation import Installation
+from actors.journal import Journal
+from actors.order_host import OrderHost
+from actors.payment_actor import PaymentService
+from actors.payment_ledger import PaymentLedger
+from actors.provider import SimulatedProvider
+from actors.settings import Settings
+from actors.steps import Steps
+from actors.store_actor import StoreService
+from readmodel.projector import ProjectionActor
+from readmodel.tables import create_tables
+
+
+class LocalActor:
+    """What a channel sees of an actor."""
+
+    def __init__(self, handle: Callable[[Any], Awaitable[object]]) -> None:
+        self.exchange = SimpleNamespace(remote=Exchange(handle))
+
+
+@asynccontextmanager
+async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
+    """Run the services on empty databases, and hand out their client."""
+    installation = Installation(settings, b"secret", order_hosts=1)
+    journal, store = Journal(settings.url("journal")), StoreService(settings.url("stores"))
+    ledger = PaymentLedger(settings.url("payments"))
+    provider = SimulatedProvider(settings.url("provider"))
+    for creation in (
+        journal.create,
+        store.create,
+        ledger.database.create_tables,
+        provider.database.create_tables,
+    ):
+        await creation()
+    await create_tables(settings.url("readmodel"))
+    projector = ProjectionActor(installation)
+    payment = PaymentService(
+        ledger, provider, timeout_s=5, breaker_threshold=100, breaker_reset_s=0.01
+    )
+    payment_actor, store_actor = LocalActor(payment.handle), LocalActor(store.handle)
+    steps = Steps(Channel(lambda: payment_actor), Channel(lambda: store_actor))
+    host = OrderHost(journal, steps, projector._nudged.set, settings.passivate_after_s)
+    order_host = LocalActor(host.handle)
+    siren = AsyncSiren(installation)
+    siren._order_hosts = [Channel(lambda: order_host)]
+    siren._store = Channel(lambda: store_actor)
+    try:
+        yield siren
+    finally:
+        await projector.close()
+        await siren.close()
+        for task in list(host._tasks):
+            task.cancel()
+        for service in (journal, store, ledger, provider):
+            await service.close()

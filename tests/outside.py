@@ -1,0 +1,180 @@
+"""What customers, baristas and auditors do from outside: HTTP, and SQL on each service's books."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.system import System, eventually
+
+AGAIN = (httpx.codes.INTERNAL_SERVER_ERROR, httpx.codes.SERVICE_UNAVAILABLE)
+"""HAProxy answers 500 while a replica dies; 503 is ours. Either: repeat with the same key."""
+ASYNC = "respond-async"
+SETTLED = "wait=30"
+
+Detail = dict[str, Any]
+
+
+def new_order(token: str | None = "tok_approve", **changes: Any) -> dict[str, Any]:
+    """Return an order of a customer of its own, not paid where there is no token."""
+    order: dict[str, Any] = {
+        "customer": {"id": f"c-{uuid4().hex[:12]}", "name": "영욱", "tel": "010-1234-5678"},
+        "store_id": "gangnam",
+        "items": [{"menu_id": "americano", "quantity": 2}, {"menu_id": "bagel", "quantity": 1}],
+    }
+    if token is not None:
+        order["payment"] = card(token)
+    return order | changes
+
+
+def card(token: str = "tok_approve") -> dict[str, str]:
+    """Return what pays."""
+    return {"method": "card", "token": token}
+
+
+def headers(key: str | None = None, prefer: str = SETTLED) -> dict[str, str]:
+    """Return the headers of a command."""
+    return {"Prefer": prefer} | ({} if key is None else {"Idempotency-Key": key})
+
+
+def post(
+    system: System,
+    path: str,
+    body: object = None,
+    *,
+    key: str | None = None,
+    prefer: str = SETTLED,
+) -> httpx.Response:
+    """Send a command as clients should: again with the same key until it is answered."""
+    key = key or uuid4().hex
+
+    def send() -> httpx.Response | None:
+        response = system.http.post(path, json=body, headers=headers(key, prefer))
+        return None if response.status_code in AGAIN else response
+
+    response: httpx.Response = eventually(send, f"an answer to POST {path}")
+    return response
+
+
+def place(
+    system: System,
+    order: dict[str, Any] | None = None,
+    *,
+    key: str | None = None,
+    prefer: str = SETTLED,
+) -> Detail:
+    """Place an order and return its detail."""
+    response = post(system, "/orders", order or new_order(), key=key, prefer=prefer)
+    assert response.status_code in (200, 201), response.text
+    detail: Detail = response.json()
+    return detail
+
+
+def accepted(system: System, order: dict[str, Any] | None = None) -> str:
+    """Place an order that the store takes, and return its id."""
+    order_id = str(place(system, order)["order_id"])
+    reaches(system, order_id, "ACCEPTED")
+    return order_id
+
+
+def place_at_once(system: System, orders: Iterable[dict[str, Any]], prefer: str) -> list[Detail]:
+    """Place orders, all at the same time."""
+    orders = list(orders)
+    with ThreadPoolExecutor(len(orders)) as customers:
+        return list(customers.map(lambda order: place(system, order, prefer=prefer), orders))
+
+
+def view(system: System, order_id: str) -> Detail | None:
+    """Return the order as the view shows it, None where it does not yet."""
+    response = system.http.get(f"/order-details/{order_id}")
+    assert response.status_code in (200, 404), response.text
+    return response.json() if response.status_code == httpx.codes.OK else None
+
+
+def reaches(system: System, order_id: str, status: str, within: float = 90.0) -> Detail:
+    """Wait until the view shows an order at rest in this status; nobody touches it meanwhile."""
+
+    def arrived() -> Detail | None:
+        detail = view(system, order_id)
+        if detail is None or detail["order_status"] != status or not at_rest(system, order_id):
+            return None
+        return detail
+
+    what = f"{order_id} is {status} by itself; journal: {history(system, order_id)}"
+    found: Detail = eventually(arrived, what, within)
+    return found
+
+
+def at_rest(system: System, order_id: str) -> bool:
+    """Return whether nothing is outstanding for an order but, maybe, its payment deadline."""
+    query = "SELECT due_at FROM open_orders WHERE order_id = ?"
+    due = system.sql("journal", query, order_id)
+    last = "SELECT max(at) AS at, max(version) AS version FROM events WHERE order_id = ?"
+    event = system.sql("journal", last, order_id)[0]
+    shown = view(system, order_id)
+    caught_up = shown is not None and shown["version"] == event["version"]
+    return caught_up and (not due or due[0]["due_at"] > event["at"])
+
+
+def history(system: System, order_id: str) -> list[str]:
+    """Return the types of an order's events, as the journal has them."""
+    query = "SELECT type FROM events WHERE order_id = ? ORDER BY version"
+    return [row["type"] for row in system.sql("journal", query, order_id)]
+
+
+@dataclass(frozen=True)
+class Books:
+    """What each service has written down about one order, read from its database file."""
+
+    versions: list[int]
+    charges: list[Any]
+    payments: list[Any]
+    tickets: list[Any]
+    token: str | None
+
+    @property
+    def live_charges(self) -> list[Any]:
+        return [charge for charge in self.charges if charge["status"] == "APPROVED"]
+
+    @property
+    def money_moved(self) -> list[Any]:
+        """Charges that went through at some time, refunded or not."""
+        return [c for c in self.charges if c["status"] != "DECLINED" and c["amount"] is not None]
+
+
+def books(system: System, order_id: str) -> Books:
+    """Read every service's rows about one order."""
+    versions = "SELECT version FROM events WHERE order_id = ? ORDER BY position"
+    private = "SELECT payment_token FROM order_private WHERE order_id = ?"
+    return Books(
+        [row["version"] for row in system.sql("journal", versions, order_id)],
+        system.sql("provider", "SELECT * FROM charges WHERE key LIKE ?", f"{order_id}:%"),
+        system.sql("payments", "SELECT * FROM payments WHERE order_id = ?", order_id),
+        system.sql("stores", "SELECT * FROM tickets WHERE order_id = ?", order_id),
+        next((row["payment_token"] for row in system.sql("journal", private, order_id)), None),
+    )
+
+
+def assert_agreed(system: System, order_id: str) -> Books:
+    """Check that all services tell the same story of an order at rest: one charge, one ticket."""
+    detail, found = view(system, order_id), books(system, order_id)
+    assert detail is not None
+    assert detail == system.http.get(f"/orders/{order_id}").json(), "the view is not the journal"
+    assert found.versions == list(range(1, detail["version"] + 1)), "versions with gaps"
+    paid = detail["payment_status"] == "APPROVED"
+    assert len(found.live_charges) == paid, "the provider and the order disagree"
+    assert all(charge["amount"] == detail["total"] for charge in found.live_charges)
+    assert len(found.money_moved) <= 1, "charged twice"
+    assert len(found.payments) <= 1
+    if found.payments and found.payments[0]["payment_id"]:
+        assert found.payments[0]["status"] == detail["payment_status"]
+        assert found.payments[0]["payment_id"] == detail["payment_id"]
+    assert len(found.tickets) == (detail["pickup_status"] != "NONE"), "tickets"
+    for ticket in found.tickets:
+        assert ticket["status"] == detail["pickup_status"], "the store and the order disagree"
+        assert ticket["number"] == detail["pickup_number"]
+    assert found.token is None, "the card token outlived its attempt"
+    return found

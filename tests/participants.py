@@ -1,0 +1,124 @@
+"""Payment and store in memory, with the rules that make repeats and late arrivals harmless."""
+
+from dataclasses import dataclass, field
+
+from actors.domain import commands as cmd
+from actors.domain.order import Order
+from actors.domain.saga import (
+    AuthorizePayment,
+    CancelPayment,
+    CancelTicket,
+    OpenTicket,
+    Step,
+    UpdateTicket,
+)
+from tests.orders import NOON
+
+GONE = ("CANCELED", "REJECTED", "PICKED_UP")
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """The store's answer to `UpdateTicket`; no command, the host keeps it."""
+
+    version: int
+
+
+Reply = cmd.Outcome | Acknowledged
+
+
+@dataclass
+class Payment:
+    """One order's payments: answers by attempt, a tombstone, and what the provider holds."""
+
+    answers: dict[int, str] = field(default_factory=dict)
+    live_charges: set[int] = field(default_factory=set)
+    dead_keys: set[int] = field(default_factory=set)
+    tombstone: bool = False
+
+    def charge(self, attempt: int, *, approve: bool) -> None:
+        """The provider's side of an authorization; a cancelled key stays cancelled."""
+        if attempt not in self.answers and attempt not in self.dead_keys and approve:
+            self.live_charges.add(attempt)
+
+    def record(self, attempt: int) -> Reply | None:
+        """The transaction after the provider's answer, which looks at the tombstone again."""
+        if attempt not in self.answers:
+            if self.tombstone:
+                self.live_charges.discard(attempt)
+                return None
+            self.answers[attempt] = "APPROVED" if attempt in self.live_charges else "DECLINED"
+        if self.answers[attempt] == "APPROVED":
+            return cmd.RecordApproval("", attempt, "pay-1")
+        return cmd.RecordDecline("", attempt, "pay-1")
+
+    def cancel(self, attempts: int) -> Reply:
+        """Refuse what may still come, then refund what came."""
+        self.tombstone = True
+        self.dead_keys.update(range(1, attempts + 1))
+        self.live_charges.clear()
+        if self.answers.get(attempts) == "DECLINED":
+            return cmd.RecordDecline("", attempts, "pay-1")
+        return cmd.RecordPaymentCanceled("", "pay-1" if self.answers else None)
+
+
+@dataclass
+class Store:
+    """One order's ticket."""
+
+    status: str | None = None
+    version: int = 0
+    tombstone: bool = False
+
+    @property
+    def works_on_it(self) -> bool:
+        return self.status is not None and self.status not in GONE
+
+    def open(self, *, accept: bool) -> Reply | None:
+        if self.tombstone:
+            return None
+        if self.status is None:
+            self.status = "ACCEPTED" if accept else "REJECTED"
+        if self.status == "REJECTED":
+            return cmd.RecordTicketRejection("", "sold_out")
+        return cmd.RecordTicket("", "A-001", NOON)
+
+    def update(self, status: str, version: int) -> Reply:
+        if version > self.version and self.status is not None:
+            self.status, self.version = status, version
+        return Acknowledged(version)
+
+    def cancel(self) -> Reply:
+        self.tombstone = True
+        if self.works_on_it:
+            self.status = "CANCELED"
+        return cmd.RecordTicketCanceled("")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A step on its way to its participant, with what it says of the order; it may be late."""
+
+    step: Step
+    attempts: int
+    pickup: str
+
+    @classmethod
+    def about(cls, step: Step, order: Order) -> "Message":
+        return cls(step, len(order.attempts), order.pickup)
+
+
+def deliver(message: Message, payment: Payment, store: Store, *, approve: bool) -> Reply | None:
+    """Let the participant do what the message says, and return its answer."""
+    match message.step:
+        case AuthorizePayment(attempt=attempt):
+            payment.charge(attempt, approve=approve)
+            return payment.record(attempt)
+        case OpenTicket():
+            return store.open(accept=approve)
+        case UpdateTicket(version=version):
+            return store.update(message.pickup, version)
+        case CancelTicket():
+            return store.cancel()
+        case CancelPayment():
+            return payment.cancel(message.attempts)

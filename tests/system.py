@@ -1,0 +1,273 @@
+"""The real system as a process of its own: started as a user would, watched from outside.
+
+Tests reach it by HTTP and read its databases by SQL; they never ask the code under test.
+"""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import ray
+
+from cluster import environment
+
+# Before a test joins a system's Ray: whoever shows no token is refused.
+environment.prepare()
+
+ROOT = Path(__file__).parents[1]
+START_S = 180.0
+STARTS = 3
+STOP_S = 90.0
+POLL_S = 0.05
+LOG_TAIL = 4000
+# The raylet waits 15 s for its agents, no longer, and then dies (ray-project/ray#65983).
+RAY_WAS_TOO_SLOW = "timed out during startup"
+
+ORDER_ACTOR = "ray::OrderActor"
+PAYMENT_ACTOR = "ray::PaymentActor"
+STORE_ACTOR = "ray::StoreActor"
+PROJECTION_ACTOR = "ray::ProjectionActor"
+GATEWAY = "ray::ServeReplica:siren:gateway"
+SERVICES = (ORDER_ACTOR, PAYMENT_ACTOR, STORE_ACTOR, PROJECTION_ACTOR)
+
+
+def eventually(condition: Callable[[], Any], what: str, within: float = 60.0) -> Any:
+    """Return the first truthy answer of `condition`, asked again and again.
+
+    An HTTP error or a locked database counts as "not yet". Fails after `within` seconds.
+    """
+    deadline = time.monotonic() + within
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = condition()
+        except (httpx.HTTPError, sqlite3.Error) as error:
+            last = error
+        if last and not isinstance(last, Exception):
+            return last
+        threading.Event().wait(POLL_S)
+    raise AssertionError(f"not within {within:.0f} s: {what}; last: {last!r}")
+
+
+class System:
+    """One installation on a folder and a port of its own."""
+
+    def __init__(self, data_dir: Path, **settings: object) -> None:
+        self.data_dir = data_dir
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = data_dir.with_suffix(".log")
+        self._environment = {
+            **os.environ,
+            # Actors of the tests are imported in its workers too.
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "200",
+            "SIREN_DATA_DIR": str(data_dir),
+            "SIREN_PORT": str(self.port),
+            # Of its own from the start: systems that start together find the default ports free.
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
+            **{f"SIREN_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self.http = httpx.Client(base_url=self.url, timeout=40)
+
+    def siren(
+        self, *arguments: str, **environment: object
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a `siren` command on this installation."""
+        return self.run("-m", "cluster.cli", *arguments, **environment)
+
+    def run(self, *arguments: str, **environment: object) -> subprocess.CompletedProcess[str]:
+        """Run Python beside the system: in its environment, and joining its Ray."""
+        joining = {"RAY_ADDRESS": self.holder().get("ray", "")}
+        given = {name: str(value) for name, value in (joining | environment).items()}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env=self._environment | given,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_S,
+        )
+
+    def start(self, **settings: object) -> float:
+        """Start it, `settings` changed, and return after how many seconds it could take orders."""
+        self._environment |= {f"SIREN_{name.upper()}": str(v) for name, v in settings.items()}
+        for _ in range(STARTS):
+            began = time.monotonic()
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "cluster.cli", "up"],
+                    env=self._environment,
+                    cwd=ROOT,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            if eventually(self._started, "the system is ready", START_S) == "up":
+                return time.monotonic() - began
+        raise AssertionError(f"Ray does not start on this machine:\n{self.log_tail()}")
+
+    def _started(self) -> str:
+        """Return "up", "again" where it is Ray's fault that it is not, "" while it starts."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            assert RAY_WAS_TOO_SLOW in " ".join(self.log_tail().split()), self.log_tail()
+            return "again"
+        return "up" if self.http.get("/readyz").status_code == httpx.codes.OK else ""
+
+    def log_tail(self) -> str:
+        """Return the end of what it printed."""
+        return self.log.read_text(errors="replace")[-LOG_TAIL:]
+
+    def holder(self) -> dict[str, Any]:
+        """Return what the lock file says of the running system: its pid, Ray and address."""
+        try:
+            facts: dict[str, Any] = json.loads((self.data_dir / "siren.lock").read_text())
+        except (OSError, ValueError):
+            return {}
+        return facts
+
+    def stop(self) -> None:
+        """Stop it as Ctrl-C does."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(timeout=STOP_S)
+        self.http.close()
+
+    @contextmanager
+    def ray(self) -> Iterator[None]:
+        """Join its Ray from this process, in its namespace."""
+        ray.init(
+            self.holder()["ray"], namespace="siren", log_to_driver=False, logging_level="error"
+        )
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+    def ray_logs(self) -> Path:
+        """Return the folder in which Ray keeps the logs of its processes."""
+        raylets = [command for command in self._commands() if "/raylet/raylet" in command]
+        argument = next(a for a in raylets[0].split() if a.startswith("--log_dir="))
+        return Path(argument.partition("=")[2])
+
+    def _commands(self) -> list[str]:
+        return [_title(process) for process in self.processes()]
+
+    def processes(self, title: str = "") -> list[psutil.Process]:
+        """Return the processes of the system whose title begins with `title`, its own included."""
+        assert self._process is not None
+        try:
+            family = [psutil.Process(self._process.pid)]
+            family += family[0].children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        return [process for process in family if _title(process).startswith(title)]
+
+    def kill(self, title: str) -> int:
+        """kill -9 whatever has this title; return how many processes that were."""
+        victims = self.processes(title)
+        for victim in victims:
+            _kill(victim)
+        return len(victims)
+
+    def kill_everything(self) -> None:
+        """kill -9 every process of the system at once, Ray's own included."""
+        assert self._process is not None
+        victims = self.processes()
+        for victim in victims:
+            _kill(victim)
+        self._process.wait()
+        psutil.wait_procs(victims, timeout=30)
+
+    def kill_main(self) -> None:
+        """kill -9 the process that the user started, and nothing else."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def leftovers(self) -> list[str]:
+        """Return what still runs of this system, whoever its parent is now."""
+        return [_title(process) for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            ours: bool = process.environ().get("SIREN_DATA_DIR") == str(self.data_dir)
+        except psutil.Error:
+            return False
+        return ours and process.status() != psutil.STATUS_ZOMBIE
+
+    @contextmanager
+    def held_down(self, *titles: str) -> Iterator[Counter[str]]:
+        """Keep processes dead: kill -9 each as often as Ray starts it again, and count."""
+        over = threading.Event()
+        killed: Counter[str] = Counter()
+
+        def hold() -> None:
+            while not over.wait(0.02):
+                for title in titles:
+                    killed[title] += self.kill(title)
+
+        killer = threading.Thread(target=hold)
+        killer.start()
+        try:
+            yield killed
+        finally:
+            over.set()
+            killer.join()
+
+    @contextmanager
+    def frozen(self, title: str) -> Iterator[None]:
+        """Stop processes without ending them: they neither answer nor fail."""
+        victims = self.processes(title)
+        assert victims, f"nothing called {title} to freeze"
+        for victim in victims:
+            victim.suspend()
+        try:
+            yield
+        finally:
+            for victim in victims:
+                victim.resume()
+
+    def sql(self, service: str, query: str, *parameters: object) -> list[Any]:
+        """Return the rows of a query on a service's database, read from outside."""
+        path = self.data_dir / f"{service}.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
+            database.row_factory = sqlite3.Row
+            return database.execute(query, parameters).fetchall()
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        pass
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

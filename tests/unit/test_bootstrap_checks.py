@@ -1,0 +1,97 @@
+"""What a start refuses, each in one clear sentence, before anything runs."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from actors.domain.errors import SirenError
+from actors.journal import Journal
+from actors.journal_tables import JOURNAL_SCHEMA_VERSION, meta
+from actors.settings import Settings
+from actors.store_queries import StoreQueries
+from cluster import bootstrap
+from cluster.environment import free_port
+from readmodel.queries import OrderDetails
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def refusal(**settings: Any) -> SirenError:
+    with pytest.raises(SirenError) as refused:
+        bootstrap.check(Settings(**{"port": free_port(), **settings}))
+    assert "\n" not in refused.value.detail
+    return refused.value
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org", ""])
+def test_an_address_beyond_this_machine_is_refused(host: str) -> None:
+    error = refusal(host=host)
+    assert error.code == "not_loopback"
+    assert "only loopback addresses are safe" in error.detail
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+def test_an_address_of_this_machine_is_accepted(host: str) -> None:
+    bootstrap.check(Settings(host=host, port=free_port()))
+
+
+def test_a_taken_port_is_refused_and_named(taken: int) -> None:
+    error = refusal(port=taken)
+    assert error.code == "port_taken"
+    assert str(taken) in error.detail
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://db/siren", "postgresql://db/siren", "sqlite+aiosqlite:////tmp/x.db", "somewhere"],
+)
+def test_a_database_url_of_another_kind_is_refused_without_repeating_it(url: str) -> None:
+    error = refusal(database_url=url)
+    assert error.code == "wrong_database_url"
+    assert "SIREN_DATABASE_URL" in error.detail
+    assert url not in error.detail  # it may hold a password
+
+
+def test_a_postgresql_url_is_accepted() -> None:
+    url = "postgresql+asyncpg://siren@127.0.0.1/siren"
+    bootstrap.check(Settings(port=free_port(), database_url=url))
+
+
+async def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    await bootstrap.prepare_databases(settings)
+    journal = Journal(settings.url("journal"))
+    newer = update(meta).where(meta.c.key == "schema_version")
+    async with journal.database.write() as connection:
+        await connection.execute(newer.values(value=str(JOURNAL_SCHEMA_VERSION + 1)))
+    await journal.close()
+    with pytest.raises(SirenError, match=f"schema version {JOURNAL_SCHEMA_VERSION + 1}") as refused:
+        await bootstrap.prepare_databases(settings)
+    assert refused.value.code == "journal_too_new"
+
+
+async def test_an_installation_keeps_its_secret_and_its_number_of_hosts(tmp_path: Path) -> None:
+    first = await bootstrap.prepare_databases(Settings(data_dir=tmp_path, order_hosts=3))
+    second = await bootstrap.prepare_databases(Settings(data_dir=tmp_path, order_hosts=5))
+    assert (second.secret, second.order_hosts) == (first.secret, 3)
+
+
+async def test_menus_and_details_can_be_read_before_any_actor_has_run(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    await bootstrap.prepare_databases(settings)
+    stores, details = StoreQueries(settings.url("stores")), OrderDetails(settings.url("readmodel"))
+    try:
+        assert {"gangnam", "pangyo", "jeju"} <= {row["store_id"] for row in await stores.stores()}
+        assert (await details.page()).items == []
+    finally:
+        await stores.close()
+        await details.close()

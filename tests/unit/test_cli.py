@@ -1,0 +1,218 @@
+"""The `siren` command: what it says, and how it ends, when something is not as it should be."""
+
+import asyncio
+import os
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+from typer.testing import CliRunner, Result
+
+from actors.journal_tables import events
+from actors.settings import Settings
+from cluster.cli import app
+from cluster.data_folder import DataFolder
+from cluster.environment import free_port
+from readmodel.tables import checkpoint, open_database, order_detail
+from tests.support import InProcess
+
+COMMANDS = ("up", "down", "status", "verify", "rebuild-view")
+
+
+def siren(*arguments: str, data: Path | None = None) -> Result:
+    return CliRunner().invoke(app, [*arguments, *(["--data", str(data)] if data else [])])
+
+
+def sentence(result: Result) -> str:
+    """Return the one line of complaint."""
+    assert not isinstance(result.exception, Exception), result.exception
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def test_help_tells_of_every_command() -> None:
+    result = siren("--help")
+    assert result.exit_code == 0
+    assert all(re.search(rf"\b{command}\b", result.stdout) for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = siren(command, "--help")
+    assert result.exit_code == 0
+    assert "--data" in re.sub(r"\x1b\[[0-9;]*m", "", result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("SIREN_PORT", "eighty"), ("SIREN_PAYMENT_DEADLINE_S", "-1"), ("SIREN_ORDER_ISOLATION", "no")],
+)
+def test_a_wrong_setting_names_its_variable(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    result = siren("down")
+    assert result.exit_code == 2
+    assert sentence(result).startswith(f"{variable}: ")
+
+
+# --- up -----------------------------------------------------------------------------------------
+
+
+def test_up_refuses_a_taken_port_in_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        result = siren("up", "--port", port, data=tmp_path)
+    assert result.exit_code == 1
+    assert f"port {port} on 127.0.0.1 is taken" in sentence(result)
+
+
+def test_up_refuses_an_address_beyond_this_machine_in_one_sentence(tmp_path: Path) -> None:
+    result = siren("up", "--host", "0.0.0.0", "--port", str(free_port()), data=tmp_path)
+    assert result.exit_code == 1
+    assert "refusing to listen on 0.0.0.0" in sentence(result)
+
+
+def test_up_refuses_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    result = siren("up", "--port", str(free_port()), data=tmp_path / "file" / "data")
+    assert result.exit_code == 1
+    assert "is not writable" in sentence(result)
+
+
+def test_up_refuses_a_folder_in_use_and_names_its_holder(tmp_path: Path) -> None:
+    with DataFolder(tmp_path):
+        result = siren("up", "--port", str(free_port()), data=tmp_path)
+    assert result.exit_code == 1
+    assert f"in use by process {os.getpid()}" in sentence(result)
+
+
+def test_up_refuses_a_wrong_database_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIREN_DATABASE_URL", "mysql://siren:secret@db/siren")
+    result = siren("up", data=tmp_path)
+    assert result.exit_code == 1
+    assert "SIREN_DATABASE_URL must look like" in sentence(result)
+    assert "secret" not in result.output
+
+
+# --- down, status -------------------------------------------------------------------------------
+
+
+def test_down_is_content_where_nothing_runs(tmp_path: Path) -> None:
+    result = siren("down", data=tmp_path)
+    assert result.exit_code == 0
+    assert "nothing runs on" in result.stdout
+
+
+def test_down_does_not_believe_what_a_crashed_system_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "siren.lock").write_text(f'{{"pid": {os.getpid()}}}')
+    assert "nothing runs on" in siren("down", data=tmp_path).stdout
+
+
+def test_status_says_that_nothing_runs(tmp_path: Path) -> None:
+    result = siren("status", data=tmp_path)
+    assert result.exit_code == 1
+    assert "start it with `siren up`" in sentence(result)
+
+
+# --- verify, rebuild-view -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild-view"])
+def test_a_folder_without_databases_is_named_and_left_alone(command: str, tmp_path: Path) -> None:
+    result = siren(command, data=tmp_path)
+    assert result.exit_code == 1
+    assert "there is no database" in sentence(result)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild-view"])
+def test_a_file_that_is_no_database_is_refused(command: str, tmp_path: Path) -> None:
+    for service in ("journal", "payments", "provider", "stores", "readmodel"):
+        (tmp_path / f"{service}.db").write_text("no database" * 100)
+    result = siren(command, data=tmp_path)
+    assert result.exit_code == 1
+    assert "file is not a database" in sentence(result)
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild-view"])
+def test_a_database_without_our_tables_is_refused(command: str, tmp_path: Path) -> None:
+    for service in ("journal", "payments", "provider", "stores", "readmodel"):
+        (tmp_path / f"{service}.db").touch()
+    result = siren(command, data=tmp_path)
+    assert result.exit_code == 1
+    assert "has no table events" in sentence(result)
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild-view"])
+def test_a_wrong_database_url_is_refused(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIREN_DATABASE_URL", "somewhere")
+    result = siren(command)
+    assert result.exit_code == 1
+    assert "SIREN_DATABASE_URL must look like" in sentence(result)
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild-view"])
+def test_a_database_server_that_does_not_answer_is_no_traceback(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"postgresql+asyncpg://siren@127.0.0.1:{free_port()}/siren"
+    monkeypatch.setenv("SIREN_DATABASE_URL", url)
+    result = siren(command)
+    assert result.exit_code == 1
+    assert sentence(result).startswith("siren: ")
+
+
+def test_rebuild_view_makes_a_spoilt_view_right_again(tmp_path: Path) -> None:
+    asyncio.run(_one_order(tmp_path))
+    asyncio.run(_spoil_the_view(tmp_path))
+    assert siren("verify", data=tmp_path).exit_code == 1
+    rebuilt = siren("rebuild-view", data=tmp_path)
+    assert rebuilt.exit_code == 0, rebuilt.output
+    assert "rebuilt the view up to journal position 4" in rebuilt.stdout
+    assert siren("verify", data=tmp_path).exit_code == 0
+
+
+def test_rebuild_view_leaves_the_view_alone_where_the_journal_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    asyncio.run(_one_order(tmp_path))
+    before = asyncio.run(_view(tmp_path))
+    asyncio.run(_plant_an_unknown_event(tmp_path))
+    result = siren("rebuild-view", data=tmp_path)
+    assert result.exit_code == 1
+    assert "unknown event 'OrderVanished'" in sentence(result)
+    assert asyncio.run(_view(tmp_path)) == before
+
+
+async def _one_order(folder: Path) -> None:
+    async with InProcess(Settings(data_dir=folder)) as system:
+        await system.place()
+        await system.settle()
+
+
+async def _spoil_the_view(folder: Path) -> None:
+    database = open_database(Settings(data_dir=folder).url("readmodel"))
+    async with database.write() as connection:
+        await connection.execute(update(order_detail).values(body="{}"))
+    await database.close()
+
+
+async def _plant_an_unknown_event(folder: Path) -> None:
+    async with (
+        InProcess(Settings(data_dir=folder)) as system,
+        system.journal.database.write() as connection,
+    ):
+        last = update(events).where(events.c.version == 4)
+        await connection.execute(last.values(type="OrderVanished"))
+
+
+async def _view(folder: Path) -> list[object]:
+    database = open_database(Settings(data_dir=folder).url("readmodel"))
+    async with database.read() as connection:
+        rows = [*await connection.execute(select(order_detail))]
+        reached = await connection.scalar(select(checkpoint.c.position))
+    await database.close()
+    return [*rows, reached]

@@ -1,0 +1,164 @@
+"""What stands in a journal today must be readable for ever, whatever the code is renamed to."""
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors import codec, messages
+from actors.codec import UnknownEvent, decode_event, encode_event, pack, to_json, unpack
+from actors.domain import commands, events
+from actors.domain.errors import Conflict, Invalid, NotFound, Rejected, SirenError, Unavailable
+from actors.domain.values import OrderStatus
+from tests.orders import ACCEPTED, APPROVED, CANCELED, CHARGE_UNDONE, DECLINED, PLACED, REQUESTED
+
+# Never change a line of this: journals hold it. A new shape gets a new schema version.
+JOURNAL: dict[str, tuple[events.Event, str]] = {
+    "OrderPlaced": (
+        PLACED,
+        (
+            '{"customer_id":"c-17","store_id":"gangnam","lines":[{"menu_id":"americano",'
+            '"name":"Americano","quantity":2,"unit_price":4500},{"menu_id":"bagel","name":"Bagel",'
+            '"quantity":1,"unit_price":3500}],"total":12500,"currency":"KRW","body_hash":"hash",'
+            '"payment_due":"2026-03-01T12:15:00Z"}'
+        ),
+    ),
+    "PaymentRequested": (REQUESTED, '{"attempt":1,"amount":12500}'),
+    "PaymentApproved": (APPROVED, '{"attempt":1,"payment_id":"pay-1"}'),
+    "PaymentDeclined": (DECLINED, '{"attempt":1,"payment_id":"pay-1"}'),
+    "PickupStarted": (
+        ACCEPTED,
+        '{"number":"A-042","estimated_ready_at":"2026-03-01T12:07:00Z"}',
+    ),
+    "PickupRejected": (events.PickupRejected("sold_out"), '{"reason":"sold_out"}'),
+    "PreparationStarted": (events.PreparationStarted(), "{}"),
+    "PickupReady": (events.PickupReady(), "{}"),
+    "PickedUp": (events.PickedUp(), "{}"),
+    "OrderCanceled": (CANCELED, '{"reason":"changed my mind","by":"customer"}'),
+    "PickupCanceled": (events.PickupCanceled(), "{}"),
+    "PaymentCanceled": (CHARGE_UNDONE, '{"payment_id":"pay-1"}'),
+    "CustomerErased": (events.CustomerErased(), "{}"),
+}
+# msgspec keeps a time zone's offset, not its name: what comes back is equal all the same.
+TIMES = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+st.register_type_strategy(datetime, TIMES)
+# The ids and counters of a message are no larger than what the journal's columns hold.
+st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))
+st.register_type_strategy(str, st.text(st.characters(codec="utf-8")))
+
+EVENT_TYPES = get_args(events.Event)
+COMMAND_TYPES = get_args(commands.Command)
+MESSAGES = [
+    messages.OrderRequest("o", b"\x00\xff", 2.0),
+    messages.OrderReply(b"{}", 4, "ACCEPTED", settled=True, replayed=False, attempt=None),
+    messages.TicketReply("ACCEPTED", "A-001", datetime(2026, 3, 1, tzinfo=UTC)),
+    messages.StoreChange("gangnam", open=None, set_capacity=True, capacity=None),
+    messages.MenuItemChange("gangnam", "bagel", sold_out=True, price=None),
+    messages.Done(),
+]
+ERRORS = [
+    Rejected("sold_out", "The bagel is sold out."),
+    Invalid("unknown_store", "There is no such store.", "/store_id"),
+    NotFound("order_not_found", "There is no order with this id."),
+    Conflict("stale_version", "expected version 3, found 4"),
+    Unavailable("no_reply", "The service did not answer in time."),
+]
+
+
+# --- the journal's format -----------------------------------------------------------------------
+
+
+def test_every_event_has_its_tag_and_its_sample_here() -> None:
+    assert list(JOURNAL) == list(codec.EVENT_TYPES)
+    assert {type(event) for event, _ in JOURNAL.values()} == set(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("tag", JOURNAL)
+def test_an_event_is_written_as_it_always_was(tag: str) -> None:
+    event, text = JOURNAL[tag]
+    assert encode_event(event) == (tag, 1, text)
+
+
+@pytest.mark.parametrize("tag", JOURNAL)
+def test_an_event_is_read_as_it_always_was(tag: str) -> None:
+    event, text = JOURNAL[tag]
+    assert decode_event(tag, 1, text) == event
+
+
+@given(event=st.one_of([st.from_type(event_type) for event_type in EVENT_TYPES]))
+def test_every_event_is_read_as_it_was_written(event: events.Event) -> None:
+    assert decode_event(*encode_event(event)) == event
+
+
+def test_an_unknown_event_is_refused_and_named() -> None:
+    with pytest.raises(UnknownEvent, match="OrderTeleported"):
+        decode_event("OrderTeleported", 1, "{}")
+
+
+def test_a_newer_schema_version_is_refused_and_named() -> None:
+    with pytest.raises(UnknownEvent, match="schema version 2"):
+        decode_event("PickedUp", 2, "{}")
+
+
+def test_an_older_event_is_upcast_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if version 1 had no `by` and called the reason `why`, and version 2 had renamed it."""
+
+    def rename(fields: dict[str, Any]) -> dict[str, Any]:
+        return {"reason": fields["why"]}
+
+    def add_by(fields: dict[str, Any]) -> dict[str, Any]:
+        return {**fields, "by": "customer"}
+
+    monkeypatch.setitem(codec.SCHEMA_VERSIONS, "OrderCanceled", 3)
+    monkeypatch.setitem(codec.UPCASTERS, ("OrderCanceled", 1), rename)
+    monkeypatch.setitem(codec.UPCASTERS, ("OrderCanceled", 2), add_by)
+    late = events.OrderCanceled("late", "customer")
+    assert decode_event("OrderCanceled", 1, '{"why":"late"}') == late
+    assert decode_event("OrderCanceled", 2, '{"reason":"late"}') == late
+    assert decode_event("OrderCanceled", 3, '{"reason":"late","by":"customer"}') == late
+
+
+def test_a_schema_change_without_its_upcaster_is_noticed() -> None:
+    for tag, current in codec.SCHEMA_VERSIONS.items():
+        for older in range(1, current):
+            assert (tag, older) in codec.UPCASTERS
+
+
+# --- between actors -----------------------------------------------------------------------------
+
+
+@given(command=st.one_of([st.from_type(command_type) for command_type in COMMAND_TYPES]))
+def test_every_command_arrives_as_it_was_sent(command: commands.Command) -> None:
+    assert unpack(pack(command)) == command
+
+
+def test_every_message_type_can_be_sent() -> None:
+    declared = {
+        value
+        for value in vars(messages).values()
+        if isinstance(value, type) and value.__module__ == messages.__name__
+    }
+    assert {*declared, *COMMAND_TYPES} == set(codec._MESSAGE_TYPES)
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_a_message_arrives_as_it_was_sent(message: object) -> None:
+    assert unpack(pack(message)) == message
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_arrives_as_itself(error: SirenError) -> None:
+    arrived = unpack(pack(error))
+    assert type(arrived) is type(error)
+    assert vars(arrived) == vars(error)
+
+
+def test_every_kind_of_error_can_be_sent() -> None:
+    assert {type(error) for error in ERRORS} == set(SirenError.__subclasses__())
+
+
+def test_json_has_rfc_3339_times_and_plain_words() -> None:
+    value = {"at": datetime(2026, 3, 1, 12, tzinfo=UTC), "status": OrderStatus.PAID}
+    assert to_json(value) == b'{"at":"2026-03-01T12:00:00Z","status":"PAID"}'

@@ -1,0 +1,95 @@
+"""The data folder's lock: one system a folder, and nothing to clean up after a crash."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.domain.errors import SirenError
+from cluster.data_folder import DataFolder, is_held, read_holder
+
+HOLD = """
+import sys
+from pathlib import Path
+from cluster.data_folder import DataFolder
+
+with DataFolder(Path(sys.argv[1])) as folder:
+    folder.tell(url="http://127.0.0.1:8088")
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that holds the folder until its input ends."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_missing_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "data"
+    with DataFolder(path):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_held_folder_is_refused_and_names_its_holder(
+    tmp_path: Path, holder: "subprocess.Popen[str]"
+) -> None:
+    with pytest.raises(SirenError, match=f"in use by process {holder.pid}") as refused:
+        DataFolder(tmp_path).acquire()
+    assert refused.value.code == "data_folder_in_use"
+    assert str(tmp_path) in refused.value.detail
+
+
+def test_who_was_refused_leaves_the_holders_word_alone(
+    tmp_path: Path, holder: "subprocess.Popen[str]"
+) -> None:
+    with pytest.raises(SirenError):
+        DataFolder(tmp_path).acquire()
+    assert read_holder(tmp_path) == {"pid": holder.pid, "url": "http://127.0.0.1:8088"}
+    assert is_held(tmp_path)
+
+
+def test_a_killed_holder_leaves_the_folder_free(
+    tmp_path: Path, holder: "subprocess.Popen[str]"
+) -> None:
+    holder.kill()
+    holder.wait()
+    assert not is_held(tmp_path)
+    with DataFolder(tmp_path):
+        assert read_holder(tmp_path)["pid"] == os.getpid()
+
+
+def test_a_released_folder_names_nobody(tmp_path: Path) -> None:
+    with DataFolder(tmp_path) as folder:
+        folder.tell(url="http://127.0.0.1:8088")
+        assert is_held(tmp_path)
+    assert not is_held(tmp_path)
+    assert read_holder(tmp_path) == {}
+
+
+def test_a_folder_below_a_file_is_not_writable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(SirenError, match="is not writable") as refused:
+        DataFolder(tmp_path / "file" / "data").acquire()
+    assert refused.value.code == "data_folder_not_writable"
+
+
+def test_nobody_holds_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    assert not is_held(tmp_path / "missing")
+    assert read_holder(tmp_path / "missing") == {}
+
+
+@pytest.mark.parametrize("content", ["", "no json", "[1]"])
+def test_a_lock_file_that_says_nothing_names_nobody(tmp_path: Path, content: str) -> None:
+    (tmp_path / "siren.lock").write_text(content)
+    assert read_holder(tmp_path) == {}

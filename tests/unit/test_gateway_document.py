@@ -1,0 +1,95 @@
+"""The OpenAPI document says what the routes do, although they read and write raw bytes."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from serve_app.schemas import PlaceOrder
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> dict[str, Any]:
+    response = await client.get("/openapi.json")
+    assert response.status_code == 200
+    document: dict[str, Any] = response.json()
+    return document
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def references(part: object) -> set[str]:
+    if isinstance(part, dict):
+        own = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
+        return own.union(*(references(value) for value in part.values()))
+    if isinstance(part, list):
+        return set().union(*(references(value) for value in part))
+    return set()
+
+
+def test_every_route_of_the_contract_is_there(document: dict[str, Any]) -> None:
+    assert {f"{method.upper()} {path}" for method, path, _ in operations(document)} == {
+        "POST /orders",
+        "GET /orders/{order_id}",
+        "DELETE /orders/{order_id}",
+        "POST /orders/{order_id}/payment",
+        "POST /orders/{order_id}/cancel",
+        "GET /orders/{order_id}/events",
+        "GET /orders/{order_id}/stream",
+        "GET /order-details",
+        "GET /order-details/{order_id}",
+        "GET /pickups",
+        "POST /pickups/{order_id}/start",
+        "POST /pickups/{order_id}/ready",
+        "POST /pickups/{order_id}/complete",
+        "POST /pickups/{order_id}/reject",
+        "GET /payments",
+        "GET /payments/{payment_id}",
+        "GET /stores",
+        "GET /stores/{store_id}",
+        "PATCH /stores/{store_id}",
+        "GET /stores/{store_id}/menu",
+        "PATCH /stores/{store_id}/menu/{menu_id}",
+        "GET /healthz",
+        "GET /readyz",
+    }
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert references(document) <= known
+
+
+def test_commands_describe_their_headers_and_bodies(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        headers = {p["name"] for p in operation.get("parameters", []) if p["in"] == "header"}
+        if method in ("post", "delete"):
+            assert headers == {"Idempotency-Key", "Prefer"}, path
+    body = document["paths"]["/orders"]["post"]["requestBody"]
+    assert body["content"]["application/json"]["schema"]["$ref"].endswith("/PlaceOrder")
+    [example] = document["components"]["schemas"]["PlaceOrder"]["examples"]
+    PlaceOrder.model_validate(example)
+
+
+def test_operations_are_named_and_errors_are_problems(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    assert "place_order" in names
+    for _, path, operation in operations(document):
+        assert operation["summary"], path
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert list(response["content"]) == ["application/problem+json"], path
+
+
+async def test_the_first_page_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
+    index = (await client.get("/")).json()
+
+    assert (await client.get(index["documentation"])).status_code == 200
+    assert (await client.get(index["openapi"])).status_code == 200

@@ -1,0 +1,93 @@
+"""The stream of an order's changes. What it sends is its response's body once it has ended."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from actors.client import AsyncSiren
+from tests.http_contract import ORDER, UNPAID, placed
+
+
+def events(response: httpx.Response) -> list[dict[str, str]]:
+    """Return the events of a stream, each as its fields."""
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    blocks = response.text.strip().split("\n\n")
+    return [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
+
+
+async def test_an_order_is_followed_to_its_end(client: httpx.AsyncClient) -> None:
+    order_id = await placed(client)
+
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(client.get(f"/orders/{order_id}/stream"))
+        for button in ("start", "ready", "complete"):
+            await client.post(f"/pickups/{order_id}/{button}")
+
+    seen = events(await following)
+    assert {event["event"] for event in seen} == {"order"}
+    versions = [int(event["id"]) for event in seen]
+    assert versions == sorted(set(versions))
+    assert versions[-1] == 7
+    last = await client.get(f"/order-details/{order_id}")
+    assert seen[-1]["data"] == last.text
+    assert last.json()["order_status"] == "PICKED_UP"
+
+
+async def test_only_what_is_newer_than_the_last_event_is_sent(client: httpx.AsyncClient) -> None:
+    order_id = await placed(client, UNPAID)
+    await client.get(f"/order-details/{order_id}", params={"min_version": 1})
+
+    async with asyncio.TaskGroup() as group:
+        address = f"/orders/{order_id}/stream"
+        following = group.create_task(client.get(address, headers={"Last-Event-ID": "1"}))
+        await client.delete(f"/orders/{order_id}")
+
+    assert [event["id"] for event in events(await following)] == ["2"]
+
+
+@pytest.mark.parametrize("last_event_id", ["2", "99"])
+async def test_whoever_has_seen_the_end_is_told_to_stop(
+    client: httpx.AsyncClient, last_event_id: str
+) -> None:
+    order_id = await placed(client, UNPAID)
+    await client.delete(f"/orders/{order_id}")
+    await client.get(f"/order-details/{order_id}", params={"min_version": 2})
+
+    seen = {"Last-Event-ID": last_event_id}
+    response = await client.get(f"/orders/{order_id}/stream", headers=seen)
+
+    assert (response.status_code, response.content) == (204, b"")
+
+
+@pytest.mark.parametrize("last_event_id", ["", "latest", "-1", "1" * 5000])
+async def test_an_id_that_is_no_version_is_ignored(
+    client: httpx.AsyncClient, last_event_id: str
+) -> None:
+    order_id = await placed(client, UNPAID)
+    await client.delete(f"/orders/{order_id}")
+    await client.get(f"/order-details/{order_id}", params={"min_version": 2})
+
+    seen = {"Last-Event-ID": last_event_id}
+    response = await client.get(f"/orders/{order_id}/stream", headers=seen)
+
+    assert [event["id"] for event in events(response)] == ["2"]
+
+
+async def test_an_order_that_the_view_does_not_have_yet_is_waited_for(
+    siren: AsyncSiren, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = await placed(client, ORDER)
+    await client.delete(f"/orders/{order_id}")
+    details = siren.details
+
+    class Late:
+        async def get(self, _order_id: str) -> None:
+            return None
+
+    monkeypatch.setattr(siren, "details", Late())
+    response = await client.get(f"/orders/{order_id}/stream")
+    monkeypatch.setattr(siren, "details", details)
+
+    assert events(response)[-1]["event"] == "order"

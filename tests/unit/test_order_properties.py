@@ -1,0 +1,275 @@
+"""Any order of commands, steps, lost and late replies, duplicates and crashes keeps the promises.
+
+The order's own code runs here against payment and store in memory. Messages and replies stay on
+their way until hypothesis delivers them: once, twice, out of order, or never.
+"""
+
+from datetime import datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from actors.domain import commands as cmd
+from actors.domain import events as ev
+from actors.domain.errors import Invalid, NotFound, Rejected
+from actors.domain.order import Order, decide, evolve, fold
+from actors.domain.saga import AuthorizePayment, CancelPayment, Step, next_steps
+from actors.domain.values import OrderStatus
+from tests.orders import DUE, NOON, ORDER_ID, TOTAL, place
+from tests.participants import Acknowledged, Message, Payment, Reply, Store, deliver
+
+# Few keys, so that they meet again; not all of them in the hands of one kind of command.
+KEYS = st.sampled_from(["k1", "k2", "k3", "k4"])
+REQUESTS = st.one_of(
+    st.booleans().map(lambda pay: place("place", pay=pay)),
+    KEYS.map(cmd.StartPreparation),
+    KEYS.map(cmd.MarkReady),
+    KEYS.map(cmd.CompletePickup),
+    KEYS.map(cmd.EraseCustomer),
+    st.just(cmd.ExpirePayment("")),
+)
+# What brings an order on.
+NEXT_REQUEST: dict[OrderStatus, cmd.Request] = {
+    OrderStatus.PLACED: cmd.PayOrder("fresh-pay", "tok"),
+    OrderStatus.ACCEPTED: cmd.StartPreparation("fresh-start"),
+    OrderStatus.PREPARING: cmd.MarkReady("fresh-ready"),
+    OrderStatus.READY: cmd.CompletePickup("fresh-complete"),
+}
+
+FORWARD = list(OrderStatus)  # declared in the order of an order's life
+
+
+class OrderUnderFire(RuleBasedStateMachine):
+    """One order, its journal, its two participants and the network between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.journal: list[ev.StoredEvent] = []
+        self.order: Order | None = None
+        self.acknowledged = 0
+        self.now: datetime = NOON
+        self.payment = Payment()
+        self.store = Store()
+        self.messages: list[Message] = []
+        self.replies: list[Reply] = []
+        self.carried_out: set[str] = set()
+
+    # --- what happens -------------------------------------------------------------------------
+
+    @initialize(pay=st.booleans(), progress=st.integers(0, 6))
+    def an_order_is_placed_and_gets_somewhere(self, *, pay: bool, progress: int) -> None:
+        """Without this, most runs would end before the interesting part."""
+        self.ask(place("place", pay=pay))
+        for _ in range(progress):
+            assert self.order is not None
+            if self.outstanding():
+                self.take(self.outstanding()[0], approve=True)
+            elif self.order.status in NEXT_REQUEST:
+                self.ask(NEXT_REQUEST[self.order.status])
+
+    @rule(command=REQUESTS)
+    def somebody_asks(self, command: cmd.Request) -> None:
+        self.ask(command)
+
+    @rule(key=KEYS)
+    def the_customer_cancels(self, key: str) -> None:
+        self.ask(cmd.CancelOrder(key, "changed my mind"))
+
+    @rule(key=KEYS)
+    def the_customer_pays(self, key: str) -> None:
+        self.ask(cmd.PayOrder(key, "tok"))
+
+    @rule(key=KEYS)
+    def the_store_gives_up(self, key: str) -> None:
+        self.ask(cmd.RejectOrder(key, "broken"))
+
+    @precondition(lambda self: self.order is not None and self.order.status in NEXT_REQUEST)
+    @rule()
+    def somebody_brings_the_order_on(self) -> None:
+        assert self.order is not None
+        self.ask(NEXT_REQUEST[self.order.status])
+
+    @precondition(lambda self: self.outstanding())
+    @rule(data=st.data())
+    def a_step_sets_out(self, data: st.DataObject) -> None:
+        assert self.order is not None
+        step = data.draw(st.sampled_from(self.outstanding()))
+        self.messages.append(Message.about(step, self.order))
+
+    @precondition(lambda self: self.outstanding())
+    @rule(data=st.data(), approve=st.booleans())
+    def a_step_succeeds_at_once(self, data: st.DataObject, *, approve: bool) -> None:
+        self.take(data.draw(st.sampled_from(self.outstanding())), approve=approve)
+
+    @precondition(lambda self: self.messages)
+    @rule(data=st.data(), again=st.booleans(), lost=st.booleans(), approve=st.booleans())
+    def a_message_arrives(
+        self, data: st.DataObject, *, again: bool, lost: bool, approve: bool
+    ) -> None:
+        message = data.draw(st.sampled_from(self.messages))
+        if not again:
+            self.messages.remove(message)
+        reply = self.deliver(message, approve=approve)
+        if reply is not None and not lost:
+            self.replies.append(reply)
+
+    @precondition(lambda self: self.messages)
+    @rule(data=st.data())
+    def the_payment_service_dies_between_charge_and_record(self, data: st.DataObject) -> None:
+        message = data.draw(st.sampled_from(self.messages))
+        if isinstance(message.step, AuthorizePayment):
+            self.payment.charge(message.step.attempt, approve=True)
+
+    @precondition(lambda self: self.replies)
+    @rule(data=st.data(), again=st.booleans())
+    def a_reply_arrives(self, data: st.DataObject, *, again: bool) -> None:
+        reply = data.draw(st.sampled_from(self.replies))
+        if not again:
+            self.replies.remove(reply)
+        self.hear(reply)
+
+    @rule()
+    def the_order_host_crashes(self) -> None:
+        self.order = fold(self.journal)
+
+    @rule(minutes=st.integers(-1, 10))
+    def time_passes_or_the_clock_is_set_back(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    # --- the host in a few lines --------------------------------------------------------------
+
+    def outstanding(self) -> tuple[Step, ...]:
+        return next_steps(self.order, self.acknowledged) if self.order else ()
+
+    def ask(self, command: cmd.Request) -> None:
+        try:
+            caused = self.run(command)
+        except (Rejected, NotFound, Invalid):
+            return
+        if command.id and caused:
+            assert command.id not in self.carried_out
+            self.carried_out.add(command.id)
+
+    def take(self, step: Step, *, approve: bool) -> bool:
+        """Carry out a step; the message and its reply stay behind, and may come again."""
+        assert self.order is not None
+        self.messages.append(Message.about(step, self.order))
+        reply = self.deliver(self.messages[-1], approve=approve)
+        if reply is None:
+            return False
+        self.replies.append(reply)
+        self.hear(reply)
+        return True
+
+    def deliver(self, message: Message, *, approve: bool) -> Reply | None:
+        if isinstance(message.step, CancelPayment):
+            assert not self.store.works_on_it or self.given_up(), "compensation runs in reverse"
+        return deliver(message, self.payment, self.store, approve=approve)
+
+    def given_up(self) -> bool:
+        return any(isinstance(stored.event, ev.PickupRejected) for stored in self.journal)
+
+    def hear(self, reply: Reply) -> None:
+        if not isinstance(reply, Acknowledged):
+            self.run(reply)
+        elif self.order is not None and reply.version >= self.order.ticket_version:
+            self.acknowledged = self.order.ticket_version
+
+    def run(self, command: cmd.Command) -> tuple[ev.Event, ...]:
+        at = self.now if self.order is None else max(self.now, self.order.last_at)
+        events = decide(self.order, command, at)
+        before = self.order
+        if before is not None and before.finished:
+            assert events in ((), (ev.CustomerErased(),)), "a finished order never changes"
+        for event in events:
+            stored = ev.StoredEvent(ORDER_ID, len(self.journal) + 1, event, at, command.id)
+            self.order = evolve(self.order, stored)
+            self.journal.append(stored)
+        if before is not None and self.order is not None:
+            assert FORWARD.index(self.order.status) >= FORWARD.index(before.status)
+        return events
+
+    # --- what holds at any moment -------------------------------------------------------------
+
+    @invariant()
+    def at_most_one_charge_is_live(self) -> None:
+        assert len(self.payment.live_charges) <= 1
+
+    @invariant()
+    def there_is_no_ticket_without_an_approved_payment(self) -> None:
+        approved = any(isinstance(stored.event, ev.PaymentApproved) for stored in self.journal)
+        assert self.store.status is None or approved
+
+    @invariant()
+    def canceled_means_that_everything_was_undone(self) -> None:
+        if self.order is not None and self.order.status is OrderStatus.CANCELED:
+            assert not self.payment.live_charges
+            # The barista's own rejection is on its way to the ticket like any other update.
+            assert not self.store.works_on_it or (self.given_up() and self.outstanding())
+
+    @invariant()
+    def what_is_made_is_paid_for(self) -> None:
+        made = (OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.PICKED_UP)
+        if self.order is not None and self.order.status in made:
+            assert len(self.payment.live_charges) == 1
+            assert self.order.total == TOTAL
+
+    @invariant()
+    def a_customer_cannot_cancel_what_is_being_made(self) -> None:
+        happened = [stored.event for stored in self.journal]
+        by_customer = [e for e in happened if isinstance(e, ev.OrderCanceled) and e.by != "store"]
+        assert not (by_customer and ev.PreparationStarted() in happened)
+
+    @invariant()
+    def one_decision_cancels_an_order(self) -> None:
+        decisions = [s for s in self.journal if isinstance(s.event, ev.OrderCanceled)]
+        assert len(decisions) <= 1
+
+    @invariant()
+    def folding_again_gives_the_same_state(self) -> None:
+        assert fold(self.journal) == self.order
+
+    @invariant()
+    def the_history_has_no_gap_and_its_time_never_runs_back(self) -> None:
+        assert [stored.version for stored in self.journal] == [*range(1, len(self.journal) + 1)]
+        times = [stored.at for stored in self.journal]
+        assert times == sorted(times)
+
+    # --- what holds in the end ----------------------------------------------------------------
+
+    def teardown(self) -> None:
+        if self.order is None:
+            return
+        self.the_order_host_crashes()
+        self.run_to_rest()
+        rested = self.order
+        for message in self.messages:
+            self.deliver(message, approve=True)
+        for reply in self.replies:
+            self.hear(reply)
+        assert self.order == rested, "what arrives after everything was said changes nothing"
+        self.canceled_means_that_everything_was_undone()
+        self.an_unpaid_order_ends_at_its_deadline()
+
+    def run_to_rest(self) -> None:
+        steps_taken = 0
+        while self.outstanding():
+            steps_taken += 1
+            assert steps_taken < 10, "the saga goes round in circles"
+            answered = self.take(self.outstanding()[0], approve=True)
+            assert answered, "a step that is outstanding is not refused for ever"
+        assert self.order is not None
+        assert self.order.status not in (OrderStatus.PAID, OrderStatus.CANCELING)
+
+    def an_unpaid_order_ends_at_its_deadline(self) -> None:
+        assert self.order is not None
+        if self.order.status is OrderStatus.PLACED:
+            self.now = DUE
+            assert self.run(cmd.ExpirePayment(""))
+            assert self.order.finished
+            assert not self.payment.live_charges
+
+
+TestOrderUnderFire = OrderUnderFire.TestCase
+TestOrderUnderFire.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
