@@ -1,10 +1,12 @@
 """Where things live: order id -> slot -> order host, and how a missing actor is created."""
 
+import logging
 import os
 import zlib
 from typing import Any
 
 import ray
+from ray._private import ray_constants, services
 
 from actors.installation import Installation
 
@@ -43,6 +45,19 @@ def get_or_create(actor_class: Any, name: str, *args: object) -> Any:
         max_concurrency=MAX_CONCURRENCY,
         num_cpus=0,
     ).remote(*args)
+
+
+def join(address: str) -> None:
+    """Join a running Ray cluster: "auto" for $RAY_ADDRESS or the one on this machine.
+
+    Raises `ConnectionError` where there is none. A cluster that listens on loopback alone is
+    looked for there: Ray would replace 127.0.0.1 by the machine's own address, and wait in vain.
+    """
+    named = os.environ.get("RAY_ADDRESS") if address == "auto" else address
+    addresses = {named} if named else services.find_gcs_addresses()  # type: ignore[no-untyped-call]
+    if addresses and all(each.startswith("127.0.0.1:") for each in addresses):
+        ray_constants.ENABLE_RAY_CLUSTER = False
+    ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
 
 
 def whereabouts(installation: Installation) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import msgspec
 import ray
 from ray.exceptions import RayError
 
-from actors.addressing import NAMESPACE, host_of
+from actors.addressing import NAMESPACE, host_of, join
 from actors.codec import pack, to_json
 from actors.domain import commands as cmd
 from actors.domain.detail import detail
@@ -301,7 +301,7 @@ def find_installation(address: str = "auto") -> Installation:
     not_up = Unavailable("not_up", "siren is not up: start it with `siren up`")
     if not ray.is_initialized():
         try:
-            ray.init(address=address, namespace=NAMESPACE, log_to_driver=False)
+            join(address)
         except (ConnectionError, RuntimeError) as error:
             raise not_up from error
     for actor in ray.util.list_named_actors(all_namespaces=True):

@@ -16,6 +16,7 @@ from typing import Any
 from ray.exceptions import RayError
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
+from actors.batching import Pace
 from actors.codec import pack, unpack
 from actors.domain.errors import SirenError, Unavailable
 
@@ -26,6 +27,9 @@ SILENCE_S = 5.0
 FORGET_S = 60.0
 """A caller that has not called for so long is dead: longer than any pause between its repeats."""
 BATCH = 256
+PER_FRAME_S = 0.001
+LONGEST_PAUSE_S = 0.015
+"""A remote call costs both processes about a millisecond of CPU, however much it carries."""
 MAX_CALLS = 2
 
 LOST = (RayError, TimeoutError, ValueError)
@@ -133,6 +137,7 @@ class Channel:
         self._unsent: list[int] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        self._pace = Pace(PER_FRAME_S, LONGEST_PAUSE_S)
 
     async def ask(self, request: object, timeout: float) -> Any:
         """Return the reply, or raise the `SirenError` that came instead of one.
@@ -157,9 +162,10 @@ class Channel:
         return reply
 
     def _schedule(self) -> None:
-        if not self._scheduled:  # whatever is asked in the same turn of the loop travels together
+        if not self._scheduled:  # whatever is asked until then travels together
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._call_if_needed)
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._pace.delay(loop.time()), self._call_if_needed)
 
     def _call_if_needed(self) -> None:
         self._scheduled = False
@@ -192,6 +198,8 @@ class Channel:
         if self._unsent:
             self._schedule()
         frames = [(sequence, self._unanswered[sequence][0]) for sequence in sending]
+        began = asyncio.get_running_loop().time()
+        self._pace.began(began, len(frames))
         if self._actor is None:
             self._actor = await asyncio.to_thread(self._connect)
         call = self._actor.exchange.remote(self._caller, frames)
@@ -200,6 +208,7 @@ class Channel:
             # It died between two calls, so that none was lost: it knows of these frames alone.
             self._unsent = [sequence for sequence in self._unanswered if sequence not in sending]
         self._incarnation = incarnation
+        self._pace.began(began, len(frames) + len(replies))
         for sequence, data in replies:
             _, future = self._unanswered.get(sequence, (b"", None))
             if future is not None and not future.done():

@@ -21,7 +21,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.addressing import slot_of
 from actors.batching import Batcher
@@ -83,9 +82,7 @@ class Journal:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
-        opened = self.database.insert(open_orders)
-        new = {name: opened.excluded[name] for name in ("due_at", "ticket_version")}
-        self._open = opened.on_conflict_do_update(index_elements=["order_id"], set_=new)
+        self._open = self.database.upsert(open_orders, "order_id", ("due_at", "ticket_version"))
         self._appends: Batcher[Append, None] = Batcher(self._commit)
         self._loads: Batcher[str, History] = Batcher(self._load_all)
 
@@ -126,17 +123,17 @@ class Journal:
         """Return name and phone number of the orders that exist; None where they were erased."""
         columns = (order_private.c.order_id, order_private.c.name, order_private.c.tel)
         query = select(*columns).where(order_private.c.order_id.in_(order_ids))
-        async with self.database.read() as connection:
-            rows = await connection.execute(query)
-            return {row.order_id: PrivateData(row.name, row.tel) for row in rows}
+        rows = await self.database.query(lambda connection: connection.execute(query).all())
+        return {row.order_id: PrivateData(row.name, row.tel) for row in rows}
 
     async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
         """Return up to `limit` (position, event) after `position`, in order of position."""
         query = (
             select(events).where(events.c.position > position).order_by(events.c.position)
         ).limit(limit)
-        async with self.database.read() as connection:
-            return [(row.position, _stored(row)) for row in await connection.execute(query)]
+        return await self.database.query(
+            lambda connection: [(row.position, _stored(row)) for row in connection.execute(query)]
+        )
 
     async def last_position(self) -> int:
         """Return the position of the newest event; 0 where there is none."""
@@ -233,14 +230,8 @@ class Journal:
 
     async def _load_all(self, order_ids: list[str]) -> list[History]:
         wanted = set(order_ids)
-        mine = events.c.order_id.in_(wanted)
-        histories = {order_id: History() for order_id in wanted}
-        async with self.database.read() as connection:
-            by_version = select(events).where(mine).order_by(events.c.order_id, events.c.version)
-            for row in await connection.execute(by_version):
-                histories[row.order_id].events.append(_stored(row))
-            extras = {row.order_id: row for row in await _extras(connection, wanted)}
-        return [_with_extras(histories[order_id], extras.get(order_id)) for order_id in order_ids]
+        histories = await self.database.query(partial(_histories, wanted))
+        return [histories[order_id] for order_id in order_ids]
 
 
 def _versions(connection: Connection, order_ids: set[str]) -> dict[str, int]:
@@ -252,7 +243,19 @@ def _versions(connection: Connection, order_ids: set[str]) -> dict[str, int]:
     return dict(connection.execute(query).tuples().all())
 
 
-async def _extras(connection: AsyncConnection, order_ids: Iterable[str]) -> Sequence[Row[Any]]:
+def _histories(wanted: set[str], connection: Connection) -> dict[str, History]:
+    histories = {order_id: History() for order_id in wanted}
+    mine = select(events).where(events.c.order_id.in_(wanted))
+    for row in connection.execute(mine.order_by(events.c.order_id, events.c.version)):
+        histories[row.order_id].events.append(_stored(row))
+    extras = {row.order_id: row for row in _extras(connection, wanted)}
+    return {
+        order_id: _with_extras(history, extras.get(order_id))
+        for order_id, history in histories.items()
+    }
+
+
+def _extras(connection: Connection, order_ids: Iterable[str]) -> Sequence[Row[Any]]:
     joined = order_private.outerjoin(
         open_orders, order_private.c.order_id == open_orders.c.order_id
     )
@@ -261,7 +264,7 @@ async def _extras(connection: AsyncConnection, order_ids: Iterable[str]) -> Sequ
         .select_from(joined)
         .where(order_private.c.order_id.in_(order_ids))
     )
-    return (await connection.execute(query)).all()
+    return connection.execute(query).all()
 
 
 def _with_extras(history: History, row: Row[Any] | None) -> History:

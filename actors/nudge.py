@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.exceptions import RayError
 
-PAUSE_S = 0.02
+PAUSE_S = 0.05
 """Under load one hint stands for all commits of this long."""
 
 

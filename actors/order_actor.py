@@ -15,6 +15,7 @@ from actors.journal import Due, Journal
 from actors.nudge import Nudge
 from actors.order_host import OrderHost
 from actors.payment_actor import payment_actor
+from actors.process import spare_garbage_collection
 from actors.retrying import until_done
 from actors.steps import Steps
 from actors.store_actor import store_actor
@@ -36,6 +37,7 @@ class OrderActor:
         host: int | None,
         order_id: str | None = None,
     ) -> None:
+        spare_garbage_collection()
         settings = installation.settings
         self.installation = installation
         self._journal = Journal(settings.url("journal"))

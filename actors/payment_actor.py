@@ -22,6 +22,7 @@ from actors.exchange import Delivery, Exchange, Frame
 from actors.installation import Installation
 from actors.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.payment_ledger import APPROVED, PENDING, Payment, PaymentLedger, now_micros
+from actors.process import spare_garbage_collection
 from actors.provider import ChargeStatus, PaymentProvider, SimulatedProvider
 
 PENDING_AFTER_S = 0.05
@@ -177,6 +178,7 @@ class PaymentActor:
     """The payment service as an actor."""
 
     async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
+        spare_garbage_collection()
         self._installation = installation
         settings = installation.settings
         ledger = PaymentLedger(settings.url("payments"))

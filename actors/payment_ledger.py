@@ -112,9 +112,7 @@ class PaymentLedger:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
-        insert = self.database.insert(payments)
-        new = {name: insert.excluded[name] for name in _NAMES if name != "order_id"}
-        self._upsert = insert.on_conflict_do_update(index_elements=["order_id"], set_=new)
+        self._upsert = self.database.upsert(payments, "order_id", _NAMES[1:])
         self._reads: Batcher[str, Payment] = Batcher(self._find_all)
         self._changes: Batcher[tuple[str, Change], Payment] = Batcher(self._commit)
 
@@ -135,8 +133,7 @@ class PaymentLedger:
         await self.database.close()
 
     async def _find_all(self, order_ids: list[str]) -> list[Payment]:
-        async with self.database.read() as connection:
-            known = await connection.run_sync(_load, set(order_ids))
+        known = await self.database.query(lambda connection: _load(connection, set(order_ids)))
         return [known.get(order_id) or Payment(order_id) for order_id in order_ids]
 
     async def _commit(self, batch: list[tuple[str, Change]]) -> list[Payment]:

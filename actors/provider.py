@@ -114,6 +114,8 @@ class SimulatedProvider:
         # It plays a third party, whose disk is not ours to wait for. In WAL mode NORMAL survives
         # kill -9 of any process; only a power cut may take the last commits.
         self.database = Database(url, metadata, synchronous="NORMAL")
+        self._charge = self.database.upsert(charges, "key", ["status"])
+        self._fail = self.database.upsert(charge_failures, "key", ["failures"])
         self._writes: Batcher[_Authorization | _Cancellation, Any] = Batcher(self._commit)
         self._slow: dict[str, asyncio.Task[Charge]] = {}
 
@@ -180,18 +182,10 @@ class SimulatedProvider:
         self, connection: Connection, changed: list[_Entry], failures: dict[str, int]
     ) -> None:
         if changed:
-            insert = self.database.insert(charges)
-            upsert = insert.on_conflict_do_update(
-                index_elements=["key"], set_={"status": insert.excluded.status}
-            )
-            connection.execute(upsert, [_row(entry) for entry in changed])
+            connection.execute(self._charge, [_row(entry) for entry in changed])
         if failures:
-            insert = self.database.insert(charge_failures)
-            upsert = insert.on_conflict_do_update(
-                index_elements=["key"], set_={"failures": insert.excluded.failures}
-            )
             counts = [{"key": key, "failures": count} for key, count in failures.items()]
-            connection.execute(upsert, counts)
+            connection.execute(self._fail, counts)
 
 
 def _decide(

@@ -18,7 +18,8 @@ from actors.database import Database
 from actors.domain.errors import NotFound
 from actors.exchange import Delivery, Exchange, Frame
 from actors.installation import Installation
-from actors.store_books import load, save
+from actors.process import spare_garbage_collection
+from actors.store_books import load, save, ticket_upsert
 from actors.store_tables import menu_items, metadata, stores
 from actors.tickets import Books, StoreMessage, StoreReply, decide
 
@@ -37,6 +38,7 @@ class StoreService:
 
     def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = Database(url, metadata)
+        self._upsert = ticket_upsert(self._database)
         self._clock = clock
         self._batches: Batcher[StoreMessage, StoreReply] = Batcher(self._commit)
 
@@ -68,7 +70,7 @@ class StoreService:
         found = load(connection, batch)
         books = found.copy()
         answers = [_answer(books, message, now) for message in batch]
-        save(connection, self._database, found, books)
+        save(connection, self._upsert, found, books)
         return answers
 
 
@@ -83,6 +85,7 @@ class StoreActor:
     """The store service as a Ray actor, one an installation."""
 
     async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
+        spare_garbage_collection()
         self._installation = installation
         self._service = StoreService(installation.settings.url("stores"))
         await self._service.create()

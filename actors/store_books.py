@@ -84,13 +84,15 @@ def _menu_ids(messages: Sequence[StoreMessage]) -> set[str]:
     return menu_ids
 
 
-def save(connection: Connection, database: Database, found: Books, books: Books) -> None:
-    """Write what differs between `found` and `books`, one statement a table."""
+def ticket_upsert(database: Database) -> Any:
+    """Return the statement that enters a ticket, or moves one that is there."""
+    return database.upsert(tickets, "order_id", _TICKET_CHANGES)
+
+
+def save(connection: Connection, upsert: Any, found: Books, books: Books) -> None:
+    """Write what differs between `found` and `books`; `upsert` is `ticket_upsert`'s statement."""
     entered = [asdict(ticket) for ticket in _changed(found.tickets, books.tickets)]
     if entered:
-        statement = database.insert(tickets)
-        new = {name: statement.excluded[name] for name in _TICKET_CHANGES}
-        upsert = statement.on_conflict_do_update(index_elements=["order_id"], set_=new)
         connection.execute(upsert, entered)
     moved = [
         {"key": store.store_id, **_new(store, _STORE_CHANGES)}

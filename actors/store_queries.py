@@ -1,10 +1,11 @@
 """Stores, menus and tickets, read from the database alone: no store actor need be alive."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import Connection, Row, Select, or_, select
 
 from actors.batching import Batcher
 from actors.database import Database
@@ -119,15 +120,18 @@ class StoreQueries:
 
     async def _load_offers(self, store_ids: list[str]) -> list[Any]:
         wanted = set(store_ids)
-        async with self._database.read() as connection:
-            found = await connection.execute(select(stores).where(stores.c.store_id.in_(wanted)))
-            offers = {row.store_id: _offer(row) for row in found}
-            mine = select(menu_items).where(menu_items.c.store_id.in_(set(offers)))
-            for row in await connection.execute(mine):
-                item = MenuItem(row.name, row.price, row.sold_out)
-                offers[row.store_id].items[row.menu_id] = item
+        offers = await self._database.query(partial(_offers, wanted))
         unknown = Invalid("unknown_store", "There is no store with this id.", "/store_id")
         return [offers.get(store_id, unknown) for store_id in store_ids]
+
+
+def _offers(wanted: set[str], connection: Connection) -> dict[str, Offer]:
+    found = connection.execute(select(stores).where(stores.c.store_id.in_(wanted)))
+    offers = {row.store_id: _offer(row) for row in found}
+    mine = select(menu_items).where(menu_items.c.store_id.in_(offers))
+    for row in connection.execute(mine):
+        offers[row.store_id].items[row.menu_id] = MenuItem(row.name, row.price, row.sold_out)
+    return offers
 
 
 def _is_no_tombstone() -> Any:

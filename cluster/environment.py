@@ -17,6 +17,9 @@ SERVE = {
 RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
+    # Statistics that only Ray's dashboard shows, at a price on every call.
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_event_stats": "0",
     # Ray would run its workers at nice 15: any other load on the machine would starve them.
     "RAY_worker_niceness": "0",
     # Ray's own switch for "one machine only": the node's address becomes 127.0.0.1, and nothing

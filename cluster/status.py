@@ -1,7 +1,6 @@
 """What `siren status` shows: actors and where they live, open orders, projection lag."""
 
 import asyncio
-import logging
 from typing import Any
 
 import ray
@@ -10,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from sqlalchemy import func, select
 
-from actors.addressing import NAMESPACE
+from actors.addressing import NAMESPACE, join
 from actors.domain.errors import Unavailable
 from actors.journal import Journal
 from actors.journal_tables import open_orders
@@ -30,7 +29,7 @@ def describe(settings: Settings) -> Group:
     holder = read_holder(folder)
     if not is_held(folder) or "ray" not in holder:
         raise Unavailable("not_up", f"nothing runs on {folder}: start it with `siren up`")
-    ray.init(holder["ray"], namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    join(holder["ray"])
     try:
         actors = _actors()
     finally:
@@ -53,8 +52,8 @@ def _where(name: str) -> tuple[str, str, str]:
         facts: dict[str, Any] = ray.get(actor.describe.remote(), timeout=ANSWER_S)
     except (RayError, ValueError) as error:
         return "-", "-", f"does not answer ({type(error).__name__})"
-    hidden = {"pid", "node", "installation"}
-    state = ", ".join(f"{key} {value}" for key, value in facts.items() if key not in hidden)
+    shown = ("live_orders", "circuit", "position", "error")
+    state = ", ".join(f"{key} {facts[key]}" for key in shown if facts.get(key) is not None)
     return str(facts["pid"]), str(facts["node"]), state or "up"
 
 

@@ -13,12 +13,13 @@ from actors.addressing import get_or_create, whereabouts
 from actors.database import Database
 from actors.installation import Installation
 from actors.journal import Journal
+from actors.process import spare_garbage_collection
 from readmodel.projection import Projection
 from readmodel.tables import SHADOW, create_shadow, open_database, swap
 
 POLL_S = 0.5
 """A nudge is only a hint: without one, the journal is looked at this often."""
-PAUSE_S = 0.025
+PAUSE_S = 0.05
 """Least time from one fold's start to the next one's: under load, they share commits."""
 REBUILD_BATCH = 5000
 
@@ -62,6 +63,7 @@ class ProjectionActor:
     """Folds the journal into the view for as long as it lives, and tells what keeps it from it."""
 
     def __init__(self, installation: Installation) -> None:
+        spare_garbage_collection()
         self._installation = installation
         self._journal = Journal(installation.settings.url("journal"))
         self._database = open_database(installation.settings.url("readmodel"))

@@ -64,17 +64,15 @@ class OrderDetails:
     async def position(self) -> int:
         """Return the journal position that the view has reached; 0 before any."""
         query = select(checkpoint.c.position).where(checkpoint.c.name == LIVE)
-        async with self._database.read() as connection:
-            return await connection.scalar(query) or 0
+        return await self._database.query(lambda connection: connection.scalar(query)) or 0
 
     async def changed(self, order_ids: list[str], since: int) -> dict[str, DetailRow]:
         """Return those of some orders that have changed after journal position `since`."""
         c = order_detail.c
         query = select(c.order_id, c.version, c.body)
         query = query.where(c.order_id.in_(order_ids), c.position > since)
-        async with self._database.read() as connection:
-            rows = await connection.execute(query)
-            return {row.order_id: DetailRow(row.version, row.body) for row in rows}
+        rows = await self._database.query(lambda connection: connection.execute(query).all())
+        return {row.order_id: DetailRow(row.version, row.body) for row in rows}
 
     async def close(self) -> None:
         """Close all connections."""

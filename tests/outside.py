@@ -12,6 +12,7 @@ from tests.system import System, eventually
 
 AGAIN = (httpx.codes.INTERNAL_SERVER_ERROR, httpx.codes.SERVICE_UNAVAILABLE)
 """HAProxy answers 500 while a replica dies; 503 is ours. Either: repeat with the same key."""
+ANSWERED_S = 150.0
 ASYNC = "respond-async"
 SETTLED = "wait=30"
 
@@ -55,7 +56,7 @@ def post(
         response = system.http.post(path, json=body, headers=headers(key, prefer))
         return None if response.status_code in AGAIN else response
 
-    response: httpx.Response = eventually(send, f"an answer to POST {path}")
+    response: httpx.Response = eventually(send, f"an answer to POST {path}", ANSWERED_S)
     return response
 
 
@@ -94,29 +95,32 @@ def view(system: System, order_id: str) -> Detail | None:
     return response.json() if response.status_code == httpx.codes.OK else None
 
 
-def reaches(system: System, order_id: str, status: str, within: float = 90.0) -> Detail:
+def reaches(
+    system: System, order_id: str, status: str, within: float = 120.0, every: float = 0.1
+) -> Detail:
     """Wait until the view shows an order at rest in this status; nobody touches it meanwhile."""
 
     def arrived() -> Detail | None:
-        detail = view(system, order_id)
-        if detail is None or detail["order_status"] != status or not at_rest(system, order_id):
+        version = version_at_rest(system, order_id)
+        detail = view(system, order_id) if version else None
+        if detail is None or (detail["version"], detail["order_status"]) != (version, status):
             return None
         return detail
 
-    what = f"{order_id} is {status} by itself; journal: {history(system, order_id)}"
-    found: Detail = eventually(arrived, what, within)
+    try:
+        found: Detail = eventually(arrived, f"{order_id} is {status} by itself", within, every)
+    except AssertionError as error:
+        error.add_note(f"journal: {history(system, order_id)}")
+        raise
     return found
 
 
-def at_rest(system: System, order_id: str) -> bool:
-    """Return whether nothing is outstanding for an order but, maybe, its payment deadline."""
-    query = "SELECT due_at FROM open_orders WHERE order_id = ?"
-    due = system.sql("journal", query, order_id)
-    last = "SELECT max(at) AS at, max(version) AS version FROM events WHERE order_id = ?"
-    event = system.sql("journal", last, order_id)[0]
-    shown = view(system, order_id)
-    caught_up = shown is not None and shown["version"] == event["version"]
-    return caught_up and (not due or due[0]["due_at"] > event["at"])
+def version_at_rest(system: System, order_id: str) -> int | None:
+    """Return an order's version if nothing is outstanding but, maybe, its payment deadline."""
+    query = """SELECT max(version) AS version FROM events LEFT JOIN open_orders USING (order_id)
+        WHERE order_id = ? HAVING coalesce(due_at > max(at), 1)"""
+    rows = system.sql("journal", query, order_id)
+    return rows[0]["version"] if rows else None
 
 
 def history(system: System, order_id: str) -> list[str]:

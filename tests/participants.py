@@ -68,24 +68,26 @@ class Store:
 
     status: str | None = None
     version: int = 0
+    named: bool = False
     tombstone: bool = False
 
     @property
     def works_on_it(self) -> bool:
         return self.status is not None and self.status not in GONE
 
-    def open(self, *, accept: bool) -> Reply | None:
+    def open(self, *, named: bool, accept: bool) -> Reply | None:
         if self.tombstone:
             return None
         if self.status is None:
-            self.status = "ACCEPTED" if accept else "REJECTED"
+            self.status, self.named = "ACCEPTED" if accept else "REJECTED", named
         if self.status == "REJECTED":
             return cmd.RecordTicketRejection("", "sold_out")
         return cmd.RecordTicket("", "A-001", NOON)
 
-    def update(self, status: str, version: int) -> Reply:
+    def update(self, status: str, version: int, *, erase: bool) -> Reply:
         if version > self.version and self.status is not None:
             self.status, self.version = status, version
+            self.named = self.named and not erase
         return Acknowledged(version)
 
     def cancel(self) -> Reply:
@@ -102,10 +104,11 @@ class Message:
     step: Step
     attempts: int
     pickup: str
+    erased: bool
 
     @classmethod
     def about(cls, step: Step, order: Order) -> "Message":
-        return cls(step, len(order.attempts), order.pickup)
+        return cls(step, len(order.attempts), order.pickup, order.erased)
 
 
 def deliver(message: Message, payment: Payment, store: Store, *, approve: bool) -> Reply | None:
@@ -115,9 +118,9 @@ def deliver(message: Message, payment: Payment, store: Store, *, approve: bool) 
             payment.charge(attempt, approve=approve)
             return payment.record(attempt)
         case OpenTicket():
-            return store.open(accept=approve)
+            return store.open(named=not message.erased, accept=approve)
         case UpdateTicket(version=version):
-            return store.update(message.pickup, version)
+            return store.update(message.pickup, version, erase=message.erased)
         case CancelTicket():
             return store.cancel()
         case CancelPayment():

@@ -20,11 +20,10 @@ from typing import Any
 
 import httpx
 import psutil
-import ray
 
 from cluster import environment
 
-# Before a test joins a system's Ray: whoever shows no token is refused.
+# Before anything here imports Ray: whoever joins a system's Ray has to show its token.
 environment.prepare()
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +43,9 @@ GATEWAY = "ray::ServeReplica:siren:gateway"
 SERVICES = (ORDER_ACTOR, PAYMENT_ACTOR, STORE_ACTOR, PROJECTION_ACTOR)
 
 
-def eventually(condition: Callable[[], Any], what: str, within: float = 60.0) -> Any:
+def eventually(
+    condition: Callable[[], Any], what: str, within: float = 60.0, every: float = POLL_S
+) -> Any:
     """Return the first truthy answer of `condition`, asked again and again.
 
     An HTTP error or a locked database counts as "not yet". Fails after `within` seconds.
@@ -58,7 +59,7 @@ def eventually(condition: Callable[[], Any], what: str, within: float = 60.0) ->
             last = error
         if last and not isinstance(last, Exception):
             return last
-        threading.Event().wait(POLL_S)
+        threading.Event().wait(every)
     raise AssertionError(f"not within {within:.0f} s: {what}; last: {last!r}")
 
 
@@ -67,7 +68,7 @@ class System:
 
     def __init__(self, data_dir: Path, **settings: object) -> None:
         self.data_dir = data_dir
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.with_suffix(".log")
         self._environment = {
@@ -78,8 +79,8 @@ class System:
             "SIREN_DATA_DIR": str(data_dir),
             "SIREN_PORT": str(self.port),
             # Of its own from the start: systems that start together find the default ports free.
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
             **{f"SIREN_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -152,6 +153,8 @@ class System:
     @contextmanager
     def ray(self) -> Iterator[None]:
         """Join its Ray from this process, in its namespace."""
+        import ray  # noqa: PLC0415 - see above
+
         ray.init(
             self.holder()["ray"], namespace="siren", log_to_driver=False, logging_level="error"
         )
@@ -266,7 +269,8 @@ def _kill(process: psutil.Process) -> None:
         pass
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

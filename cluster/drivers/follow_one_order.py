@@ -3,7 +3,10 @@
 python -m cluster.drivers.follow_one_order
 """
 
+import sys
+
 from actors.client import NewOrder, Siren
+from actors.domain.errors import Unavailable
 
 ORDER = NewOrder(
     customer_id="c-17",
@@ -30,4 +33,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Unavailable as error:
+        sys.exit(error.detail)

@@ -6,6 +6,7 @@ python -m cluster.drivers.rush_hour --orders 2000 --at-once 64
 import asyncio
 import random
 import statistics
+import sys
 import time
 from collections import Counter
 from typing import Annotated
@@ -14,7 +15,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeRemainingColumn
 
 from actors.client import AsyncSiren, NewOrder
-from actors.domain.errors import SirenError
+from actors.domain.errors import SirenError, Unavailable
 
 STORES = ("gangnam", "pangyo", "jeju")
 MENU = ("americano", "latte", "bagel")
@@ -25,7 +26,10 @@ def main(
     at_once: Annotated[int, typer.Option(min=1, help="How many customers order at once.")] = 64,
 ) -> None:
     """Place many orders through the actors, and print rate and latencies."""
-    asyncio.run(_rush(orders, at_once))
+    try:
+        asyncio.run(_rush(orders, at_once))
+    except Unavailable as error:
+        sys.exit(error.detail)
 
 
 async def _rush(orders: int, at_once: int) -> None:

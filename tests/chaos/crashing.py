@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +28,28 @@ Point = Callable[..., tuple[str, str]]
 
 
 class Fuse:
-    """A file that names where, and with which order, a process has to die. It burns once."""
+    """Files that name where, and with which order, a process has to die. Each burns once."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
-        self._path = Path(installation.settings.data_dir) / "fuse"
+        self._folder = Path(installation.settings.data_dir) / "fuses"
+        self._folder.mkdir(exist_ok=True)
 
     def light(self, point: str, order_id: str) -> None:
         """Let the next process that gets to the point with this order die there."""
-        draft = self._path.with_suffix(".new")
-        draft.write_text(f"{point} {order_id}")
-        draft.rename(self._path)
+        draft = self._folder / f"{order_id}.new"
+        draft.write_text(point)
+        draft.rename(self._folder / order_id)
 
-    @property
-    def burnt(self) -> bool:
-        """Whether a process died of it."""
-        return not self._path.exists()
+    def burnt(self, order_id: str) -> bool:
+        """Whether a process died with this order."""
+        return not (self._folder / order_id).exists()
 
     def reach(self, point: str, order_id: str) -> None:
         """Die here, if that is the plan."""
         with suppress(FileNotFoundError):
-            if self._path.read_text() == f"{point} {order_id}":
-                self._path.unlink()
+            if (self._folder / order_id).read_text() == point:
+                (self._folder / order_id).unlink()
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def lay(self, owner: Any, method: str, point: Point) -> None:
@@ -68,10 +69,8 @@ class Fuse:
 class CrashingOrderActor(OrderActor):
     """Dies around the appends to the journal, and around the steps of the saga."""
 
-    async def __init__(  # type: ignore[misc]
-        self, installation: Installation, projection: Projection, host: int
-    ) -> None:
-        await super().__init__(installation, projection, host)  # type: ignore[misc]
+    def __init__(self, installation: Installation, projection: Projection, host: int) -> None:
+        super().__init__(installation, projection, host)
         fuse = Fuse(installation)
         fuse.lay(self._journal, "append", _append)
         fuse.lay(self._orders._steps, "perform", _step)
@@ -127,7 +126,7 @@ def _commit(order_id: str, change: Any) -> tuple[str, str]:
 
 
 def _message(message: Any) -> tuple[str, str]:
-    return f"store {type(message).__name__}", getattr(message, "order_id", "")
+    return f"store {type(message).__name__}", getattr(message, "order_id", "none")
 
 
 _CRASHING_ORDER_ACTOR = ray.remote(CrashingOrderActor)
@@ -140,31 +139,38 @@ def fragile(system: System) -> Iterator[Fuse]:
     """Put the crashing actors in the place of the ordinary ones of a running system."""
     with system.ray():
         described = ray.get(ray.get_actor("order-host:0", NAMESPACE).describe.remote())
-        it = described["installation"]
-        host = (it, projection_actor, 0)
-        _replace(
-            True, "order-host:0", lambda: get_or_create(_CRASHING_ORDER_ACTOR, "order-host:0", *host)
-        )
-        _replace(True, "payment", lambda: get_or_create(_CRASHING_PAYMENT_ACTOR, "payment", it))
-        _replace(True, "store", lambda: get_or_create(_CRASHING_STORE_ACTOR, "store", it))
+        it: Installation = described["installation"]
+        crashing = {
+            "order-host:0": (_CRASHING_ORDER_ACTOR, it, projection_actor, 0),
+            "payment": (_CRASHING_PAYMENT_ACTOR, it),
+            "store": (_CRASHING_STORE_ACTOR, it),
+        }
+        ordinary = {
+            "order-host:0": lambda: order_host(it, projection_actor, 0),
+            "payment": lambda: payment_actor(it),
+            "store": lambda: store_actor(it),
+        }
+        for name, (actor_class, *arguments) in crashing.items():
+            _replace(name, partial(get_or_create, actor_class, name, *arguments), fragile=True)
         try:
             yield Fuse(it)
         finally:
-            _replace(False, "order-host:0", lambda: order_host(*host))
-            _replace(False, "payment", lambda: payment_actor(it))
-            _replace(False, "store", lambda: store_actor(it))
+            for name, create in ordinary.items():
+                _replace(name, create, fragile=False)
 
 
-def _replace(wanted: bool, name: str, create: Callable[[], Any]) -> None:
-    def replaced() -> bool:
+def _replace(name: str, create: Callable[[], Any], *, fragile: bool) -> None:
+    """Kill the actor of this name for good, and have another kind of it created."""
+
+    def replaced() -> object:
         try:
             actor = create()
             described = ray.get(actor.describe.remote(), timeout=ANSWER_S)
-            if described.get("fragile", False) != wanted:
-                ray.kill(actor, no_restart=True)
-                return False
-        except (RayError, ValueError):
-            return False
-        return True
+            if described.get("fragile", False) == fragile:
+                return True
+            ray.kill(actor, no_restart=True)
+        except (RayError, ValueError) as error:
+            return error
+        return None
 
     eventually(replaced, f"another {name}")

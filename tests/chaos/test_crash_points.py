@@ -1,10 +1,12 @@
 """kill -9 of the real actor process just before and just after each append and each step.
 
-Commands are sent with `respond-async`: what comes after their own append, the order does by itself,
-with no request under way that could wake it.
+Each test sends one order to each of its points, all at the same time, so that every order also
+lives through the crashes of all others. Commands are sent with `respond-async`: what comes after
+their own append, the order does by itself, with no request under way that could wake it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -12,6 +14,8 @@ import pytest
 from tests.chaos.crashing import Fuse, fragile
 from tests.outside import (
     ASYNC,
+    Books,
+    Detail,
     accepted,
     assert_agreed,
     card,
@@ -23,16 +27,16 @@ from tests.outside import (
 )
 from tests.system import System
 
+pytestmark = pytest.mark.timeout(400)
+
+WITHIN_S = 240.0
+EVERY_S = 0.5
 PAYING = ("step AuthorizePayment", "provider authorize", "ledger charged")
 TICKET = ("step OpenTicket", "store TicketRequest")
+UNDOING_TICKET = ("step CancelTicket", "store TicketCancellation")
 REFUNDING = ("step CancelPayment", "ledger refuse", "provider cancel", "ledger refunded")
-
-
-def around(*points: str) -> pytest.MarkDecorator:
-    """Run the test with a crash before, and with one after, each point."""
-    return pytest.mark.parametrize(
-        "crash", [f"{when} {point}" for point in points for when in ("before", "after")]
-    )
+TELLING = ("step UpdateTicket", "store TicketUpdate", "append acknowledgement")
+BUTTONS = {"start": "PreparationStarted", "ready": "PickupReady", "complete": "PickedUp"}
 
 
 @pytest.fixture(scope="module")
@@ -41,137 +45,135 @@ def fuse(system: System) -> Iterator[Fuse]:
         yield fuse
 
 
-@around("append OrderPlaced", *PAYING, "append PaymentApproved", *TICKET, "append PickupStarted")
-def test_a_paid_order_is_accepted(system: System, fuse: Fuse, crash: str) -> None:
-    order, key = new_order(), uuid4().hex
-    order_id = fuse.installation.order_id(order["customer"]["id"], key)
-    fuse.light(crash, order_id)
+def crash_around(journey: Callable[[str], None], *points: str) -> None:
+    """Make the journey with a crash before, and with one after, each point."""
 
-    assert place(system, order, key=key, prefer=ASYNC)["order_id"] == order_id
+    def crash(at: str) -> None:
+        try:
+            journey(at)
+        except Exception as error:
+            error.add_note(f"the crash: {at}")
+            raise
 
-    reaches(system, order_id, "ACCEPTED")
-    assert fuse.burnt, f"never got to: {crash}"
-    assert history(system, order_id) == [
-        "OrderPlaced",
-        "PaymentRequested",
-        "PaymentApproved",
-        "PickupStarted",
-    ]
-    assert_agreed(system, order_id)
+    crashes = [f"{when} {point}" for point in points for when in ("before", "after")]
+    with ThreadPoolExecutor(len(crashes)) as customers:
+        list(customers.map(crash, crashes))
 
 
-@around(
-    "append OrderCanceled",
-    "step CancelTicket",
-    "store TicketCancellation",
-    "append PickupCanceled",
-    *REFUNDING,
-    "append PaymentCanceled",
-)
-def test_a_cancelled_order_is_undone_ticket_first(system: System, fuse: Fuse, crash: str) -> None:
-    order_id = accepted(system)
-    fuse.light(crash, order_id)
-
-    post(system, f"/orders/{order_id}/cancel", prefer=ASYNC)
-
-    detail = reaches(system, order_id, "CANCELED")
-    assert fuse.burnt, f"never got to: {crash}"
-    assert (detail["payment_status"], detail["pickup_status"]) == ("CANCELED", "CANCELED")
-    undone = history(system, order_id)[-3:]
-    assert undone == ["OrderCanceled", "PickupCanceled", "PaymentCanceled"]
-    assert len(assert_agreed(system, order_id).money_moved) == 1
+def ends(system: System, fuse: Fuse, order_id: str, status: str) -> tuple[Detail, Books]:
+    """Wait until an order that was crashed upon is right, and return what is known of it."""
+    detail = reaches(system, order_id, status, WITHIN_S, EVERY_S)
+    assert fuse.burnt(order_id), "it never got to this point"
+    return detail, assert_agreed(system, order_id)
 
 
-BUTTONS = ("start", "ready", "complete")
-TELLING = ("step UpdateTicket", "store TicketUpdate", "append acknowledgement")
+def test_a_paid_order_is_accepted(system: System, fuse: Fuse) -> None:
+    def journey(crash: str) -> None:
+        order, key = new_order(), uuid4().hex
+        order_id = fuse.installation.order_id(order["customer"]["id"], key)
+        fuse.light(crash, order_id)
+        assert place(system, order, key=key, prefer=ASYNC)["order_id"] == order_id
+        _, books = ends(system, fuse, order_id, "ACCEPTED")
+        assert (len(books.charges), len(books.tickets)) == (1, 1)
+        saga = ["OrderPlaced", "PaymentRequested", "PaymentApproved", "PickupStarted"]
+        assert history(system, order_id) == saga
+
+    points = ("append OrderPlaced", *PAYING, "append PaymentApproved", *TICKET)
+    crash_around(journey, *points, "append PickupStarted")
 
 
-@pytest.mark.parametrize(
-    ("button", "crash"),
-    [
-        (button, f"{when} {point}")
-        for button, event in zip(
-            BUTTONS, ("PreparationStarted", "PickupReady", "PickedUp"), strict=True
-        )
-        for point in (f"append {event}", *(TELLING if button != "ready" else ()))
-        for when in ("before", "after")
-    ],
-)
-def test_a_barista_s_word_reaches_journal_and_ticket(
-    system: System, fuse: Fuse, button: str, crash: str
+def test_a_cancelled_order_is_undone_ticket_first(system: System, fuse: Fuse) -> None:
+    def journey(crash: str) -> None:
+        order_id = accepted(system)
+        fuse.light(crash, order_id)
+        post(system, f"/orders/{order_id}/cancel", prefer=ASYNC)
+        _, books = ends(system, fuse, order_id, "CANCELED")
+        assert (len(books.charges), len(books.tickets)) == (1, 1)
+        undone = ["OrderCanceled", "PickupCanceled", "PaymentCanceled"]
+        assert history(system, order_id)[-3:] == undone
+
+    points = ("append OrderCanceled", *UNDOING_TICKET, "append PickupCanceled", *REFUNDING)
+    crash_around(journey, *points, "append PaymentCanceled")
+
+
+@pytest.mark.parametrize("button", BUTTONS)
+def test_the_barista_s_word_reaches_journal_and_ticket(
+    system: System, fuse: Fuse, button: str
 ) -> None:
-    order_id = accepted(system)
-    for pressed in BUTTONS:
-        if pressed == button:
-            fuse.light(crash, order_id)
-        assert post(system, f"/pickups/{order_id}/{pressed}").status_code == 200
+    def journey(crash: str) -> None:
+        order_id = accepted(system)
+        for pressed in BUTTONS:
+            if pressed == button:
+                fuse.light(crash, order_id)
+            path = f"/pickups/{order_id}/{pressed}"
+            assert post(system, path, prefer=ASYNC).status_code == 200
+            if pressed == button:
+                reaches(system, order_id, MOVED[button], WITHIN_S, EVERY_S)
+        ends(system, fuse, order_id, "PICKED_UP")
+        assert history(system, order_id)[-3:] == list(BUTTONS.values())
 
-    reaches(system, order_id, "PICKED_UP")
-    assert fuse.burnt, f"never got to: {crash}"
-    barista = history(system, order_id)[-3:]
-    assert barista == ["PreparationStarted", "PickupReady", "PickedUp"]
-    assert_agreed(system, order_id)
-
-
-@around("provider authorize", "ledger charged", "append PaymentDeclined")
-def test_a_declined_order_can_be_paid_again(system: System, fuse: Fuse, crash: str) -> None:
-    order, key = new_order("tok_decline"), uuid4().hex
-    order_id = fuse.installation.order_id(order["customer"]["id"], key)
-    fuse.light(crash, order_id)
-    place(system, order, key=key, prefer=ASYNC)
-    assert reaches(system, order_id, "PLACED")["payment_status"] == "DECLINED"
-    assert fuse.burnt, f"never got to: {crash}"
-
-    post(system, f"/orders/{order_id}/payment", card())
-
-    reaches(system, order_id, "ACCEPTED")
-    assert_agreed(system, order_id)
+    # What follows the append is the same for all three: once is enough.
+    crash_around(journey, f"append {BUTTONS[button]}", *(TELLING if button == "complete" else ()))
 
 
-@around("append PaymentRequested", "step AuthorizePayment", "ledger charged")
-def test_the_second_attempt_charges_once(system: System, fuse: Fuse, crash: str) -> None:
-    order_id = place(system, new_order("tok_decline"))["order_id"]
-    fuse.light(crash, order_id)
-
-    post(system, f"/orders/{order_id}/payment", card(), prefer=ASYNC)
-
-    reaches(system, order_id, "ACCEPTED")
-    assert fuse.burnt, f"never got to: {crash}"
-    books = assert_agreed(system, order_id)
-    assert books.payments[0]["attempts"] == 2
-    assert [charge["status"] for charge in books.charges] == ["DECLINED", "APPROVED"]
+MOVED = {"start": "PREPARING", "ready": "READY", "complete": "PICKED_UP"}
 
 
-@around("store TicketRequest", "append PickupRejected", "step CancelPayment")
-def test_an_order_that_the_store_refuses_is_refunded(
-    system: System, fuse: Fuse, crash: str
-) -> None:
-    order_id = place(system, new_order(None, items=[{"menu_id": "latte", "quantity": 1}]))[
-        "order_id"
-    ]
-    system.http.patch("/stores/gangnam/menu/latte", json={"sold_out": True})
-    try:
+def test_a_declined_order_can_be_paid_again(system: System, fuse: Fuse) -> None:
+    def journey(crash: str) -> None:
+        order, key = new_order("tok_decline"), uuid4().hex
+        order_id = fuse.installation.order_id(order["customer"]["id"], key)
+        fuse.light(crash, order_id)
+        place(system, order, key=key, prefer=ASYNC)
+        detail, _ = ends(system, fuse, order_id, "PLACED")
+        assert detail["payment_status"] == "DECLINED"
+        post(system, f"/orders/{order_id}/payment", card(), prefer=ASYNC)
+        ends(system, fuse, order_id, "ACCEPTED")
+
+    crash_around(journey, "provider authorize", "ledger charged", "append PaymentDeclined")
+
+
+def test_the_second_attempt_charges_once(system: System, fuse: Fuse) -> None:
+    def journey(crash: str) -> None:
+        order_id = place(system, new_order("tok_decline"))["order_id"]
         fuse.light(crash, order_id)
         post(system, f"/orders/{order_id}/payment", card(), prefer=ASYNC)
-        detail = reaches(system, order_id, "CANCELED")
+        _, books = ends(system, fuse, order_id, "ACCEPTED")
+        assert books.payments[0]["attempts"] == 2
+        assert sorted(charge["status"] for charge in books.charges) == ["APPROVED", "DECLINED"]
+
+    crash_around(journey, "append PaymentRequested", *PAYING)
+
+
+def test_an_order_that_the_store_refuses_is_refunded(system: System, fuse: Fuse) -> None:
+    latte = "/stores/gangnam/menu/latte"
+
+    def journey(crash: str) -> None:
+        order_id = unpaid.pop()
+        fuse.light(crash, order_id)
+        post(system, f"/orders/{order_id}/payment", card(), prefer=ASYNC)
+        detail, books = ends(system, fuse, order_id, "CANCELED")
+        assert detail["cancel_reason"] == "sold_out"
+        assert len(books.money_moved) == 1
+
+    points = ("store TicketRequest", "append PickupRejected")
+    order = {"items": [{"menu_id": "latte", "quantity": 1}]}
+    unpaid = [place(system, new_order(None, **order))["order_id"] for _ in points * 2]
+    assert system.http.patch(latte, json={"sold_out": True}).is_success
+    try:
+        crash_around(journey, *points)
     finally:
-        sell_again = {"sold_out": False}
-        assert system.http.patch("/stores/gangnam/menu/latte", json=sell_again).is_success
-    assert fuse.burnt, f"never got to: {crash}"
-    assert detail["cancel_reason"] == "sold_out"
-    assert len(assert_agreed(system, order_id).money_moved) == 1
+        assert system.http.patch(latte, json={"sold_out": False}).is_success
 
 
-@around("append PickupRejected", "append acknowledgement")
-def test_an_order_that_the_barista_gives_up_is_refunded(
-    system: System, fuse: Fuse, crash: str
-) -> None:
-    order_id = accepted(system)
-    fuse.light(crash, order_id)
+def test_an_order_that_the_barista_gives_up_is_refunded(system: System, fuse: Fuse) -> None:
+    def journey(crash: str) -> None:
+        order_id = accepted(system)
+        fuse.light(crash, order_id)
+        given_up = {"reason": "machine_broken"}
+        post(system, f"/pickups/{order_id}/reject", given_up, prefer=ASYNC)
+        detail, books = ends(system, fuse, order_id, "CANCELED")
+        assert (detail["cancel_reason"], detail["pickup_status"]) == ("machine_broken", "REJECTED")
+        assert len(books.money_moved) == 1
 
-    post(system, f"/pickups/{order_id}/reject", {"reason": "machine_broken"}, prefer=ASYNC)
-
-    detail = reaches(system, order_id, "CANCELED")
-    assert fuse.burnt, f"never got to: {crash}"
-    assert (detail["cancel_reason"], detail["pickup_status"]) == ("machine_broken", "REJECTED")
-    assert len(assert_agreed(system, order_id).money_moved) == 1
+    crash_around(journey, "append PickupRejected", *TELLING, "step CancelPayment")

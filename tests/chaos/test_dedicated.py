@@ -1,0 +1,84 @@
+"""Dedicated isolation on the system that came back: a Ray actor for each live order, to a limit."""
+
+import pytest
+
+from tests.chaos.conftest import DEDICATED_MAX, Catastrophe
+from tests.outside import (
+    ASYNC,
+    accepted,
+    assert_agreed,
+    new_order,
+    place,
+    place_at_once,
+    post,
+    reaches,
+)
+from tests.system import ORDER_ACTOR, System, eventually
+
+pytestmark = pytest.mark.timeout(300)
+PREFIX = "order:"
+
+
+@pytest.fixture
+def dedicated(catastrophe: Catastrophe) -> System:
+    """The system once it has no live order."""
+    eventually(lambda: not live(catastrophe.system), "all orders are passivated", 120)
+    return catastrophe.system
+
+
+def live(system: System) -> set[str]:
+    """Return the orders that have a Ray actor of their own now."""
+    import ray  # noqa: PLC0415 - after the system's environment is prepared
+
+    with system.ray():
+        names = ray.util.list_named_actors()
+    return {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
+
+
+def pid_of(system: System, order_id: str) -> int:
+    """Return the process that hosts this one order."""
+    import ray  # noqa: PLC0415 - as above
+
+    with system.ray():
+        described = ray.get(ray.get_actor(PREFIX + order_id).describe.remote())
+    return int(described["pid"])
+
+
+def test_a_live_order_is_an_actor_of_its_own_and_gone_after_passivation(dedicated: System) -> None:
+    order_id = place(dedicated, new_order("tok_slow_4000"), prefer=ASYNC)["order_id"]
+    assert live(dedicated) == {order_id}
+    reaches(dedicated, order_id, "ACCEPTED")
+    assert_agreed(dedicated, order_id)
+    eventually(lambda: order_id not in live(dedicated), "it is passivated")
+    assert post(dedicated, f"/orders/{order_id}/cancel").status_code == 200
+    assert_agreed(dedicated, order_id)
+
+
+def test_above_the_limit_the_host_takes_the_orders_itself(dedicated: System) -> None:
+    orders = [new_order("tok_slow_4000") for _ in range(DEDICATED_MAX + 3)]
+    placed = [order["order_id"] for order in place_at_once(dedicated, orders, ASYNC)]
+    assert len(live(dedicated)) <= DEDICATED_MAX
+    for order_id in placed:
+        reaches(dedicated, order_id, "ACCEPTED")
+        assert_agreed(dedicated, order_id)
+
+
+def test_an_order_whose_own_actor_dies_settles_by_itself(dedicated: System) -> None:
+    order_id = place(dedicated, new_order("tok_slow_3000"), prefer=ASYNC)["order_id"]
+    pid = pid_of(dedicated, order_id)
+    victims = [p for p in dedicated.processes() if p.pid == pid]
+    assert victims
+    victims[0].kill()
+    reaches(dedicated, order_id, "ACCEPTED")
+    assert_agreed(dedicated, order_id)
+
+
+def test_orders_of_their_own_outlive_their_host_and_one_another(dedicated: System) -> None:
+    settled = accepted(dedicated)
+    order_id = place(dedicated, new_order("tok_slow_3000"), prefer=ASYNC)["order_id"]
+    dedicated.kill(ORDER_ACTOR)
+    reaches(dedicated, order_id, "ACCEPTED")
+    for known in (order_id, settled):
+        assert post(dedicated, f"/pickups/{known}/start").status_code == 200
+        reaches(dedicated, known, "PREPARING")
+        assert_agreed(dedicated, known)
