@@ -7,6 +7,9 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants, services
+from ray._private.authentication.authentication_token_setup import (
+    maybe_enable_token_auth_if_token_available,
+)
 
 from actors.installation import Installation
 
@@ -57,6 +60,8 @@ def join(address: str) -> None:
     addresses = {named} if named else services.find_gcs_addresses()  # type: ignore[no-untyped-call]
     if addresses and all(each.startswith("127.0.0.1:") for each in addresses):
         ray_constants.ENABLE_RAY_CLUSTER = False
+    # Ray does this by itself for a cluster that it finds, not for one whose address it is given.
+    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
     ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
 
 

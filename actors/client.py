@@ -224,6 +224,7 @@ class AsyncSiren:
 
     async def close(self) -> None:
         """Close the database connections."""
+        await self.watcher.close()
         for queries in (self.journal, self.details, self.payments, self.stores):
             await queries.close()
 

@@ -240,7 +240,7 @@ def _versions(connection: Connection, order_ids: set[str]) -> dict[str, int]:
         .where(events.c.order_id.in_(order_ids))
         .group_by(events.c.order_id)
     )
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _histories(wanted: set[str], connection: Connection) -> dict[str, History]:

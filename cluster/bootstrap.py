@@ -3,11 +3,13 @@
 import asyncio
 import ipaddress
 import logging
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -22,6 +24,7 @@ from actors.order_actor import order_host
 from actors.payment_actor import payment_actor
 from actors.settings import Settings
 from actors.store_actor import StoreService, store_actor
+from cluster import haproxy
 from cluster.data_folder import DataFolder
 from cluster.databases import check_url
 from cluster.environment import port_is_free
@@ -42,6 +45,10 @@ def check(settings: Settings) -> None:
             "which is not configured, only loopback addresses are safe"
         )
         raise SirenError("not_loopback", detail)
+
+
+def check_port(settings: Settings) -> None:
+    """Raise `SirenError` where somebody else listens on the gateway's port."""
     if not port_is_free(settings.host, settings.port):
         detail = f"port {settings.port} on {settings.host} is taken; choose another with --port"
         raise SirenError("port_taken", detail)
@@ -85,20 +92,24 @@ def start_actors(installation: Installation) -> None:
 def start_gateway(installation: Installation) -> None:
     """Deploy the gateway, and wait until it answers."""
     settings = installation.settings
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
     serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=quiet)
     serve.run(deployment(installation), name=APPLICATION, route_prefix="/", logging_config=quiet)
 
 
 @contextmanager
-def running(settings: Settings, report: Report) -> Iterator[Installation]:
+def running(settings: Settings, haproxy_folder: Path, report: Report) -> Iterator[Installation]:
     """Run the whole system on this machine for as long as the block lasts.
 
-    `report` gets a line for each step of the start. Raises `SirenError` where the system cannot be
+    `haproxy_folder` is what `haproxy.claim` returned before Ray was imported; `report` gets a
+    line for each step of the start. Raises `SirenError` where the system cannot be
     started safely.
     """
     check(settings)
     with DataFolder(settings.data_dir) as folder:
+        haproxy.end(Path(folder.previous.get("haproxy", "")))  # a crash leaves it behind
+        check_port(settings)
         report("preparing the databases")
         installation = asyncio.run(prepare_databases(settings))
         report("starting Ray")
@@ -110,8 +121,10 @@ def running(settings: Settings, report: Report) -> Iterator[Installation]:
             logging_level=logging.WARNING,
         )
         try:
+            _protect_token()
             folder.tell(
                 ray=context.address_info["gcs_address"],
+                haproxy=str(haproxy_folder),
                 url=f"http://{settings.host}:{settings.port}",
             )
             report("starting actors and gateway")
@@ -122,6 +135,14 @@ def running(settings: Settings, report: Report) -> Iterator[Installation]:
             yield installation
         finally:
             ray.shutdown(wait_for_processes=True)
+            haproxy.end(haproxy_folder)
+
+
+def _protect_token() -> None:
+    """Keep Ray's token, which runs code on the cluster, from other users of this machine."""
+    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", Path.home() / ".ray" / "auth_token"))
+    if token.exists():
+        token.chmod(0o600)
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -25,7 +26,7 @@ from rich.text import Text
 
 from actors.domain.errors import SirenError
 from actors.settings import Settings
-from cluster import environment
+from cluster import environment, haproxy
 from cluster.data_folder import is_held, read_holder
 
 environment.prepare()
@@ -57,15 +58,15 @@ Host = Annotated[
 @app.command()
 def up(data: Data = None, port: Port = None, host: Host = None) -> None:
     """Start the whole system on this machine, in the foreground; Ctrl-C stops it."""
+    started = time.monotonic()
     settings = _settings(data_dir=data, port=port, host=host)
-    environment.prepare_haproxy()
+    haproxy_folder = haproxy.claim()
     with console.status("starting"):
         from cluster import bootstrap  # noqa: PLC0415 - importing Ray takes seconds
 
     stop = threading.Event()
-    started = time.monotonic()
     try:
-        with bootstrap.running(settings, lambda step: console.print(f"· {step}")):
+        with bootstrap.running(settings, haproxy_folder, lambda step: console.print(f"· {step}")):
             for number in (signal.SIGINT, signal.SIGTERM):  # only now: Ray installs its own
                 signal.signal(number, lambda *_: stop.set())
             url = f"http://{settings.host}:{settings.port}"
@@ -202,7 +203,7 @@ def _settings(**given: Any) -> Settings:
 
 
 def _fail(error: SirenError) -> NoReturn:
-    problems.print(f"[red]siren:[/red] {error.detail}")
+    problems.print(f"[red]siren:[/red] {escape(error.detail)}")
     raise typer.Exit(1) from error
 
 

@@ -21,6 +21,8 @@ class DataFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        self.previous: dict[str, Any] = {}
+        """What the last holder told, if it ended without releasing the folder."""
         self._lock: int | None = None
 
     def acquire(self) -> None:
@@ -42,6 +44,8 @@ class DataFolder:
             self._lock = None
             detail = f"the data folder {self.path} is in use by process {holder}"
             raise SirenError("data_folder_in_use", detail) from error
+        self.previous = read_holder(self.path)
+        self.tell()
         self.tell(pid=os.getpid())
 
     def tell(self, **facts: object) -> None:

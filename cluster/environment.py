@@ -5,8 +5,6 @@ Call `prepare` before anything imports Ray; every process that Ray starts inheri
 
 import os
 import socket
-import tempfile
-from pathlib import Path
 
 SERVE = {
     # HAProxy in front of the replicas, and user code on the request's own loop: on two cores a
@@ -26,31 +24,12 @@ RAY = {
     # but HAProxy and the replicas behind it listens on other interfaces.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
-HAPROXY_PORTS = {
-    "RAY_SERVE_HAPROXY_METRICS_PORT": 9101,
-    "RAY_SERVE_HAPROXY_STATS_PORT": 8404,
-}
 
 
 def prepare() -> None:
     """Set what is not set: whatever the user configured stays."""
     for name, value in (SERVE | RAY).items():
         os.environ.setdefault(name, value)
-
-
-def prepare_haproxy() -> None:
-    """Give this system's HAProxy files and ports of its own, so that two systems do not meet."""
-    folder = Path(tempfile.mkdtemp(prefix="siren-haproxy-"))
-    files = {
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": folder / "haproxy.cfg",
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": folder / "admin.sock",
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": folder,
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": folder / "server-state",
-    }
-    for name, path in files.items():
-        os.environ.setdefault(name, str(path))
-    for name, port in HAPROXY_PORTS.items():
-        os.environ.setdefault(name, str(port if port_is_free("", port) else free_port()))
 
 
 def port_is_free(host: str, port: int) -> bool:

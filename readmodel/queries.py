@@ -125,6 +125,12 @@ class Watcher:
         finally:
             self._forget(order_id, watch)
 
+    async def close(self) -> None:
+        """Stop looking; who still waits is let go empty-handed."""
+        if self._poll is not None:
+            self._poll.cancel()
+            await asyncio.wait({self._poll})
+
     def _forget(self, order_id: str, watch: _Watch) -> None:
         self._watched[order_id].discard(watch)
         if not self._watched[order_id]:

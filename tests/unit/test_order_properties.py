@@ -58,8 +58,10 @@ class OrderUnderFire(RuleBasedStateMachine):
 
     # --- what happens -------------------------------------------------------------------------
 
-    @initialize(pay=st.sampled_from([True, True, False]), progress=PROGRESS)
-    def an_order_is_placed_and_gets_somewhere(self, *, pay: bool, progress: int) -> None:
+    @initialize(pay=st.sampled_from([True, True, False]), progress=PROGRESS, late=st.booleans())
+    def an_order_is_placed_and_gets_somewhere(
+        self, *, pay: bool, progress: int, late: bool
+    ) -> None:
         """Without this, most runs would end before the interesting part."""
         self.ask(place("place", pay=pay))
         for _ in range(progress):
@@ -68,6 +70,8 @@ class OrderUnderFire(RuleBasedStateMachine):
                 self.take(self.outstanding()[0], approve=True)
             elif self.order.status in NEXT_REQUEST:
                 self.ask(NEXT_REQUEST[self.order.status])
+        if late and self.outstanding():
+            self.carry_out(self.outstanding()[0], approve=True)
 
     @rule(command=REQUESTS)
     def somebody_asks(self, command: cmd.Request) -> None:
@@ -106,9 +110,7 @@ class OrderUnderFire(RuleBasedStateMachine):
     @precondition(lambda self: self.outstanding())
     @rule(data=st.data(), approve=st.booleans())
     def a_step_succeeds_but_its_reply_is_late(self, data: st.DataObject, *, approve: bool) -> None:
-        self.a_step_sets_out(data)
-        reply = self.deliver(self.messages[-1], approve=approve)
-        self.replies.extend([] if reply is None else [reply])
+        self.carry_out(data.draw(st.sampled_from(self.outstanding())), approve=approve)
 
     @precondition(lambda self: self.messages)
     @rule(data=st.data(), again=st.booleans(), lost=st.booleans(), approve=st.booleans())
@@ -156,15 +158,19 @@ class OrderUnderFire(RuleBasedStateMachine):
             self.carried_out.add(command.id)
 
     def take(self, step: Step, *, approve: bool) -> bool:
-        """Carry out a step; the message and its reply stay behind, and may come again."""
+        """Carry out a step and hear its reply; return whether there was one."""
+        reply = self.carry_out(step, approve=approve)
+        if reply is not None:
+            self.hear(reply)
+        return reply is not None
+
+    def carry_out(self, step: Step, *, approve: bool) -> Reply | None:
+        """Bring a step to its participant. The message and the reply stay, and may come again."""
         assert self.order is not None
         self.messages.append(Message.about(step, self.order))
         reply = self.deliver(self.messages[-1], approve=approve)
-        if reply is None:
-            return False
-        self.replies.append(reply)
-        self.hear(reply)
-        return True
+        self.replies.extend([] if reply is None else [reply])
+        return reply
 
     def deliver(self, message: Message, *, approve: bool) -> Reply | None:
         if isinstance(message.step, CancelPayment):

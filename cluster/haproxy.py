@@ -1,0 +1,57 @@
+"""This system's own HAProxy: its files, its ports, and its end. Imports neither Ray nor Serve.
+
+HAProxy is not a Ray process: it outlives a crash of everything else, and holds the port.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from cluster.environment import free_port, port_is_free
+
+PORTS = {
+    "RAY_SERVE_HAPROXY_METRICS_PORT": 9101,
+    "RAY_SERVE_HAPROXY_STATS_PORT": 8404,
+}
+END_S = 5.0
+
+
+def claim() -> Path:
+    """Give HAProxy a folder and ports of its own, so that two systems do not meet.
+
+    Call it before anything imports Ray Serve. Returns the folder.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="siren-haproxy-"))
+    files = {
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": folder / "haproxy.cfg",
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": folder / "admin.sock",
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": folder,
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": folder / "server-state",
+    }
+    os.environ.update({name: str(path) for name, path in files.items()})
+    for name, port in PORTS.items():
+        os.environ.setdefault(name, str(port if port_is_free("", port) else free_port()))
+    return folder
+
+
+def end(folder: Path) -> None:
+    """End every HAProxy that runs on this folder, and remove the folder."""
+    if not folder.name.startswith("siren-haproxy-"):
+        return  # it comes from a file: believe it only so far
+    running = [process for process in psutil.process_iter() if _runs_on(process, folder)]
+    for process in running:
+        process.kill()
+    psutil.wait_procs(running, timeout=END_S)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs_on(process: psutil.Process, folder: Path) -> bool:
+    try:
+        command = process.cmdline()
+    except psutil.Error:
+        return False
+    is_haproxy = bool(command) and Path(command[0]).name == "haproxy"
+    return is_haproxy and any(word.startswith(f"{folder}/") for word in command)
