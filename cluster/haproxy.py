@@ -1,4 +1,4 @@
-"""This system's own HAProxy: its files, its ports, and its end. Imports neither Ray nor Serve.
+"""The HAProxy of one system: its files, its ports, and its end. Imports neither Ray nor Serve.
 
 HAProxy is not a Ray process: it outlives a crash of everything else, and holds the port.
 """

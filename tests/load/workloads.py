@@ -30,7 +30,7 @@ def placed_paid_accepted(token: str = "tok_approve") -> Iterator[Request]:
         yield request, 201, b'"order_status":"ACCEPTED"'
 
 
-def fast_among_slow(slow: bool) -> Iterator[Request]:
+def fast_among_slow(*, slow: bool) -> Iterator[Request]:
     """W1 where one payment in `SLOW_EVERY` takes `SLOW_MS`, if `slow`; the others are fast."""
     fast, late = placed_paid_accepted(), placed_paid_accepted(f"tok_slow_{SLOW_MS}")
     for number in itertools.count():
