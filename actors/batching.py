@@ -9,8 +9,8 @@ from actors.domain.errors import Unavailable
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-PER_ITEM_S = 0.001
-LONGEST_PAUSE_S = 0.010
+PER_ITEM_S = 0.0005
+LONGEST_PAUSE_S = 0.005
 
 
 class Pace:

@@ -27,8 +27,8 @@ SILENCE_S = 5.0
 FORGET_S = 60.0
 """A caller that has not called for so long is dead: longer than any pause between its repeats."""
 BATCH = 256
-PER_FRAME_S = 0.001
-LONGEST_PAUSE_S = 0.015
+PER_FRAME_S = 0.0005
+LONGEST_PAUSE_S = 0.008
 """A remote call costs both processes about a millisecond of CPU, however much it carries."""
 MAX_CALLS = 2
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import (
     ColumnElement,
@@ -150,9 +151,14 @@ class Journal:
 
     async def prove_writable(self) -> None:
         """Commit a write; raises `Unavailable` where the disk or the server refuses it."""
+        # Something new each time: SQLite does not write what changes nothing.
+        row = {"key": "proved_writable", "value": uuid4().hex}
+        statement = self.database.insert(meta)
+        proof = statement.on_conflict_do_update(
+            index_elements=["key"], set_={"value": statement.excluded.value}
+        )
         async with self.database.write() as connection:
-            touch = update(meta).where(meta.c.key == "schema_version")
-            await connection.execute(touch.values(value=meta.c.value))
+            await connection.execute(proof, row)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -315,8 +315,12 @@ class OrderHost:
 
     def _expire(self, order_id: str) -> None:
         self._deadlines.pop(order_id, None)
-        command = cmd.ExpirePayment("")
-        self._spawn(until_done(lambda: self._execute(self._activate(order_id), command)))
+        self._spawn(until_done(lambda: self._cancel_unpaid(order_id)))
+
+    async def _cancel_unpaid(self, order_id: str) -> None:
+        activation = self._activate(order_id)
+        if not await self._execute(activation, cmd.ExpirePayment("")):
+            self._follow_up(activation)  # timer and clock differ a little: not quite yet
 
 
 def _private_after(

@@ -23,8 +23,10 @@ import psutil
 
 from cluster import environment
 
-# Before anything here imports Ray: whoever joins a system's Ray has to show its token.
+# Before anything here imports Ray: whoever joins a system's Ray has to show its token, and a call
+# that comes after this process has left it must not start another one.
 environment.prepare()
+os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
 ROOT = Path(__file__).parents[1]
 START_S = 180.0
@@ -84,6 +86,7 @@ class System:
             **{f"SIREN_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._ray_folders: list[str] = []
         self.http = httpx.Client(base_url=self.url, timeout=40)
 
     def siren(
@@ -120,7 +123,9 @@ class System:
                     stderr=subprocess.STDOUT,
                 )
             if eventually(self._started, "the system is ready", START_S) == "up":
-                return time.monotonic() - began
+                seconds = time.monotonic() - began
+                self._ray_folders.append(str(self.ray_logs().parent))
+                return seconds
         raise AssertionError(f"Ray does not start on this machine:\n{self.log_tail()}")
 
     def _started(self) -> str:
@@ -209,11 +214,15 @@ class System:
         return [_title(process) for process in psutil.process_iter() if self._is_ours(process)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
+        """Tell by its environment; Ray's workers write over theirs, but keep their logs open."""
         try:
-            ours: bool = process.environ().get("SIREN_DATA_DIR") == str(self.data_dir)
+            if process.environ().get("SIREN_DATA_DIR") == str(self.data_dir):
+                return process.status() != psutil.STATUS_ZOMBIE
+            if not _title(process).startswith("ray::"):
+                return False
+            return any(f.path.startswith(tuple(self._ray_folders)) for f in process.open_files())
         except psutil.Error:
             return False
-        return ours and process.status() != psutil.STATUS_ZOMBIE
 
     @contextmanager
     def held_down(self, *titles: str) -> Iterator[Counter[str]]:

@@ -8,7 +8,7 @@ arbiter of pay, cancel, accept, start, ready, complete, reject and time-out.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.domain import commands as cmd
 from actors.domain import events as ev
@@ -28,9 +28,12 @@ class Attempt:
     status: PaymentStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order as its events made it. `version` is the number of events folded."""
+class Order(NamedTuple):
+    """An order as its events made it. `version` is the number of events folded.
+
+    A named tuple, because evolving one costs a fifth of what a frozen dataclass costs, and a
+    rebuild does nothing else.
+    """
 
     order_id: str
     version: int
@@ -234,10 +237,10 @@ def evolve(order: Order | None, stored: ev.StoredEvent) -> Order:
     if stored.command_id and all(stored.command_id != command_id for command_id, _ in known):
         known = (*known, (stored.command_id, type(stored.event).__name__))
     changes = _payment_changes(order, stored) or _pickup_changes(order, stored)
-    order = replace(order, version=stored.version, last_at=stored.at, command_ids=known, **changes)
+    order = order._replace(version=stored.version, last_at=stored.at, command_ids=known, **changes)
     # CANCELED is derived: the moment when nothing is left to undo.
     if order.status is CANCELING and not (order.ticket_may_exist or order.charge_may_exist):
-        return replace(order, status=CANCELED, canceled_at=stored.at)
+        return order._replace(status=CANCELED, canceled_at=stored.at)
     return order
 
 

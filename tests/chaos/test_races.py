@@ -1,5 +1,6 @@
 """Requests that race each other, and an incarnation that does not know that it was succeeded."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -105,13 +106,21 @@ class Zombie:
 
     def __init__(self) -> None:
         it = find_installation()
-        self.journal = Journal(it.settings.url("journal"))
+        self._journal = Journal(it.settings.url("journal"))
         steps = Steps(Channel(lambda: payment_actor(it)), Channel(lambda: store_actor(it)))
-        self._host = OrderHost(self.journal, steps, lambda: None, passivate_after_s=600)
+        self._host = OrderHost(self._journal, steps, lambda: None, passivate_after_s=600)
 
     async def do(self, order_id: str, command: cmd.Command) -> OrderReply:
         """Carry a command out as the living incarnation would."""
         return await self._host.handle(OrderRequest(order_id, pack(command), 30))
+
+    async def end(self) -> None:
+        """Stop everything that this process still does for its orders."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._journal.close()
 
     async def remember(self, order_id: str) -> None:
         """Take an order into memory, where it stays as it is now."""
@@ -123,7 +132,7 @@ async def zombie(system: System) -> AsyncIterator[Zombie]:
     with system.ray():
         zombie = Zombie()
         yield zombie
-        await zombie.journal.close()
+        await zombie.end()
 
 
 async def test_a_zombie_that_starts_what_was_cancelled_loses_and_agrees(

@@ -265,7 +265,7 @@ def test_nothing_is_published_of_what_was_refused(system: System) -> None:
     post(system, f"/pickups/{order_id}/start")
     before = reaches(system, order_id, "PREPARING")
     refused = post(system, f"/orders/{order_id}/cancel")
-    assert_problem(refused, 409, "too_late")
+    assert_problem(refused, 409, "not_cancelable")
     assert system.http.get(f"/orders/{order_id}").json() == before
     assert history(system, order_id)[-1] == "PreparationStarted"
     assert_agreed(system, order_id)
