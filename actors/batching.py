@@ -9,32 +9,6 @@ from actors.domain.errors import Unavailable
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-PER_ITEM_S = 0.0005
-LONGEST_PAUSE_S = 0.005
-
-
-class Pace:
-    """Lets the next batch gather for longer, the larger the last one was.
-
-    Each batch costs thread and process switches whatever its size. After a single item the next
-    one begins at once; under load the pause grows by `per_item_s` an item, up to `longest_s`, and
-    the batches grow with it.
-    """
-
-    def __init__(self, per_item_s: float, longest_s: float) -> None:
-        self._per_item_s = per_item_s
-        self._longest_s = longest_s
-        self._next_at = 0.0
-
-    def delay(self, now: float) -> float:
-        """Return for how many seconds to wait; `now` is the event loop's time."""
-        return max(0.0, self._next_at - now)
-
-    def began(self, now: float, items: int) -> None:
-        """Note that a batch of this size began."""
-        pause = (items - 1) * self._per_item_s
-        self._next_at = now + min(pause, self._longest_s)
-
 
 class Batcher(Generic[Item, Result]):
     """Runs `flush` on everything that was submitted since the last flush, one flush at a time.
@@ -53,7 +27,6 @@ class Batcher(Generic[Item, Result]):
         self._limit = limit
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
-        self._pace = Pace(PER_ITEM_S, LONGEST_PAUSE_S)
 
     async def submit(self, item: Item) -> Result:
         """Return the item's own result once its batch is done, or raise its own error."""
@@ -64,11 +37,7 @@ class Batcher(Generic[Item, Result]):
         return await future
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting:
-            if (delay := self._pace.delay(loop.time())) > 0:
-                await asyncio.sleep(delay)
-            self._pace.began(loop.time(), min(len(self._waiting), self._limit))
             batch = self._waiting[: self._limit]
             del self._waiting[: self._limit]
             await self._settle(batch)

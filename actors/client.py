@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -37,6 +38,7 @@ from readmodel.queries import OrderDetails, Watcher
 
 DEFAULT_WAIT_S = 2.0
 DESCRIBE_S = 5.0
+LONGEST_PAUSE_S = 0.040
 ANSWER_MARGIN_S = 5.0
 """How much longer than its `wait` a command may take before it counts as unavailable."""
 
@@ -78,7 +80,8 @@ class AsyncSiren:
         self._store = Channel(lambda: store_actor(installation))
 
     def _host_channel(self, host: int) -> Channel:
-        return Channel(lambda: order_host(self.installation, projection_actor, host))
+        connect = partial(order_host, self.installation, projection_actor, host)
+        return Channel(connect, LONGEST_PAUSE_S)
 
     @classmethod
     async def connect(cls, address: str = "auto") -> Self:

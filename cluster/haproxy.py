@@ -4,6 +4,7 @@ HAProxy is not a Ray process: it outlives a crash of everything else, and holds 
 """
 
 import os
+import random
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,11 +17,13 @@ PORTS = {
     "RAY_SERVE_HAPROXY_METRICS_PORT": 9101,
     "RAY_SERVE_HAPROXY_STATS_PORT": 8404,
 }
+REPLICA_PORTS = range(20_000, 30_000, 100)
+"""Blocks of ports below those that the kernel gives away."""
 END_S = 5.0
 
 
 def claim() -> Path:
-    """Give HAProxy a folder and ports of its own, so that two systems do not meet.
+    """Give HAProxy and the replicas a folder and ports of their own, so two systems do not meet.
 
     Call it before anything imports Ray Serve. Returns the folder.
     """
@@ -34,6 +37,12 @@ def claim() -> Path:
     os.environ.update({name: str(path) for name, path in files.items()})
     for name, port in PORTS.items():
         os.environ.setdefault(name, str(port if port_is_free("", port) else free_port()))
+    # All systems would share Serve's default ports, and so one's HAProxy would hand orders to the
+    # proxy or to a replica of another.
+    os.environ.setdefault("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", str(free_port()))
+    block = random.choice([first for first in REPLICA_PORTS if port_is_free("", first)])
+    os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", str(block))
+    os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", str(block + 99))
     return folder
 
 

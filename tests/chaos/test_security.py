@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.chaos.conftest import Catastrophe
 from tests.system import GATEWAY, System, free_port
 
 LOOPBACK = ("127.", "::1", "::ffff:127.")
@@ -35,6 +36,13 @@ def test_only_haproxy_and_the_replicas_behind_it_listen_beyond_loopback(system: 
     }
     assert {name for name, _ in beyond} <= {"haproxy", "replica"}
     assert system.port not in {port for _, port in beyond}
+
+
+def test_two_systems_on_one_machine_share_no_port(
+    system: System, catastrophe: Catastrophe
+) -> None:
+    """Serve's own defaults are shared: one system's HAProxy would hand orders to the other."""
+    assert not _ports(system) & _ports(catastrophe.system)
 
 
 def test_the_data_folder_is_the_owner_s_alone(system: System) -> None:
@@ -73,6 +81,15 @@ def test_a_folder_that_cannot_be_written_is_refused_by_name(system: System, tmp_
     )
     assert refused.returncode == 1
     assert "is not writable" in refused.stderr
+
+
+def _ports(system: System) -> set[int]:
+    return {
+        connection.laddr.port
+        for process in system.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def _name(process: psutil.Process) -> str:

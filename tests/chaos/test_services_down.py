@@ -63,7 +63,8 @@ def test_everything_can_be_read_while_all_services_are_dead(system: System) -> N
 
 
 def test_order_intake_goes_on_while_payment_is_down(system: System) -> None:
-    with system.held_down(PAYMENT_ACTOR):
+    with system.held_down(PAYMENT_ACTOR) as killed:
+        eventually(lambda: killed[PAYMENT_ACTOR], "it is down")
         placed = [place(system, prefer="wait=1") for _ in range(3)]
         assert {order["payment_status"] for order in placed} == {"PENDING"}
     for order in placed:
@@ -72,7 +73,8 @@ def test_order_intake_goes_on_while_payment_is_down(system: System) -> None:
 
 
 def test_paid_orders_wait_for_a_store_that_is_down(system: System) -> None:
-    with system.held_down(STORE_ACTOR):
+    with system.held_down(STORE_ACTOR) as killed:
+        eventually(lambda: killed[STORE_ACTOR], "it is down")
         placed = [place(system, prefer="wait=1") for _ in range(3)]
         for order in placed:
             detail = system.http.get(f"/orders/{order['order_id']}").json()
@@ -85,7 +87,8 @@ def test_paid_orders_wait_for_a_store_that_is_down(system: System) -> None:
 
 
 def test_the_view_catches_up_once_its_projector_is_back(system: System) -> None:
-    with system.held_down(PROJECTION_ACTOR):
+    with system.held_down(PROJECTION_ACTOR) as killed:
+        eventually(lambda: killed[PROJECTION_ACTOR], "it is down")
         order_id = place(system)["order_id"]
         assert system.http.get(f"/orders/{order_id}").json()["order_status"] == "ACCEPTED"
     reaches(system, order_id, "ACCEPTED")

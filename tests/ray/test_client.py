@@ -1,7 +1,6 @@
 """The client for scripts, and the scripts that show it, against the real system."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -75,10 +74,3 @@ def test_the_rush_hour_prints_outcomes_and_rate(system: System) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "ACCEPTED     60" in ran.stdout
     assert "orders a second" in ran.stdout
-
-
-def test_a_script_without_a_system_is_told_to_start_one(system: System, tmp_path: Path) -> None:
-    nowhere = {"RAY_ADDRESS": "", "RAY_TMPDIR": tmp_path}
-    ran = system.run("-m", "cluster.drivers.follow_one_order", **nowhere)
-    assert ran.returncode != 0
-    assert "siren is not up" in ran.stderr

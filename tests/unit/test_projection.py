@@ -3,13 +3,11 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from sqlalchemy import Connection, inspect, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors import codec
 from actors.codec import UnknownEvent, to_json
@@ -254,23 +252,23 @@ async def test_a_crash_around_the_commit_loses_nothing_and_repeats_nothing(
     await projection.catch_up()
     before = await bodies(view)
     await shop.do("a", cmd.RecordApproval, attempt=1, payment_id="p-1")
-    write = view.write
+    transact = view.transact
 
-    @asynccontextmanager
-    async def dying_write() -> AsyncIterator[AsyncConnection]:
-        async with write() as connection:
-            yield connection
-            if not committed:
-                raise RuntimeError("killed")
+    async def dying_transaction(work: Callable[[Connection], object]) -> None:
+        def killed_before_commit(connection: Connection) -> None:
+            work(connection)
+            raise RuntimeError("killed")
+
+        await transact(work if committed else killed_before_commit)
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(view, "write", dying_write)
+    monkeypatch.setattr(view, "transact", dying_transaction)
     with pytest.raises(RuntimeError, match="killed"):
         await projection.catch_up()
     assert (await bodies(view) != before) is committed
     assert await position(view) == (3 if committed else 2)
 
-    monkeypatch.setattr(view, "write", write)
+    monkeypatch.setattr(view, "transact", transact)
     await shop.do("a", cmd.RecordTicket, number="A-001", estimated_ready_at=START)
     assert await projection.catch_up() == (1 if committed else 2)
     await assert_view_is_the_fold(view, journal)
