@@ -4,7 +4,7 @@ HAProxy is not a Ray process: it outlives a crash of everything else, and holds 
 """
 
 import os
-import random
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -40,7 +40,7 @@ def claim() -> Path:
     # All systems would share Serve's default ports, and so one's HAProxy would hand orders to the
     # proxy or to a replica of another.
     os.environ.setdefault("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", str(free_port()))
-    block = random.choice([first for first in REPLICA_PORTS if port_is_free("", first)])
+    block = secrets.choice([first for first in REPLICA_PORTS if port_is_free("", first)])
     os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", str(block))
     os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", str(block + 99))
     return folder

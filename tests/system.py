@@ -4,6 +4,7 @@ Tests reach it by HTTP and read its databases by SQL; they never ask the code un
 """
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,7 @@ class System:
         self._ray_folders: list[str] = []
         self.http = httpx.Client(base_url=self.url, timeout=40)
 
-    def siren(
-        self, *arguments: str, **environment: object
-    ) -> subprocess.CompletedProcess[str]:
+    def siren(self, *arguments: str, **environment: object) -> subprocess.CompletedProcess[str]:
         """Run a `siren` command on this installation."""
         return self.run("-m", "cluster.cli", *arguments, **environment)
 
@@ -161,7 +160,10 @@ class System:
         import ray  # noqa: PLC0415 - see above
 
         ray.init(
-            self.holder()["ray"], namespace="siren", log_to_driver=False, logging_level="error"
+            self.holder()["ray"],
+            namespace="siren",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
         )
         try:
             yield
@@ -272,10 +274,8 @@ def _title(process: psutil.Process) -> str:
 
 
 def _kill(process: psutil.Process) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         process.kill()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def free_port() -> int:

@@ -65,9 +65,7 @@ def catastrophe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catastroph
 
     It ends with a kill -9 of the one process that the user sees: nothing may outlive that either.
     """
-    system = System(
-        tmp_path_factory.mktemp("catastrophe") / "data", payment_deadline_s=DEADLINE_S
-    )
+    system = System(tmp_path_factory.mktemp("catastrophe") / "data", payment_deadline_s=DEADLINE_S)
     system.start()
     known = {
         "accepted": accepted(system),

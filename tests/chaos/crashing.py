@@ -84,7 +84,7 @@ class CrashingPaymentActor(PaymentActor):
     """Dies around what it asks of the provider, and around its own commits."""
 
     async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
-        await super().__init__(installation)  # type: ignore[misc]
+        await super().__init__(installation)
         fuse = Fuse(installation)
         for method in ("authorize", "cancel"):
             fuse.lay(self._service._provider, method, _provider(method))
@@ -99,7 +99,7 @@ class CrashingStoreActor(StoreActor):
     """Dies around what it is asked."""
 
     async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
-        await super().__init__(installation)  # type: ignore[misc]
+        await super().__init__(installation)
         Fuse(installation).lay(self._exchange, "_handle", _message)
 
     async def describe(self) -> dict[str, Any]:
@@ -138,7 +138,8 @@ _CRASHING_STORE_ACTOR = ray.remote(CrashingStoreActor)
 def fragile(system: System) -> Iterator[Fuse]:
     """Put the crashing actors in the place of the ordinary ones of a running system."""
     with system.ray():
-        described = ray.get(ray.get_actor("order-host:0", NAMESPACE).describe.remote())
+        ordinary: Any = ray.get_actor("order-host:0", NAMESPACE)
+        described: dict[str, Any] = ray.get(ordinary.describe.remote())
         it: Installation = described["installation"]
         crashing = {
             "order-host:0": (_CRASHING_ORDER_ACTOR, it, projection_actor, 0),

@@ -1,5 +1,7 @@
 """Dedicated isolation on the system that came back: a Ray actor for each live order, to a limit."""
 
+from typing import Any
+
 import pytest
 
 from tests.chaos.conftest import DEDICATED_MAX, Catastrophe
@@ -40,7 +42,8 @@ def pid_of(system: System, order_id: str) -> int:
     import ray  # noqa: PLC0415 - as above
 
     with system.ray():
-        described = ray.get(ray.get_actor(PREFIX + order_id).describe.remote())
+        actor: Any = ray.get_actor(PREFIX + order_id)
+        described: dict[str, Any] = ray.get(actor.describe.remote())
     return int(described["pid"])
 
 

@@ -31,7 +31,7 @@ class Person:
 
 @pytest.fixture(scope="module")
 def person(system: System) -> Person:
-    """Somebody who has tried everything: paid, cancelled, was declined, refused and crashed upon."""
+    """Somebody who has tried everything: paid, cancelled, was declined, refused, crashed upon."""
     person = Person()
     done = accepted(system, person.order("tok_approve"))
     for button in ("start", "ready", "complete"):
@@ -68,9 +68,7 @@ def test_the_answers_about_events_hold_nothing_personal(system: System, person: 
 
 
 @pytest.mark.parametrize("service", ["provider", "payments"])
-def test_payment_and_provider_know_no_person(
-    system: System, person: Person, service: str
-) -> None:
+def test_payment_and_provider_know_no_person(system: System, person: Person, service: str) -> None:
     for secret in (person.name, person.tel, person.token):
         assert found(secret, files(system.data_dir, service)) == []
 

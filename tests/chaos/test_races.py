@@ -52,9 +52,7 @@ def at_once(*requests: Callable[[], httpx.Response]) -> list[httpx.Response]:
 
 def test_twenty_requests_with_one_key_are_one_order(system: System) -> None:
     order, key = new_order(), uuid4().hex
-    answers = at_once(
-        *[lambda: system.http.post("/orders", json=order, headers=headers(key))] * 20
-    )
+    answers = at_once(*[lambda: system.http.post("/orders", json=order, headers=headers(key))] * 20)
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses == [200] * 19 + [201]
     assert len({answer.json()["order_id"] for answer in answers}) == 1

@@ -31,16 +31,13 @@ def test_only_haproxy_and_the_replicas_behind_it_listen_beyond_loopback(system: 
         (_name(process), connection.laddr.port)
         for process in system.processes()
         for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-        and not connection.laddr.ip.startswith(LOOPBACK)
+        if connection.status == psutil.CONN_LISTEN and not connection.laddr.ip.startswith(LOOPBACK)
     }
     assert {name for name, _ in beyond} <= {"haproxy", "replica"}
     assert system.port not in {port for _, port in beyond}
 
 
-def test_two_systems_on_one_machine_share_no_port(
-    system: System, catastrophe: Catastrophe
-) -> None:
+def test_two_systems_on_one_machine_share_no_port(system: System, catastrophe: Catastrophe) -> None:
     """Serve's own defaults are shared: one system's HAProxy would hand orders to the other."""
     assert not _ports(system) & _ports(catastrophe.system)
 

@@ -1,6 +1,7 @@
 """Orders over real HTTP: placing, paying and cancelling them, as the contract has it."""
 
 import re
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -125,7 +126,7 @@ def test_prices_come_from_the_menu_and_unknown_fields_are_refused(system: System
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(
-    system: System, changes: dict[str, object], code: str
+    system: System, changes: dict[str, Any], code: str
 ) -> None:
     assert_problem(system.http.post("/orders", json=new_order(**changes)), 422, code)
 
@@ -220,9 +221,7 @@ def test_cancelling_undoes_all_keeps_the_history_and_may_be_repeated(
     order_id = accepted(system)
     path = f"/orders/{order_id}" + ("/cancel" if method == "POST" else "")
     for _ in range(2):
-        canceled = system.http.request(
-            method, path, json={"reason": "rain"}, headers=headers()
-        )
+        canceled = system.http.request(method, path, json={"reason": "rain"}, headers=headers())
         assert canceled.status_code == 200
         assert (canceled.json()["order_status"], canceled.json()["cancel_reason"]) == (
             "CANCELED",

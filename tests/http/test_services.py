@@ -170,9 +170,7 @@ def test_order_details_are_listed_newest_first_in_pages(system: System) -> None:
     assert list(pages(system, "/order-details", params, "order_id")) == orders[::-1]
 
 
-def pages(
-    system: System, path: str, params: dict[str, object], column: str
-) -> Iterator[str]:
+def pages(system: System, path: str, params: dict[str, object], column: str) -> Iterator[str]:
     """Yield one column of a list, page by page."""
     cursor: dict[str, object] = {}
     while True:

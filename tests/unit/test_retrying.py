@@ -31,7 +31,7 @@ async def test_an_answer_is_returned_at_once() -> None:
 
 async def test_failures_are_asked_again_until_one_succeeds() -> None:
     flaky = Flaky(*(Unavailable("down", "not now") for _ in range(5)))
-    assert await until_done(lambda: flaky()) == "done"
+    assert await until_done(flaky) == "done"
     assert flaky.errors == []
 
 
