@@ -205,12 +205,6 @@ class System:
         self._process.wait()
         psutil.wait_procs(victims, timeout=30)
 
-    def kill_main(self) -> None:
-        """kill -9 the process that the user started, and nothing else."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
     def leftovers(self) -> list[str]:
         """Return what still runs of this system, whoever its parent is now."""
         return [_title(process) for process in psutil.process_iter() if self._is_ours(process)]

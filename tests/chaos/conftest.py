@@ -63,8 +63,7 @@ class Catastrophe:
 @pytest.fixture(scope="session")
 def catastrophe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catastrophe]:
     """kill -9 of everything under load; then a start on the same folder, now with dedicated orders.
-
-    It ends with a kill -9 of the one process that the user sees: nothing may outlive that either.
+    It ends as with Ctrl-C, and nothing may outlive that.
     """
     system = System(tmp_path_factory.mktemp("catastrophe") / "data", payment_deadline_s=DEADLINE_S)
     system.start()
@@ -88,7 +87,6 @@ def catastrophe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catastroph
     print(f"\nthe second start on the same folder was ready after {seconds:.0f} s")
     yield Catastrophe(system, customers, **known)
     audit = system.siren("verify")
-    system.kill_main()
-    eventually(lambda: not system.leftovers(), "nothing outlives `siren up`")
     system.stop()
+    eventually(lambda: not system.leftovers(), "nothing outlives a stop")
     assert audit.returncode == 0, audit.stdout
