@@ -169,9 +169,13 @@ def books(system: System, order_id: str) -> Books:
 
 def assert_agreed(system: System, order_id: str) -> Books:
     """Check that all services tell the same story of an order at rest: one charge, one ticket."""
-    detail, found = view(system, order_id), books(system, order_id)
-    assert detail is not None
-    assert detail == system.http.get(f"/orders/{order_id}").json(), "the view is not the journal"
+
+    def told_by_both() -> Detail | None:
+        journal: Detail = system.http.get(f"/orders/{order_id}").json()
+        return journal if view(system, order_id) == journal else None
+
+    detail = eventually(told_by_both, "the view is the journal")  # it follows, soon after
+    found = books(system, order_id)
     assert found.versions == list(range(1, detail["version"] + 1)), "versions with gaps"
     paid = detail["payment_status"] == "APPROVED"
     assert len(found.live_charges) == paid, "the provider and the order disagree"

@@ -54,6 +54,7 @@ def test_a_live_order_is_an_actor_of_its_own_and_gone_after_passivation(dedicate
     assert_agreed(dedicated, order_id)
     eventually(lambda: order_id not in live(dedicated), "it is passivated")
     assert post(dedicated, f"/orders/{order_id}/cancel").status_code == 200
+    reaches(dedicated, order_id, "CANCELED")
     assert_agreed(dedicated, order_id)
 
 
