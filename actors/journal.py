@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Row,
@@ -84,6 +85,7 @@ class Journal:
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
         self._open = self.database.upsert(open_orders, "order_id", ("due_at", "ticket_version"))
+        self._queries = _Queries(self.database)
         self._appends: Batcher[Append, None] = Batcher(self._commit)
         self._loads: Batcher[str, History] = Batcher(self._load_all)
 
@@ -122,9 +124,10 @@ class Journal:
 
     async def private_of(self, order_ids: Iterable[str]) -> dict[str, PrivateData]:
         """Return name and phone number of the orders that exist; None where they were erased."""
-        columns = (order_private.c.order_id, order_private.c.name, order_private.c.tel)
-        query = select(*columns).where(order_private.c.order_id.in_(order_ids))
-        rows = await self.database.query(lambda connection: connection.execute(query).all())
+        mine = {"order_ids": list(order_ids)}
+        rows = await self.database.query(
+            lambda connection: connection.execute(self._queries.private, mine).all()
+        )
         return {row.order_id: PrivateData(row.name, row.tel) for row in rows}
 
     async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
@@ -157,8 +160,7 @@ class Journal:
         proof = statement.on_conflict_do_update(
             index_elements=["key"], set_={"value": statement.excluded.value}
         )
-        async with self.database.write() as connection:
-            await connection.execute(proof, row)
+        await self.database.transact(lambda connection: connection.execute(proof, row))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -186,7 +188,9 @@ class Journal:
         self, connection: Connection, batch: list[Append]
     ) -> tuple[list[Append], list[Conflict | None]]:
         """Split a batch into those whose expected version stands and the others' errors."""
-        versions = _versions(connection, {append.order_id for append in batch})
+        mine = {"order_ids": list({append.order_id for append in batch})}
+        found = connection.execute(self._queries.versions, mine)
+        versions: dict[str, int] = {order_id: version for order_id, version in found}
         winners: list[Append] = []
         results: list[Conflict | None] = []
         for append in batch:
@@ -235,42 +239,43 @@ class Journal:
             )
 
     async def _load_all(self, order_ids: list[str]) -> list[History]:
-        wanted = set(order_ids)
-        histories = await self.database.query(partial(_histories, wanted))
+        wanted = list(set(order_ids))
+        histories = await self.database.query(partial(_histories, self._queries, wanted))
         return [histories[order_id] for order_id in order_ids]
 
 
-def _versions(connection: Connection, order_ids: set[str]) -> dict[str, int]:
-    query = (
-        select(events.c.order_id, func.max(events.c.version))
-        .where(events.c.order_id.in_(order_ids))
-        .group_by(events.c.order_id)
-    )
-    return {row[0]: row[1] for row in connection.execute(query)}
+class _Queries:
+    """What is asked again and again about the orders of a list, built once."""
+
+    def __init__(self, database: Database) -> None:
+        def mine(column: Column[str]) -> ColumnElement[bool]:
+            return database.among(column, "order_ids")
+
+        e, p = events.c, order_private.c
+        self.versions = (
+            select(e.order_id, func.max(e.version)).where(mine(e.order_id)).group_by(e.order_id)
+        )
+        self.events = select(events).where(mine(e.order_id)).order_by(e.order_id, e.version)
+        self.private = select(p.order_id, p.name, p.tel).where(mine(p.order_id))
+        self.extras = (
+            select(order_private, open_orders.c.ticket_version)
+            .select_from(order_private.outerjoin(open_orders, p.order_id == open_orders.c.order_id))
+            .where(mine(p.order_id))
+        )
 
 
-def _histories(wanted: set[str], connection: Connection) -> dict[str, History]:
+def _histories(
+    queries: _Queries, wanted: list[str], connection: Connection
+) -> dict[str, History]:
     histories = {order_id: History() for order_id in wanted}
-    mine = select(events).where(events.c.order_id.in_(wanted))
-    for row in connection.execute(mine.order_by(events.c.order_id, events.c.version)):
+    mine = {"order_ids": wanted}
+    for row in connection.execute(queries.events, mine):
         histories[row.order_id].events.append(_stored(row))
-    extras = {row.order_id: row for row in _extras(connection, wanted)}
+    extras = {row.order_id: row for row in connection.execute(queries.extras, mine)}
     return {
         order_id: _with_extras(history, extras.get(order_id))
         for order_id, history in histories.items()
     }
-
-
-def _extras(connection: Connection, order_ids: Iterable[str]) -> Sequence[Row[Any]]:
-    joined = order_private.outerjoin(
-        open_orders, order_private.c.order_id == open_orders.c.order_id
-    )
-    query = (
-        select(order_private, open_orders.c.ticket_version)
-        .select_from(joined)
-        .where(order_private.c.order_id.in_(order_ids))
-    )
-    return connection.execute(query).all()
 
 
 def _with_extras(history: History, row: Row[Any] | None) -> History:

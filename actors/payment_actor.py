@@ -27,6 +27,9 @@ from actors.provider import ChargeStatus, PaymentProvider, SimulatedProvider
 
 PENDING_AFTER_S = 0.05
 """A charge that takes longer is shown as PENDING; a quicker one costs one commit less."""
+FIRST_ATTEMPT = 1
+"""No charge can have gone before it, so it needs no look at the ledger: the provider answers a
+repeat as it did at first, and what is recorded is decided in the transaction that records it."""
 CIRCUIT = "payment-provider"
 
 Asked = ParamSpec("Asked")
@@ -77,16 +80,16 @@ class PaymentService:
 
         CANCELED means that the order was refunded: nothing is charged, and nothing will be.
         """
-        payment = await self._ledger.find(request.order_id)
-        status = payment.outcome_of(request.attempt)
-        if status is not None:
-            return PaymentReply(payment.payment_id, status)
-        if payment.refused:
-            return await self._undo(payment)
+        if request.attempt > FIRST_ATTEMPT:
+            payment = await self._ledger.find(request.order_id)
+            status = payment.outcome_of(request.attempt)
+            if status is not None:
+                return PaymentReply(payment.payment_id, status)
+            if payment.refused:
+                return await self._undo(payment)
         task = self._authorization(request)
         await asyncio.wait({task}, timeout=PENDING_AFTER_S)
-        shown = payment.attempts == request.attempt
-        if not shown and not (task.done() and task.exception() is None):
+        if not (task.done() and task.exception() is None):
             await self._show_pending(request)
         return await asyncio.shield(task)
 

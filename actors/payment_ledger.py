@@ -113,6 +113,8 @@ class PaymentLedger:
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
         self._upsert = self.database.upsert(payments, "order_id", _NAMES[1:])
+        mine = self.database.among(payments.c.order_id, "order_ids")
+        self._query = select(*_COLUMNS).where(mine)
         self._reads: Batcher[str, Payment] = Batcher(self._find_all)
         self._changes: Batcher[tuple[str, Change], Payment] = Batcher(self._commit)
 
@@ -133,7 +135,7 @@ class PaymentLedger:
         await self.database.close()
 
     async def _find_all(self, order_ids: list[str]) -> list[Payment]:
-        known = await self.database.query(lambda connection: _load(connection, set(order_ids)))
+        known = await self.database.query(lambda connection: self._load(connection, order_ids))
         return [known.get(order_id) or Payment(order_id) for order_id in order_ids]
 
     async def _commit(self, batch: list[tuple[str, Change]]) -> list[Payment]:
@@ -141,12 +143,12 @@ class PaymentLedger:
 
     def _apply_all(self, batch: list[tuple[str, Change]], connection: Connection) -> list[Payment]:
         results: list[Payment] = []
-        known = _load(connection, {order_id for order_id, _ in batch})
+        known = self._load(connection, [order_id for order_id, _ in batch])
         changed: dict[str, Payment] = {}
         for order_id, change in batch:
             before = known.get(order_id) or Payment(order_id)
             after = change(before)
-            if after is not before:
+            if after != before:
                 known[order_id] = changed[order_id] = after
             results.append(after)
         if changed:
@@ -154,10 +156,9 @@ class PaymentLedger:
             connection.execute(self._upsert, rows)
         return results
 
-
-def _load(connection: Connection, order_ids: set[str]) -> dict[str, Payment]:
-    rows = connection.execute(select(*_COLUMNS).where(payments.c.order_id.in_(order_ids)))
-    return {row[0]: Payment(*row) for row in rows}
+    def _load(self, connection: Connection, order_ids: list[str]) -> dict[str, Payment]:
+        rows = connection.execute(self._query, {"order_ids": order_ids})
+        return {row[0]: Payment(*row) for row in rows}
 
 
 def now_micros() -> int:

@@ -116,6 +116,7 @@ class SimulatedProvider:
         self.database = Database(url, metadata, synchronous="NORMAL")
         self._charge = self.database.upsert(charges, "key", ["status"])
         self._fail = self.database.upsert(charge_failures, "key", ["failures"])
+        self._find = select(charges).where(self.database.among(charges.c.key, "keys"))
         self._writes: Batcher[_Authorization | _Cancellation, Any] = Batcher(self._commit)
         self._slow: dict[str, asyncio.Task[Charge]] = {}
 
@@ -135,9 +136,8 @@ class SimulatedProvider:
 
     async def find(self, key: str) -> Charge | None:
         """Return what is known of a key."""
-        async with self.database.read() as connection:
-            entry = (await connection.run_sync(_load, {key})).get(key)
-        return entry.charge if entry else None
+        known = await self.database.query(lambda connection: self._load(connection, [key]))
+        return known[key].charge if key in known else None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -170,13 +170,17 @@ class SimulatedProvider:
         self, batch: list[_Authorization | _Cancellation], connection: Connection
     ) -> list[Any]:
         flaky = {w.key for w in batch if isinstance(w, _Authorization) and w.token == FLAKY}
-        before = _load(connection, {write.key for write in batch})
+        before = self._load(connection, [write.key for write in batch])
         failures = _load_failures(connection, flaky) if flaky else {}
         books = dict(before)
         results = [_decide(books, failures, write) for write in batch]
         changed = [entry for key, entry in books.items() if before.get(key) is not entry]
         self._store(connection, changed, failures)
         return results
+
+    def _load(self, connection: Connection, keys: list[str]) -> dict[str, _Entry]:
+        rows = connection.execute(self._find, {"keys": keys})
+        return {row[0]: _Entry(*row) for row in rows}
 
     def _store(
         self, connection: Connection, changed: list[_Entry], failures: dict[str, int]
@@ -227,11 +231,6 @@ def _entry(key: str, amount: int | None, currency: str | None, status: ChargeSta
 
 def _row(entry: _Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in charges.c.keys()}  # noqa: SIM118
-
-
-def _load(connection: Connection, keys: set[str]) -> dict[str, _Entry]:
-    rows = connection.execute(select(charges).where(charges.c.key.in_(keys)))
-    return {row[0]: _Entry(*row) for row in rows}
 
 
 def _load_failures(connection: Connection, keys: set[str]) -> dict[str, int]:

@@ -19,7 +19,7 @@ from actors.domain.errors import NotFound
 from actors.exchange import Delivery, Exchange, Frame
 from actors.installation import Installation
 from actors.process import spare_garbage_collection
-from actors.store_books import load, save, ticket_upsert
+from actors.store_books import StoreBooks
 from actors.store_tables import menu_items, metadata, stores
 from actors.tickets import Books, StoreMessage, StoreReply, decide
 
@@ -38,7 +38,7 @@ class StoreService:
 
     def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = Database(url, metadata)
-        self._upsert = ticket_upsert(self._database)
+        self._books = StoreBooks(self._database)
         self._clock = clock
         self._batches: Batcher[StoreMessage, StoreReply] = Batcher(self._commit)
 
@@ -67,10 +67,10 @@ class StoreService:
 
     def _commit_all(self, batch: Sequence[StoreMessage], connection: Connection) -> list[Any]:
         now = self._clock()  # after the lock, so that times follow the order of the tickets
-        found = load(connection, batch)
+        found = self._books.load(connection, batch)
         books = found.copy()
         answers = [_answer(books, message, now) for message in batch]
-        save(connection, self._upsert, found, books)
+        self._books.save(connection, found, books)
         return answers
 
 

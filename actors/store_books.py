@@ -39,41 +39,70 @@ _UPDATE_MENU_ITEM = (
 )
 
 
-def load(connection: Connection, messages: Sequence[StoreMessage]) -> Books:
-    """Return the rows that the messages concern, with two queries, however many they are."""
-    books = Books()
-    order_ids = {
-        message.order_id
-        for message in messages
-        if isinstance(message, TicketRequest | TicketUpdate | TicketCancellation)
-    }
-    if order_ids:
-        mine = select(*_TICKET_COLUMNS).where(tickets.c.order_id.in_(order_ids))
-        for row in connection.execute(mine):
-            books.tickets[row.order_id] = Ticket(*row)
-    # An update does not name its store; its ticket does.
-    store_ids = {ticket.store_id for ticket in books.tickets.values()}
-    store_ids |= {m.store_id for m in messages if not isinstance(m, TicketUpdate)}
-    if store_ids:
-        _load_stores(connection, books, store_ids, _menu_ids(messages))
-    return books
+class StoreBooks:
+    """Loads and saves `Books`, inside the transactions of whoever decides on them."""
 
+    def __init__(self, database: Database) -> None:
+        among = database.among
+        self._upsert = database.upsert(tickets, "order_id", _TICKET_CHANGES)
+        mine = among(tickets.c.order_id, "order_ids")
+        self._tickets = select(*_TICKET_COLUMNS).where(mine)
+        asked = and_(
+            menu_items.c.store_id == stores.c.store_id, among(menu_items.c.menu_id, "menu_ids")
+        )
+        self._stores = (
+            select(*_STORE_COLUMNS, *_MENU_COLUMNS)
+            .select_from(stores.outerjoin(menu_items, asked))
+            .where(among(stores.c.store_id, "store_ids"))
+        )
 
-def _load_stores(
-    connection: Connection, books: Books, store_ids: set[str], menu_ids: set[str]
-) -> None:
-    asked = and_(menu_items.c.store_id == stores.c.store_id, menu_items.c.menu_id.in_(menu_ids))
-    query = (
-        select(*_STORE_COLUMNS, *_MENU_COLUMNS)
-        .select_from(stores.outerjoin(menu_items, asked))
-        .where(stores.c.store_id.in_(store_ids))
-    )
-    width = len(_STORE_COLUMNS)
-    for row in connection.execute(query):
-        store = StoreRow(*row[:width])
-        books.stores[store.store_id] = store
-        if row.menu_id is not None:
-            books.menu[store.store_id, row.menu_id] = MenuRow(*row[width:])
+    def load(self, connection: Connection, messages: Sequence[StoreMessage]) -> Books:
+        """Return the rows that the messages concern, with two queries, however many they are."""
+        books = Books()
+        order_ids = {
+            message.order_id
+            for message in messages
+            if isinstance(message, TicketRequest | TicketUpdate | TicketCancellation)
+        }
+        if order_ids:
+            mine = {"order_ids": list(order_ids)}
+            for row in connection.execute(self._tickets, mine):
+                books.tickets[row.order_id] = Ticket(*row)
+        # An update does not name its store; its ticket does.
+        store_ids = {ticket.store_id for ticket in books.tickets.values()}
+        store_ids |= {m.store_id for m in messages if not isinstance(m, TicketUpdate)}
+        if store_ids:
+            concerned = {"store_ids": list(store_ids), "menu_ids": list(_menu_ids(messages))}
+            self._load_stores(connection, books, concerned)
+        return books
+
+    def _load_stores(
+        self, connection: Connection, books: Books, concerned: dict[str, list[str]]
+    ) -> None:
+        width = len(_STORE_COLUMNS)
+        for row in connection.execute(self._stores, concerned):
+            store = StoreRow(*row[:width])
+            books.stores[store.store_id] = store
+            if row.menu_id is not None:
+                books.menu[store.store_id, row.menu_id] = MenuRow(*row[width:])
+
+    def save(self, connection: Connection, found: Books, books: Books) -> None:
+        """Write what differs between `found` and `books`."""
+        entered = [asdict(ticket) for ticket in _changed(found.tickets, books.tickets)]
+        if entered:
+            connection.execute(self._upsert, entered)
+        moved = [
+            {"key": store.store_id, **_new(store, _STORE_CHANGES)}
+            for store in _changed(found.stores, books.stores)
+        ]
+        if moved:
+            connection.execute(_UPDATE_STORE, moved)
+        menu = [
+            {"key": item.store_id, "item": item.menu_id, **_new(item, _MENU_CHANGES)}
+            for item in _changed(found.menu, books.menu)
+        ]
+        if menu:
+            connection.execute(_UPDATE_MENU_ITEM, menu)
 
 
 def _menu_ids(messages: Sequence[StoreMessage]) -> set[str]:
@@ -82,30 +111,6 @@ def _menu_ids(messages: Sequence[StoreMessage]) -> set[str]:
         if isinstance(message, TicketRequest):
             menu_ids.update(line.menu_id for line in message.lines)
     return menu_ids
-
-
-def ticket_upsert(database: Database) -> Any:
-    """Return the statement that enters a ticket, or moves one that is there."""
-    return database.upsert(tickets, "order_id", _TICKET_CHANGES)
-
-
-def save(connection: Connection, upsert: Any, found: Books, books: Books) -> None:
-    """Write what differs between `found` and `books`; `upsert` is `ticket_upsert`'s statement."""
-    entered = [asdict(ticket) for ticket in _changed(found.tickets, books.tickets)]
-    if entered:
-        connection.execute(upsert, entered)
-    moved = [
-        {"key": store.store_id, **_new(store, _STORE_CHANGES)}
-        for store in _changed(found.stores, books.stores)
-    ]
-    if moved:
-        connection.execute(_UPDATE_STORE, moved)
-    menu = [
-        {"key": item.store_id, "item": item.menu_id, **_new(item, _MENU_CHANGES)}
-        for item in _changed(found.menu, books.menu)
-    ]
-    if menu:
-        connection.execute(_UPDATE_MENU_ITEM, menu)
 
 
 def _changed(found: Mapping[Key, Value], now: Mapping[Key, Value]) -> list[Value]:

@@ -43,6 +43,9 @@ class StoreQueries:
     def __init__(self, url: str) -> None:
         self._database = Database(url, metadata)
         self._offers: Batcher[str, Offer] = Batcher(self._load_offers)
+        among = self._database.among
+        self._these_stores = select(stores).where(among(stores.c.store_id, "store_ids"))
+        self._their_menus = select(menu_items).where(among(menu_items.c.store_id, "store_ids"))
 
     async def offer(self, store_id: str) -> Offer:
         """Return what the store sells; calls that wait share two queries.
@@ -119,19 +122,17 @@ class StoreQueries:
             return list(await connection.execute(query))
 
     async def _load_offers(self, store_ids: list[str]) -> list[Any]:
-        wanted = set(store_ids)
-        offers = await self._database.query(partial(_offers, wanted))
+        wanted = list(set(store_ids))
+        offers = await self._database.query(partial(self._read_offers, wanted))
         unknown = Invalid("unknown_store", "There is no store with this id.", "/store_id")
         return [offers.get(store_id, unknown) for store_id in store_ids]
 
-
-def _offers(wanted: set[str], connection: Connection) -> dict[str, Offer]:
-    found = connection.execute(select(stores).where(stores.c.store_id.in_(wanted)))
-    offers = {row.store_id: _offer(row) for row in found}
-    mine = select(menu_items).where(menu_items.c.store_id.in_(offers))
-    for row in connection.execute(mine):
-        offers[row.store_id].items[row.menu_id] = MenuItem(row.name, row.price, row.sold_out)
-    return offers
+    def _read_offers(self, wanted: list[str], connection: Connection) -> dict[str, Offer]:
+        mine = {"store_ids": wanted}
+        offers = {row.store_id: _offer(row) for row in connection.execute(self._these_stores, mine)}
+        for row in connection.execute(self._their_menus, mine):
+            offers[row.store_id].items[row.menu_id] = MenuItem(row.name, row.price, row.sold_out)
+        return offers
 
 
 def _is_no_tombstone() -> Any:

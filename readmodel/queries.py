@@ -5,7 +5,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from actors.batching import Batcher
 from actors.paging import Page, decode_cursor, encode_cursor
@@ -28,6 +28,11 @@ class OrderDetails:
     def __init__(self, url: str) -> None:
         self._database = open_database(url)
         self._gets: Batcher[str, DetailRow | None] = Batcher(self._get_all)
+        c = order_detail.c
+        mine = self._database.among(c.order_id, "order_ids")
+        self._changed = select(c.order_id, c.version, c.body).where(
+            mine, c.position > bindparam("since")
+        )
 
     async def get(self, order_id: str) -> DetailRow | None:
         """Return one order, or None where the view has none."""
@@ -67,10 +72,10 @@ class OrderDetails:
 
     async def changed(self, order_ids: list[str], since: int) -> dict[str, DetailRow]:
         """Return those of some orders that have changed after journal position `since`."""
-        c = order_detail.c
-        query = select(c.order_id, c.version, c.body)
-        query = query.where(c.order_id.in_(order_ids), c.position > since)
-        rows = await self._database.query(lambda connection: connection.execute(query).all())
+        asked = {"order_ids": order_ids, "since": since}
+        rows = await self._database.query(
+            lambda connection: connection.execute(self._changed, asked).all()
+        )
         return {row.order_id: DetailRow(row.version, row.body) for row in rows}
 
     async def close(self) -> None:
