@@ -38,7 +38,6 @@ from readmodel.queries import OrderDetails, Watcher
 
 DEFAULT_WAIT_S = 2.0
 DESCRIBE_S = 5.0
-LONGEST_PAUSE_S = 0.040
 ANSWER_MARGIN_S = 5.0
 """How much longer than its `wait` a command may take before it counts as unavailable."""
 
@@ -81,7 +80,7 @@ class AsyncSiren:
 
     def _host_channel(self, host: int) -> Channel:
         connect = partial(order_host, self.installation, projection_actor, host)
-        return Channel(connect, LONGEST_PAUSE_S)
+        return Channel(connect)
 
     @classmethod
     async def connect(cls, address: str = "auto") -> Self:

@@ -28,8 +28,6 @@ FORGET_S = 60.0
 BATCH = 256
 MAX_CALLS = 2
 
-PAUSE_PER_FRAME_S = 0.002
-
 LOST = (RayError, TimeoutError, ValueError)
 """A call that may or may not have arrived: the actor died, hangs or is not there yet."""
 
@@ -123,14 +121,9 @@ class Channel:
     `connect` returns the actor's handle and creates the actor if it is missing; it may block. A
     lost call is repeated with everything that has no reply yet, so whatever is asked must be
     idempotent.
-
-    `longest_pause_s` lets requests gather under load. Every batch costs each process on its way
-    about a millisecond, whatever its size, and a batch that has formed at the first hop stays
-    together through all that follow. After a single request the next call begins at once; the
-    pause grows by `PAUSE_PER_FRAME_S` with each request and reply of the last call.
     """
 
-    def __init__(self, connect: Callable[[], Any], longest_pause_s: float = 0.0) -> None:
+    def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
         self._actor: Any = None
         self._incarnation: str | None = None
@@ -140,8 +133,6 @@ class Channel:
         self._unsent: list[int] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._scheduled = False
-        self._longest_pause_s = longest_pause_s
-        self._next_call_at = 0.0
 
     async def ask(self, request: object, timeout: float) -> Any:
         """Return the reply, or raise the `SirenError` that came instead of one.
@@ -168,8 +159,7 @@ class Channel:
     def _schedule(self) -> None:
         if not self._scheduled:  # whatever is asked until then travels together
             self._scheduled = True
-            loop = asyncio.get_running_loop()
-            loop.call_at(self._next_call_at, self._call_if_needed)
+            asyncio.get_running_loop().call_soon(self._call_if_needed)
 
     def _call_if_needed(self) -> None:
         self._scheduled = False
@@ -202,8 +192,6 @@ class Channel:
         if self._unsent:
             self._schedule()
         frames = [(sequence, self._unanswered[sequence][0]) for sequence in sending]
-        began = asyncio.get_running_loop().time()
-        self._pause(began, len(frames))
         if self._actor is None:
             self._actor = await asyncio.to_thread(self._connect)
         call = self._actor.exchange.remote(self._caller, frames)
@@ -212,15 +200,10 @@ class Channel:
             # It died between two calls, so that none was lost: it knows of these frames alone.
             self._unsent = [sequence for sequence in self._unanswered if sequence not in sending]
         self._incarnation = incarnation
-        self._pause(began, len(frames) + len(replies))
         for sequence, data in replies:
             _, future = self._unanswered.get(sequence, (b"", None))
             if future is not None and not future.done():
                 future.set_result(data)
-
-    def _pause(self, began: float, frames: int) -> None:
-        pause = min((frames - 2) * PAUSE_PER_FRAME_S, self._longest_pause_s)
-        self._next_call_at = began + max(0.0, pause)
 
     def _repeat_all(self, error: BaseException | None) -> None:
         """Look the actor up again, which died, hangs or is missing; repeat all that is open."""
