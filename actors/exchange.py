@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 from ray.exceptions import RayError
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
@@ -25,7 +26,7 @@ SILENCE_S = 5.0
 """After this long without an answer a peer counts as hung: longer than HOLD_S by far."""
 FORGET_S = 60.0
 """A caller that has not called for so long is dead: longer than any pause between its repeats."""
-BATCH = 256
+LARGEST_BATCH = 256
 MAX_CALLS = 2
 
 LOST = (RayError, TimeoutError, ValueError)
@@ -33,8 +34,12 @@ LOST = (RayError, TimeoutError, ValueError)
 
 logger = logging.getLogger("siren")
 Frame = tuple[int, bytes]
-Delivery = tuple[str, list[Frame]]
-"""The callee's incarnation, which changes when its process does, and the replies that are ready."""
+Batch = tuple[str, list[Frame]]
+"""Requests with their caller's id, or replies with the callee's incarnation, which changes when its
+process does. Bytes on the wire: Ray takes 0.3 ms longer over a call with a tuple in it."""
+
+encode_batch = msgspec.msgpack.Encoder().encode
+decode_batch = msgspec.msgpack.Decoder(Batch).decode
 
 
 class Outbox:
@@ -64,8 +69,9 @@ class Exchange:
         self._outboxes: dict[str, Outbox] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, caller: str, requests: list[Frame]) -> Delivery:
-        """Start the requests; return this caller's replies as soon as there is one."""
+    async def __call__(self, call: bytes) -> bytes:
+        """Start a batch of requests; return the caller's replies as soon as there is one."""
+        caller, requests = decode_batch(call)
         box = self._outbox(caller)
         box.turn += 1
         turn = box.turn
@@ -80,7 +86,7 @@ class Exchange:
         replies, box.ready = box.ready, []
         if not box.running and box.turn == turn:
             self._outboxes.pop(caller, None)  # an idle caller costs nothing
-        return self._incarnation, replies
+        return encode_batch((self._incarnation, replies))
 
     def _outbox(self, caller: str) -> Outbox:
         now = asyncio.get_running_loop().time()
@@ -186,7 +192,7 @@ class Channel:
     async def _exchange(self) -> None:
         # Those whose askers gave up meanwhile are not sent at all.
         waiting = [sequence for sequence in self._unsent if sequence in self._unanswered]
-        sending, self._unsent = waiting[:BATCH], waiting[BATCH:]
+        sending, self._unsent = waiting[:LARGEST_BATCH], waiting[LARGEST_BATCH:]
         if not self._unanswered:
             return
         if self._unsent:
@@ -194,8 +200,8 @@ class Channel:
         frames = [(sequence, self._unanswered[sequence][0]) for sequence in sending]
         if self._actor is None:
             self._actor = await asyncio.to_thread(self._connect)
-        call = self._actor.exchange.remote(self._caller, frames)
-        incarnation, replies = await asyncio.wait_for(call, SILENCE_S)
+        call = self._actor.exchange.remote(encode_batch((self._caller, frames)))
+        incarnation, replies = decode_batch(await asyncio.wait_for(call, SILENCE_S))
         if self._incarnation not in (None, incarnation):
             # It died between two calls, so that none was lost: it knows of these frames alone.
             self._unsent = [sequence for sequence in self._unanswered if sequence not in sending]

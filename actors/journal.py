@@ -14,8 +14,8 @@ from uuid import uuid4
 from sqlalchemy import (
     Column,
     ColumnElement,
-    Connection,
-    Row,
+    Integer,
+    Text,
     bindparam,
     delete,
     func,
@@ -27,7 +27,7 @@ from sqlalchemy import (
 from actors.addressing import slot_of
 from actors.batching import Batcher
 from actors.codec import decode_event, encode_event
-from actors.database import Database
+from actors.database import Database, Transaction
 from actors.domain.errors import Conflict, SirenError
 from actors.domain.events import StoredEvent
 from actors.domain.values import PrivateData
@@ -41,6 +41,8 @@ from actors.journal_tables import (
     order_private,
     to_micros,
 )
+
+EVENT_COLUMNS = [column.name for column in events.c if column.name != "position"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,7 @@ class Journal:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
-        self._open = self.database.upsert(open_orders, "order_id", ("due_at", "ticket_version"))
-        self._queries = _Queries(self.database)
+        self._run = _Statements(self.database)
         self._appends: Batcher[Append, None] = Batcher(self._commit)
         self._loads: Batcher[str, History] = Batcher(self._load_all)
 
@@ -126,17 +127,17 @@ class Journal:
         """Return name and phone number of the orders that exist; None where they were erased."""
         mine = {"order_ids": list(order_ids)}
         rows = await self.database.query(
-            lambda connection: connection.execute(self._queries.private, mine).all()
+            lambda transaction: transaction.all(self._run.private, mine)
         )
-        return {row.order_id: PrivateData(row.name, row.tel) for row in rows}
+        return {order_id: PrivateData(name, tel) for order_id, name, tel in rows}
 
     async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
         """Return up to `limit` (position, event) after `position`, in order of position."""
-        query = (
-            select(events).where(events.c.position > position).order_by(events.c.position)
-        ).limit(limit)
+        after = {"position": position, "limit": limit}
         return await self.database.query(
-            lambda connection: [(row.position, _stored(row)) for row in connection.execute(query)]
+            lambda transaction: [
+                _stored(row) for row in transaction.all(self._run.read_after, after)
+            ]
         )
 
     async def last_position(self) -> int:
@@ -156,11 +157,8 @@ class Journal:
         """Commit a write; raises `Unavailable` where the disk or the server refuses it."""
         # Something new each time: SQLite does not write what changes nothing.
         row = {"key": "proved_writable", "value": uuid4().hex}
-        statement = self.database.insert(meta)
-        proof = statement.on_conflict_do_update(
-            index_elements=["key"], set_={"value": statement.excluded.value}
-        )
-        await self.database.transact(lambda connection: connection.execute(proof, row))
+        proof = self.database.prepare_upsert(meta, "key", ["value"])
+        await self.database.transact(lambda transaction: transaction.change(proof, [row]))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -177,20 +175,19 @@ class Journal:
     async def _commit(self, batch: list[Append]) -> list[Any]:
         return await self.database.transact(partial(self._commit_all, batch))
 
-    def _commit_all(self, batch: list[Append], connection: Connection) -> list[Conflict | None]:
-        winners, results = self._arbitrate(connection, batch)
-        self._insert_events(connection, winners)
-        self._move_open_orders(connection, winners)
-        self._store_private(connection, winners)
+    def _commit_all(self, batch: list[Append], transaction: Transaction) -> list[Conflict | None]:
+        winners, results = self._arbitrate(transaction, batch)
+        self._insert_events(transaction, winners)
+        self._move_open_orders(transaction, winners)
+        self._store_private(transaction, winners)
         return results
 
     def _arbitrate(
-        self, connection: Connection, batch: list[Append]
+        self, transaction: Transaction, batch: list[Append]
     ) -> tuple[list[Append], list[Conflict | None]]:
         """Split a batch into those whose expected version stands and the others' errors."""
         mine = {"order_ids": list({append.order_id for append in batch})}
-        found = connection.execute(self._queries.versions, mine)
-        versions: dict[str, int] = {order_id: version for order_id, version in found}
+        versions: dict[str, int] = dict(transaction.all(self._run.versions, mine))  # type: ignore[arg-type]
         winners: list[Append] = []
         results: list[Conflict | None] = []
         for append in batch:
@@ -204,85 +201,94 @@ class Journal:
             results.append(None)
         return winners, results
 
-    def _insert_events(self, connection: Connection, winners: list[Append]) -> None:
+    def _insert_events(self, transaction: Transaction, winners: list[Append]) -> None:
         rows = [_row(stored) for append in winners for stored in append.events]
         if rows:
-            connection.execute(insert(events), rows)
+            transaction.change(self._run.insert_events, rows)
 
-    def _move_open_orders(self, connection: Connection, winners: list[Append]) -> None:
+    def _move_open_orders(self, transaction: Transaction, winners: list[Append]) -> None:
         last = {append.order_id: append for append in winners}
         opened = [_open_row(append) for append in last.values() if append.due_at is not None]
         if opened:
-            connection.execute(self._open, opened)
-        closed = [{"closed": a.order_id} for a in last.values() if a.due_at is None]
+            transaction.change(self._run.open, opened)
+        closed = [{"mine": a.order_id} for a in last.values() if a.due_at is None]
         if closed:
-            where = open_orders.c.order_id == bindparam("closed")
-            connection.execute(delete(open_orders).where(where), closed)
+            transaction.change(self._run.close, closed)
 
-    def _store_private(self, connection: Connection, winners: list[Append]) -> None:
+    def _store_private(self, transaction: Transaction, winners: list[Append]) -> None:
         placed = [_private_row(a.order_id, a.private) for a in winners if a.private is not None]
         if placed:
-            connection.execute(insert(order_private), placed)
-        mine = order_private.c.order_id == bindparam("mine")
+            transaction.change(self._run.insert_private, placed)
         tokens = [
             {"mine": a.order_id, "new_token": a.token or None}
             for a in winners
             if a.token is not None
         ]
         if tokens:
-            forget = update(order_private).where(mine)
-            connection.execute(forget.values(payment_token=bindparam("new_token")), tokens)
-        erased = [{"mine": a.order_id} for a in winners if a.erase]
+            transaction.change(self._run.replace_token, tokens)
+        erased = [{"mine": a.order_id, "nothing": None} for a in winners if a.erase]
         if erased:
-            connection.execute(
-                update(order_private).where(mine).values(name=None, tel=None), erased
-            )
+            transaction.change(self._run.erase, erased)
 
     async def _load_all(self, order_ids: list[str]) -> list[History]:
         wanted = list(set(order_ids))
-        histories = await self.database.query(partial(_histories, self._queries, wanted))
+        histories = await self.database.query(partial(self._histories, wanted))
         return [histories[order_id] for order_id in order_ids]
 
+    def _histories(self, wanted: list[str], transaction: Transaction) -> dict[str, History]:
+        histories = {order_id: History() for order_id in wanted}
+        mine = {"order_ids": wanted}
+        for row in transaction.all(self._run.events, mine):
+            _, stored = _stored(row)
+            histories[stored.order_id].events.append(stored)
+        extras = {row[0]: row[1:] for row in transaction.all(self._run.extras, mine)}
+        return {
+            order_id: _with_extras(history, extras.get(order_id))
+            for order_id, history in histories.items()
+        }
 
-class _Queries:
-    """What is asked again and again about the orders of a list, built once."""
+
+class _Statements:
+    """What is run again and again, prepared once. `order_ids` is a list, `mine` one order's id."""
 
     def __init__(self, database: Database) -> None:
-        def mine(column: Column[str]) -> ColumnElement[bool]:
+        def among(column: Column[str]) -> ColumnElement[bool]:
             return database.among(column, "order_ids")
 
-        e, p = events.c, order_private.c
-        self.versions = (
-            select(e.order_id, func.max(e.version)).where(mine(e.order_id)).group_by(e.order_id)
+        prepare, e, p = database.prepare, events.c, order_private.c
+        nothing = bindparam("nothing", type_=Text)
+        my_private = update(order_private).where(p.order_id == bindparam("mine"))
+        private_of = select(
+            p.order_id, p.name, p.tel, p.payment_token, open_orders.c.ticket_version
         )
-        self.events = select(events).where(mine(e.order_id)).order_by(e.order_id, e.version)
-        self.private = select(p.order_id, p.name, p.tel).where(mine(p.order_id))
-        self.extras = (
-            select(order_private, open_orders.c.ticket_version)
-            .select_from(order_private.outerjoin(open_orders, p.order_id == open_orders.c.order_id))
-            .where(mine(p.order_id))
+        opened = order_private.outerjoin(open_orders, p.order_id == open_orders.c.order_id)
+        self.versions = prepare(
+            select(e.order_id, func.max(e.version)).where(among(e.order_id)).group_by(e.order_id)
         )
+        self.events = prepare(
+            select(events).where(among(e.order_id)).order_by(e.order_id, e.version)
+        )
+        self.read_after = prepare(
+            select(events)
+            .where(e.position > bindparam("position"))
+            .order_by(e.position)
+            .limit(bindparam("limit", type_=Integer))
+        )
+        self.private = prepare(select(p.order_id, p.name, p.tel).where(among(p.order_id)))
+        self.extras = prepare(private_of.select_from(opened).where(among(p.order_id)))
+        self.insert_events = prepare(insert(events), EVENT_COLUMNS)
+        self.open = database.prepare_upsert(open_orders, "order_id", ("due_at", "ticket_version"))
+        self.close = prepare(delete(open_orders).where(open_orders.c.order_id == bindparam("mine")))
+        self.insert_private = prepare(insert(order_private), order_private.c.keys())
+        self.replace_token = prepare(my_private.values(payment_token=bindparam("new_token")))
+        self.erase = prepare(my_private.values(name=nothing, tel=nothing))
 
 
-def _histories(
-    queries: _Queries, wanted: list[str], connection: Connection
-) -> dict[str, History]:
-    histories = {order_id: History() for order_id in wanted}
-    mine = {"order_ids": wanted}
-    for row in connection.execute(queries.events, mine):
-        histories[row.order_id].events.append(_stored(row))
-    extras = {row.order_id: row for row in connection.execute(queries.extras, mine)}
-    return {
-        order_id: _with_extras(history, extras.get(order_id))
-        for order_id, history in histories.items()
-    }
-
-
-def _with_extras(history: History, row: Row[Any] | None) -> History:
-    if row is None:
+def _with_extras(history: History, extras: Sequence[Any] | None) -> History:
+    if extras is None:
         return history
-    private = PrivateData(row.name, row.tel, row.payment_token)
-    return History(history.events, private, row.ticket_version)
+    *private, ticket_version = extras
+    return History(history.events, PrivateData(*private), ticket_version)
 
 
 def _row(stored: StoredEvent) -> dict[str, Any]:
@@ -298,9 +304,11 @@ def _row(stored: StoredEvent) -> dict[str, Any]:
     }
 
 
-def _stored(row: Row[Any]) -> StoredEvent:
-    event = decode_event(row.type, row.schema_version, row.data)
-    return StoredEvent(row.order_id, row.version, event, from_micros(row.at), row.command_id)
+def _stored(row: Sequence[Any]) -> tuple[int, StoredEvent]:
+    """Return position and event of a row of `events`."""
+    position, order_id, version, tag, schema_version, data, at, command_id = row
+    event = decode_event(tag, schema_version, data)
+    return position, StoredEvent(order_id, version, event, from_micros(at), command_id)
 
 
 def _open_row(append: Append) -> dict[str, Any]:

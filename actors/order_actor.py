@@ -9,7 +9,7 @@ import ray
 
 from actors.addressing import get_or_create, host_of, slots_of, whereabouts
 from actors.dedicated import DedicatedOrders
-from actors.exchange import Channel, Delivery, Exchange, Frame
+from actors.exchange import Channel, Exchange
 from actors.installation import Installation
 from actors.journal import Due, Journal
 from actors.nudge import Nudge
@@ -60,9 +60,9 @@ class OrderActor:
         self._order_id = order_id
         self._tasks = [asyncio.create_task(self._recover()), asyncio.create_task(self._sweep())]
 
-    async def exchange(self, caller: str, requests: list[Frame]) -> Delivery:
+    async def exchange(self, call: bytes) -> bytes:
         """Carry commands in and replies out (see `Exchange`)."""
-        return await self._exchange(caller, requests)
+        return await self._exchange(call)
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts and how many orders are in memory."""

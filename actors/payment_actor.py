@@ -18,7 +18,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from actors.addressing import get_or_create, whereabouts
 from actors.database import Database
 from actors.domain.errors import Unavailable
-from actors.exchange import Delivery, Exchange, Frame
+from actors.exchange import Exchange
 from actors.installation import Installation
 from actors.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.payment_ledger import APPROVED, PENDING, Payment, PaymentLedger, now_micros
@@ -27,9 +27,6 @@ from actors.provider import ChargeStatus, PaymentProvider, SimulatedProvider
 
 PENDING_AFTER_S = 0.05
 """A charge that takes longer is shown as PENDING; a quicker one costs one commit less."""
-FIRST_ATTEMPT = 1
-"""No charge can have gone before it, so it needs no look at the ledger: the provider answers a
-repeat as it did at first, and what is recorded is decided in the transaction that records it."""
 CIRCUIT = "payment-provider"
 
 Asked = ParamSpec("Asked")
@@ -80,16 +77,16 @@ class PaymentService:
 
         CANCELED means that the order was refunded: nothing is charged, and nothing will be.
         """
-        if request.attempt > FIRST_ATTEMPT:
-            payment = await self._ledger.find(request.order_id)
-            status = payment.outcome_of(request.attempt)
-            if status is not None:
-                return PaymentReply(payment.payment_id, status)
-            if payment.refused:
-                return await self._undo(payment)
+        payment = await self._ledger.find(request.order_id)
+        status = payment.outcome_of(request.attempt)
+        if status is not None:
+            return PaymentReply(payment.payment_id, status)
+        if payment.refused:
+            return await self._undo(payment)
         task = self._authorization(request)
         await asyncio.wait({task}, timeout=PENDING_AFTER_S)
-        if not (task.done() and task.exception() is None):
+        shown = payment.attempts == request.attempt
+        if not shown and not (task.done() and task.exception() is None):
             await self._show_pending(request)
         return await asyncio.shield(task)
 
@@ -197,9 +194,9 @@ class PaymentActor:
         await _create_tables(ledger.database)
         await _create_tables(provider.database)
 
-    async def exchange(self, caller: str, requests: list[Frame]) -> Delivery:
+    async def exchange(self, call: bytes) -> bytes:
         """Carry requests in and replies out; see `actors.exchange`."""
-        return await self._exchange(caller, requests)
+        return await self._exchange(call)
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts and the state of the provider's circuit."""

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import uuid4
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from actors.batching import Batcher
-from actors.database import Database
+from actors.database import Database, Transaction
 from actors.domain.values import PaymentStatus
 from actors.journal_tables import to_micros
 from actors.messages import ChargeRequest
@@ -112,9 +112,9 @@ class PaymentLedger:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
-        self._upsert = self.database.upsert(payments, "order_id", _NAMES[1:])
+        self._upsert = self.database.prepare_upsert(payments, "order_id", _NAMES[1:], _NAMES)
         mine = self.database.among(payments.c.order_id, "order_ids")
-        self._query = select(*_COLUMNS).where(mine)
+        self._query = self.database.prepare(select(*_COLUMNS).where(mine))
         self._reads: Batcher[str, Payment] = Batcher(self._find_all)
         self._changes: Batcher[tuple[str, Change], Payment] = Batcher(self._commit)
 
@@ -135,29 +135,31 @@ class PaymentLedger:
         await self.database.close()
 
     async def _find_all(self, order_ids: list[str]) -> list[Payment]:
-        known = await self.database.query(lambda connection: self._load(connection, order_ids))
+        known = await self.database.query(lambda transaction: self._load(transaction, order_ids))
         return [known.get(order_id) or Payment(order_id) for order_id in order_ids]
 
     async def _commit(self, batch: list[tuple[str, Change]]) -> list[Payment]:
         return await self.database.transact(partial(self._apply_all, batch))
 
-    def _apply_all(self, batch: list[tuple[str, Change]], connection: Connection) -> list[Payment]:
+    def _apply_all(
+        self, batch: list[tuple[str, Change]], transaction: Transaction
+    ) -> list[Payment]:
         results: list[Payment] = []
-        known = self._load(connection, [order_id for order_id, _ in batch])
+        known = self._load(transaction, [order_id for order_id, _ in batch])
         changed: dict[str, Payment] = {}
         for order_id, change in batch:
             before = known.get(order_id) or Payment(order_id)
             after = change(before)
-            if after != before:
+            if after is not before:
                 known[order_id] = changed[order_id] = after
             results.append(after)
         if changed:
             rows = [{name: getattr(each, name) for name in _NAMES} for each in changed.values()]
-            connection.execute(self._upsert, rows)
+            transaction.change(self._upsert, rows)
         return results
 
-    def _load(self, connection: Connection, order_ids: list[str]) -> dict[str, Payment]:
-        rows = connection.execute(self._query, {"order_ids": order_ids})
+    def _load(self, transaction: Transaction, order_ids: list[str]) -> dict[str, Payment]:
+        rows = transaction.all(self._query, {"order_ids": order_ids})
         return {row[0]: Payment(*row) for row in rows}
 
 

@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, select
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
 
 from actors.batching import Batcher
-from actors.database import Database
+from actors.database import Database, Transaction
 from actors.domain.errors import Unavailable
 from actors.journal_tables import to_micros
 
@@ -114,9 +114,12 @@ class SimulatedProvider:
         # It plays a third party, whose disk is not ours to wait for. In WAL mode NORMAL survives
         # kill -9 of any process; only a power cut may take the last commits.
         self.database = Database(url, metadata, synchronous="NORMAL")
-        self._charge = self.database.upsert(charges, "key", ["status"])
-        self._fail = self.database.upsert(charge_failures, "key", ["failures"])
-        self._find = select(charges).where(self.database.among(charges.c.key, "keys"))
+        self._charge = self.database.prepare_upsert(charges, "key", ["status"])
+        self._fail = self.database.prepare_upsert(charge_failures, "key", ["failures"])
+        among, prepare = self.database.among, self.database.prepare
+        self._find = prepare(select(charges).where(among(charges.c.key, "keys")))
+        f = charge_failures.c
+        self._find_failures = prepare(select(f.key, f.failures).where(among(f.key, "keys")))
         self._writes: Batcher[_Authorization | _Cancellation, Any] = Batcher(self._commit)
         self._slow: dict[str, asyncio.Task[Charge]] = {}
 
@@ -136,7 +139,7 @@ class SimulatedProvider:
 
     async def find(self, key: str) -> Charge | None:
         """Return what is known of a key."""
-        known = await self.database.query(lambda connection: self._load(connection, [key]))
+        known = await self.database.query(lambda transaction: self._load(transaction, [key]))
         return known[key].charge if key in known else None
 
     async def close(self) -> None:
@@ -167,29 +170,31 @@ class SimulatedProvider:
         return await self.database.transact(partial(self._commit_all, batch))
 
     def _commit_all(
-        self, batch: list[_Authorization | _Cancellation], connection: Connection
+        self, batch: list[_Authorization | _Cancellation], transaction: Transaction
     ) -> list[Any]:
-        flaky = {w.key for w in batch if isinstance(w, _Authorization) and w.token == FLAKY}
-        before = self._load(connection, [write.key for write in batch])
-        failures = _load_failures(connection, flaky) if flaky else {}
+        flaky = [w.key for w in batch if isinstance(w, _Authorization) and w.token == FLAKY]
+        before = self._load(transaction, [write.key for write in batch])
+        failures: dict[str, int] = {}
+        if flaky:
+            failures.update(transaction.all(self._find_failures, {"keys": flaky}))  # type: ignore[arg-type]
         books = dict(before)
         results = [_decide(books, failures, write) for write in batch]
         changed = [entry for key, entry in books.items() if before.get(key) is not entry]
-        self._store(connection, changed, failures)
+        self._store(transaction, changed, failures)
         return results
 
-    def _load(self, connection: Connection, keys: list[str]) -> dict[str, _Entry]:
-        rows = connection.execute(self._find, {"keys": keys})
+    def _load(self, transaction: Transaction, keys: list[str]) -> dict[str, _Entry]:
+        rows = transaction.all(self._find, {"keys": keys})
         return {row[0]: _Entry(*row) for row in rows}
 
     def _store(
-        self, connection: Connection, changed: list[_Entry], failures: dict[str, int]
+        self, transaction: Transaction, changed: list[_Entry], failures: dict[str, int]
     ) -> None:
         if changed:
-            connection.execute(self._charge, [_row(entry) for entry in changed])
+            transaction.change(self._charge, [_row(entry) for entry in changed])
         if failures:
             counts = [{"key": key, "failures": count} for key, count in failures.items()]
-            connection.execute(self._fail, counts)
+            transaction.change(self._fail, counts)
 
 
 def _decide(
@@ -231,8 +236,3 @@ def _entry(key: str, amount: int | None, currency: str | None, status: ChargeSta
 
 def _row(entry: _Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in charges.c.keys()}  # noqa: SIM118
-
-
-def _load_failures(connection: Connection, keys: set[str]) -> dict[str, int]:
-    query = select(charge_failures).where(charge_failures.c.key.in_(keys))
-    return {row.key: row.failures for row in connection.execute(query)}

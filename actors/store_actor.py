@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any
 
 import ray
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 
 from actors import demo_stores
 from actors.addressing import get_or_create, whereabouts
 from actors.batching import Batcher
-from actors.database import Database
+from actors.database import Database, Transaction
 from actors.domain.errors import NotFound
-from actors.exchange import Delivery, Exchange, Frame
+from actors.exchange import Exchange
 from actors.installation import Installation
 from actors.process import spare_garbage_collection
 from actors.store_books import StoreBooks
@@ -65,12 +65,12 @@ class StoreService:
     async def _commit(self, batch: list[StoreMessage]) -> list[Any]:
         return await self._database.transact(partial(self._commit_all, batch))
 
-    def _commit_all(self, batch: Sequence[StoreMessage], connection: Connection) -> list[Any]:
+    def _commit_all(self, batch: Sequence[StoreMessage], transaction: Transaction) -> list[Any]:
         now = self._clock()  # after the lock, so that times follow the order of the tickets
-        found = self._books.load(connection, batch)
+        found = self._books.load(transaction, batch)
         books = found.copy()
         answers = [_answer(books, message, now) for message in batch]
-        self._books.save(connection, found, books)
+        self._books.save(transaction, found, books)
         return answers
 
 
@@ -91,9 +91,9 @@ class StoreActor:
         await self._service.create()
         self._exchange = Exchange(self._service.handle)
 
-    async def exchange(self, caller: str, requests: list[Frame]) -> Delivery:
+    async def exchange(self, call: bytes) -> bytes:
         """Take requests in, and home whatever replies are ready; see `actors.exchange`."""
-        return await self._exchange(caller, requests)
+        return await self._exchange(call)
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts."""

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, select, update
 
-from actors.database import Database
+from actors.database import Database, Transaction
 from actors.messages import (
     MenuItemChange,
     TicketCancellation,
@@ -43,20 +43,24 @@ class StoreBooks:
     """Loads and saves `Books`, inside the transactions of whoever decides on them."""
 
     def __init__(self, database: Database) -> None:
-        among = database.among
-        self._upsert = database.upsert(tickets, "order_id", _TICKET_CHANGES)
+        among, prepare = database.among, database.prepare
         mine = among(tickets.c.order_id, "order_ids")
-        self._tickets = select(*_TICKET_COLUMNS).where(mine)
+        self._tickets = prepare(select(*_TICKET_COLUMNS).where(mine))
         asked = and_(
             menu_items.c.store_id == stores.c.store_id, among(menu_items.c.menu_id, "menu_ids")
         )
-        self._stores = (
+        self._stores = prepare(
             select(*_STORE_COLUMNS, *_MENU_COLUMNS)
             .select_from(stores.outerjoin(menu_items, asked))
             .where(among(stores.c.store_id, "store_ids"))
         )
+        self._enter = database.prepare_upsert(
+            tickets, "order_id", _TICKET_CHANGES, Ticket.__struct_fields__
+        )
+        self._move_store = prepare(_UPDATE_STORE)
+        self._move_menu_item = prepare(_UPDATE_MENU_ITEM)
 
-    def load(self, connection: Connection, messages: Sequence[StoreMessage]) -> Books:
+    def load(self, transaction: Transaction, messages: Sequence[StoreMessage]) -> Books:
         """Return the rows that the messages concern, with two queries, however many they are."""
         books = Books()
         order_ids = {
@@ -66,43 +70,44 @@ class StoreBooks:
         }
         if order_ids:
             mine = {"order_ids": list(order_ids)}
-            for row in connection.execute(self._tickets, mine):
-                books.tickets[row.order_id] = Ticket(*row)
+            for row in transaction.all(self._tickets, mine):
+                books.tickets[row[0]] = Ticket(*row)
         # An update does not name its store; its ticket does.
         store_ids = {ticket.store_id for ticket in books.tickets.values()}
         store_ids |= {m.store_id for m in messages if not isinstance(m, TicketUpdate)}
         if store_ids:
             concerned = {"store_ids": list(store_ids), "menu_ids": list(_menu_ids(messages))}
-            self._load_stores(connection, books, concerned)
+            self._load_stores(transaction, books, concerned)
         return books
 
     def _load_stores(
-        self, connection: Connection, books: Books, concerned: dict[str, list[str]]
+        self, transaction: Transaction, books: Books, concerned: dict[str, list[str]]
     ) -> None:
         width = len(_STORE_COLUMNS)
-        for row in connection.execute(self._stores, concerned):
+        for row in transaction.all(self._stores, concerned):
             store = StoreRow(*row[:width])
             books.stores[store.store_id] = store
-            if row.menu_id is not None:
-                books.menu[store.store_id, row.menu_id] = MenuRow(*row[width:])
+            item = MenuRow(*row[width:])
+            if item.menu_id is not None:
+                books.menu[store.store_id, item.menu_id] = item
 
-    def save(self, connection: Connection, found: Books, books: Books) -> None:
+    def save(self, transaction: Transaction, found: Books, books: Books) -> None:
         """Write what differs between `found` and `books`."""
         entered = [asdict(ticket) for ticket in _changed(found.tickets, books.tickets)]
         if entered:
-            connection.execute(self._upsert, entered)
+            transaction.change(self._enter, entered)
         moved = [
             {"key": store.store_id, **_new(store, _STORE_CHANGES)}
             for store in _changed(found.stores, books.stores)
         ]
         if moved:
-            connection.execute(_UPDATE_STORE, moved)
+            transaction.change(self._move_store, moved)
         menu = [
             {"key": item.store_id, "item": item.menu_id, **_new(item, _MENU_CHANGES)}
             for item in _changed(found.menu, books.menu)
         ]
         if menu:
-            connection.execute(_UPDATE_MENU_ITEM, menu)
+            transaction.change(self._move_menu_item, menu)
 
 
 def _menu_ids(messages: Sequence[StoreMessage]) -> set[str]:

@@ -1,20 +1,21 @@
 """Stores, menus and tickets, read from the database alone: no store actor need be alive."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import Row, Select, or_, select
 
 from actors.batching import Batcher
-from actors.database import Database
+from actors.database import Database, Transaction
 from actors.domain.errors import Invalid, NotFound
 from actors.domain.values import PickupStatus
 from actors.journal_tables import from_micros
 from actors.paging import Page, decode_cursor, encode_cursor
 from actors.store_tables import menu_items, metadata, stores, tickets
-from actors.tickets import StoreRow
+from actors.tickets import StoreRow, is_full
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,16 @@ class StoreQueries:
         self._database = Database(url, metadata)
         self._offers: Batcher[str, Offer] = Batcher(self._load_offers)
         among = self._database.among
-        self._these_stores = select(stores).where(among(stores.c.store_id, "store_ids"))
-        self._their_menus = select(menu_items).where(among(menu_items.c.store_id, "store_ids"))
+        prepare, s, m = self._database.prepare, stores.c, menu_items.c
+        room = (s.capacity, s.queued + s.ready)
+        self._these_stores = prepare(
+            select(s.store_id, s.currency, s.open, *room).where(among(s.store_id, "store_ids"))
+        )
+        self._their_menus = prepare(
+            select(m.store_id, m.menu_id, m.name, m.price, m.sold_out).where(
+                among(m.store_id, "store_ids")
+            )
+        )
 
     async def offer(self, store_id: str) -> Offer:
         """Return what the store sells; calls that wait share two queries.
@@ -127,11 +136,11 @@ class StoreQueries:
         unknown = Invalid("unknown_store", "There is no store with this id.", "/store_id")
         return [offers.get(store_id, unknown) for store_id in store_ids]
 
-    def _read_offers(self, wanted: list[str], connection: Connection) -> dict[str, Offer]:
+    def _read_offers(self, wanted: list[str], transaction: Transaction) -> dict[str, Offer]:
         mine = {"store_ids": wanted}
-        offers = {row.store_id: _offer(row) for row in connection.execute(self._these_stores, mine)}
-        for row in connection.execute(self._their_menus, mine):
-            offers[row.store_id].items[row.menu_id] = MenuItem(row.name, row.price, row.sold_out)
+        offers = {row[0]: _offer(row) for row in transaction.all(self._these_stores, mine)}
+        for store_id, menu_id, *item in transaction.all(self._their_menus, mine):
+            offers[store_id].items[menu_id] = MenuItem(*item)
         return offers
 
 
@@ -140,8 +149,9 @@ def _is_no_tombstone() -> Any:
     return or_(tickets.c.status != PickupStatus.CANCELED, tickets.c.number.is_not(None))
 
 
-def _offer(row: Row[Any]) -> Offer:
-    return Offer(row.store_id, row.currency, row.open, _rules(row).full, {})
+def _offer(row: Sequence[Any]) -> Offer:
+    store_id, currency, is_open, capacity, uncollected = row
+    return Offer(store_id, currency, bool(is_open), is_full(capacity, uncollected), {})
 
 
 def _store(row: Row[Any]) -> dict[str, Any]:

@@ -32,6 +32,11 @@ StoreReply = TicketReply | Done
 QUEUED = (PickupStatus.ACCEPTED, PickupStatus.PREPARING)
 
 
+def is_full(capacity: int | None, uncollected: int) -> bool:
+    """Whether a store takes no more: `uncollected` tickets wait, are being made or are ready."""
+    return capacity is not None and uncollected >= capacity
+
+
 class StoreRow(Struct, frozen=True):
     """A store; `queued` counts its tickets ACCEPTED or PREPARING, `ready` those READY.
 
@@ -51,7 +56,7 @@ class StoreRow(Struct, frozen=True):
     @property
     def full(self) -> bool:
         """Whether as many tickets as the store allows are waiting, being made or uncollected."""
-        return self.capacity is not None and self.queued + self.ready >= self.capacity
+        return is_full(self.capacity, self.queued + self.ready)
 
     @property
     def estimated_wait_s(self) -> int:

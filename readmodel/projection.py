@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Table, bindparam, select, update
 
 from actors.codec import UnknownEvent, to_json
-from actors.database import Database
+from actors.database import Database, Transaction
 from actors.domain.detail import detail
 from actors.domain.errors import Conflict
 from actors.domain.events import CustomerErased, OrderPlaced, StoredEvent
@@ -105,10 +105,16 @@ class Projection:
         new = {
             c.name: insert.excluded[c.name] for c in table.c if c.name not in ("seq", "order_id")
         }
-        self._upsert = insert.on_conflict_do_update(
+        upsert = insert.on_conflict_do_update(
             index_elements=["order_id"],
             set_=new,
             where=insert.excluded.version > table.c.version,  # a row never goes back
+        )
+        self._upsert = database.prepare(upsert, table.c.keys())
+        c = checkpoint.c
+        here = (c.name == bindparam("mine")) & (c.position == bindparam("here"))
+        self._step = database.prepare(
+            update(checkpoint).where(here).values(position=bindparam("there"))
         )
 
     async def catch_up(self, batch: int = BATCH) -> int:
@@ -196,12 +202,11 @@ class Projection:
         self._certain = True
         return True
 
-    def _move(self, position: int, rows: list[dict[str, Any]], connection: Connection) -> bool:
-        here = self._mine & (checkpoint.c.position == self.position)
-        moved = connection.execute(update(checkpoint).where(here).values(position=position))
-        if not moved.rowcount:
+    def _move(self, position: int, rows: list[dict[str, Any]], transaction: Transaction) -> bool:
+        step = {"mine": self._name, "here": self.position, "there": position}
+        if not transaction.change(self._step, [step]):
             return False
-        connection.execute(self._upsert, rows)
+        transaction.change(self._upsert, rows)
         return True
 
     def _remember(self, folded: dict[str, Folded]) -> None:

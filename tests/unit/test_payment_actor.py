@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixe
 from actors import payment_actor
 from actors.codec import pack, unpack
 from actors.domain.errors import Unavailable
+from actors.exchange import decode_batch, encode_batch
 from actors.installation import Installation
 from actors.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.payment_actor import PaymentActor, PaymentService
@@ -511,7 +512,8 @@ async def test_the_actor_makes_its_tables_and_answers_exchanges(tmp_path: Path) 
     settings = Settings(data_dir=tmp_path)
     await actor.__init__(Installation(settings, b"", order_hosts=1))  # type: ignore[misc]
 
-    _, replies = await actor.exchange("order-host:0", [(7, pack(charge()))])
+    call = encode_batch(("order-host:0", [(7, pack(charge()))]))
+    _, replies = decode_batch(await actor.exchange(call))
 
     assert [(number, unpack(reply).status) for number, reply in replies] == [(7, "APPROVED")]
     assert (await actor.describe())["circuit"] == "closed"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, select, update
 
 from actors import codec
 from actors.codec import UnknownEvent, to_json
-from actors.database import Database
+from actors.database import Database, Transaction
 from actors.domain import commands as cmd
 from actors.domain.detail import detail
 from actors.domain.errors import Conflict, Rejected
@@ -254,9 +254,9 @@ async def test_a_crash_around_the_commit_loses_nothing_and_repeats_nothing(
     await shop.do("a", cmd.RecordApproval, attempt=1, payment_id="p-1")
     transact = view.transact
 
-    async def dying_transaction(work: Callable[[Connection], object]) -> None:
-        def killed_before_commit(connection: Connection) -> None:
-            work(connection)
+    async def dying_transaction(work: Callable[[Transaction], object]) -> None:
+        def killed_before_commit(transaction: Transaction) -> None:
+            work(transaction)
             raise RuntimeError("killed")
 
         await transact(work if committed else killed_before_commit)
