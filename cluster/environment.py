@@ -11,6 +11,12 @@ SERVE = {
     # no-op route goes from 490 to about 3,000 requests a second.
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    # HAProxy would write a line about each request to a process that only counts them: 0.05 ms of
+    # CPU a request. Its own statistics page stays.
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+    # Ten times a second, these two would take 3 % of a core while nothing happens.
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
+    "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",
 }
 RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
