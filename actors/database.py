@@ -4,7 +4,6 @@ Owns what differs between SQLite and PostgreSQL, so that the services need not k
 """
 
 import asyncio
-import json
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from contextlib import asynccontextmanager
 from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
+import msgspec
 from sqlalchemy import (
     ARRAY,
     Column,
@@ -38,6 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from actors.domain.errors import Unavailable
 
 Result = TypeVar("Result")
+_json = msgspec.json.encode
 Row = Mapping[str, Any]
 
 BUSY_TIMEOUT_S = 10
@@ -73,7 +74,7 @@ class Prepared:
         """Return the parameters of the text, in its order; a list becomes JSON, for `among`."""
         given = {**self._fixed, **parameters}
         values = (given[name] for name in self._names)
-        return [json.dumps(value) if type(value) is list else value for value in values]
+        return [_json(value).decode() if type(value) is list else value for value in values]
 
     def rows(self, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
         """Return many rows of parameters as tuples in the text's order."""

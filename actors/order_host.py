@@ -52,7 +52,7 @@ class Activation:
         self.loaded = False
         self.mailbox = asyncio.Lock()  # wakes its waiters in the order of their arrival
         self.running: set[Step] = set()
-        self.waiters: list[asyncio.Future[None]] = []
+        self.waiters: list[tuple[str, asyncio.Future[None]]] = []
         self.touched = 0.0
 
     @property
@@ -65,11 +65,10 @@ class Activation:
         return next_steps(self.order, self.ticket_acknowledged) if self.order else ()
 
     def wake(self) -> None:
-        """Let those who wait look at the new state."""
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self.waiters.clear()
+        """Let go those whose command is settled now."""
+        for command_id, settled in self.waiters:
+            if not settled.done() and _is_answered(self, command_id):
+                settled.set_result(None)
 
 
 class OrderHost:
@@ -257,16 +256,16 @@ class OrderHost:
         task.add_done_callback(self._tasks.discard)
 
     async def _wait(self, activation: Activation, command_id: str, seconds: float) -> None:
+        if _is_answered(activation, command_id):
+            return
         loop = asyncio.get_running_loop()
-        expiry = loop.time() + seconds
-        while not _is_answered(activation, command_id):
-            waiter: asyncio.Future[None] = loop.create_future()
-            activation.waiters.append(waiter)
-            timer = loop.call_at(expiry, activation.wake)
-            await waiter
-            timer.cancel()
-            if loop.time() >= expiry:
-                return
+        settled: asyncio.Future[None] = loop.create_future()
+        waiter = (command_id, settled)
+        activation.waiters.append(waiter)
+        timer = loop.call_later(seconds, _let_go, settled)
+        await settled
+        timer.cancel()
+        activation.waiters.remove(waiter)
 
     # --- steps and deadlines ------------------------------------------------------------------
 
@@ -337,6 +336,11 @@ def _private_after(
     if any(isinstance(s.event, FINAL_PAYMENT_EVENTS) for s in stored):
         return replace(private, payment_token=None)
     return private
+
+
+def _let_go(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _is_answered(activation: Activation, command_id: str) -> bool:

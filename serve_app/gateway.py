@@ -6,6 +6,7 @@ from ray.serve.schema import LoggingConfig
 
 from actors.client import AsyncSiren
 from actors.installation import Installation
+from actors.process import spare_garbage_collection
 from serve_app.app import build_app
 
 MAX_STREAMS = 10_000
@@ -19,6 +20,7 @@ class _Gateway:
     """One replica: a client of the installation on the replica's event loop, and the routes."""
 
     def __init__(self, installation: Installation) -> None:
+        spare_garbage_collection()
         self._siren = AsyncSiren(installation)
         self._max_in_flight = installation.settings.max_in_flight
 

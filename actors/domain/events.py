@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from actors.domain.values import Line
 
@@ -115,8 +116,7 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """An event in its envelope, as the journal keeps it. `version` counts from 1 per order."""
 
     order_id: str

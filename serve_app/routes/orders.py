@@ -13,11 +13,12 @@ from actors.messages import OrderReply
 from actors.paging import Page
 from serve_app import answer_schemas, schemas
 from serve_app.answers import JSON, REPLAYED, command_answer, detail_answer, page_answer
+from serve_app.direct import DirectRoute
 from serve_app.documentation import REPLAYED_HEADER, answer, problems, takes
 from serve_app.problems import problem
 from serve_app.reading import CommandHeaders, command_headers, read, siren_of
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(tags=["orders"], route_class=DirectRoute)
 
 INTERNAL_FIELDS = ("body_hash",)
 
