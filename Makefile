@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format install lock
+.PHONY: help run test bench bench-peers bench-growth lint format install lock
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 	@exec $(BIN)/siren up
@@ -17,8 +17,14 @@ run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 test: lint ## Run every check and every test
 	$(BIN)/python -m pytest
 
-bench: $(INSTALLED) ## Load the system over HTTP and print its figures
+bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
 	$(BIN)/python -m tests.load
+
+bench-peers: $(INSTALLED) ## The same beside a no-op route, plain code and a workflow engine
+	$(BIN)/python -m tests.load.peers
+
+bench-growth: $(INSTALLED) ## What two million orders of history and 100,000 live ones change
+	$(BIN)/python -m tests.load.growth
 
 lint: $(INSTALLED) ## Check style, types and who imports whom
 	$(BIN)/ruff check

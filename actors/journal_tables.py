@@ -17,6 +17,7 @@ from sqlalchemy import (
 
 JOURNAL_SCHEMA_VERSION = 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 metadata = MetaData()
 
@@ -67,7 +68,7 @@ order_private = Table(
 
 def to_micros(at: datetime) -> int:
     """Return whole microseconds since 1970 of an aware datetime."""
-    return (at - EPOCH) // timedelta(microseconds=1)
+    return (at - EPOCH) // MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:

@@ -7,22 +7,64 @@ import asyncio
 import json
 import multiprocessing
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
 
-Request = tuple[bytes, int, bytes]
+LEAD_S = 0.5
+"""How long a run loads before it counts: longer than an answer takes."""
+GRACE_S = 30.0
+"""How long after its end a run waits for the answers that are still out."""
+
+
+class Labelled(NamedTuple):
+    """A request whose latency is kept under `kind`, and the body of whose right answer is learnt.
+
+    `data` are the bytes to send, `status` must come back, and the body must contain `needle`.
+    """
+
+    data: bytes
+    status: int
+    needle: bytes
+    kind: str = ""
+    learn: Callable[[bytes], None] | None = None
+
+
+Request = tuple[bytes, int, bytes] | Labelled
 """Bytes to send, the status that must come back, and what its body must contain."""
 
 
 @dataclass
 class Result:
-    """What one run saw. Latencies in milliseconds."""
+    """What one run saw. Latencies in milliseconds, by the kind of the request.
 
+    `requests` are all, but only those answered within the `seconds` that counted are `counted`,
+    and only those sent after their beginning have a latency: while a run begins and ends not all
+    connections are busy. `errors` holds wrong answers and lost connections at any time; `lost`
+    counts the latter. A lost connection is not opened again. `cores` is what the run itself used.
+    """
+
+    counts_from: float
+    counts_until: float
     requests: int = 0
+    counted: int = 0
     seconds: float = 0.0
     errors: list[str] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
-    cpu_seconds: float = 0.0
+    lost: int = 0
+    by_kind: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    cores: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Return the answers a second."""
+        return self.counted / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def latencies(self) -> list[float]:
+        """Return those of all kinds."""
+        return list(chain.from_iterable(self.by_kind.values()))
 
 
 class Connection(asyncio.Protocol):
@@ -32,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._next_request = next_request
         self._result = result
         self._buffer = b""
+        self._asked: Labelled | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -42,32 +85,50 @@ class Connection(asyncio.Protocol):
     def _send(self) -> None:
         request = self._next_request()
         if request is None:
+            self._asked = None
             self._transport.close()
             return
-        data, self._status, self._needle = request
+        self._asked = request if isinstance(request, Labelled) else Labelled(*request)
         self._began = time.perf_counter()
-        self._transport.write(data)
+        self._transport.write(self._asked.data)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, separator, body = self._buffer.partition(b"\r\n\r\n")
-        if not separator or len(body) < _content_length(head):
+        if not separator or len(body) < content_length(head) or self._asked is None:
             return
         self._buffer = b""
-        self._result.latencies.append((time.perf_counter() - self._began) * 1000)
-        self._result.requests += 1
-        if int(head[9:12]) != self._status or self._needle not in body:
-            self._result.errors.append(f"{head[:60]!r} {body[:200]!r}")
+        self._answered(self._asked, head, body)
         self._send()
 
+    def _answered(self, asked: Labelled, head: bytes, body: bytes) -> None:
+        now = time.perf_counter()
+        result = self._result
+        result.requests += 1
+        if result.counts_from <= now <= result.counts_until:
+            result.counted += 1
+        if self._began >= result.counts_from:
+            result.by_kind[asked.kind].append((now - self._began) * 1000)
+        if int(head[9:12]) != asked.status or asked.needle not in body:
+            question = asked.data.partition(b" HTTP/")[0].decode()
+            result.errors.append(f"{question}: {head[:60]!r} {body[:200]!r}")
+        elif asked.learn is not None:
+            asked.learn(body)
+
+    def abort(self) -> None:
+        """Give up: an answer that is still out counts as lost."""
+        self._transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None:
-            self._result.errors.append(repr(exc))
-        if not self.closed.done():
-            self.closed.set_result(None)
+        if self._asked is not None:
+            self._result.lost += 1
+            question = self._asked.data.partition(b" HTTP/")[0].decode()
+            self._result.errors.append(f"{question}: connection lost, {exc!r}")
+        self.closed.set_result(None)
 
 
-def _content_length(head: bytes) -> int:
+def content_length(head: bytes) -> int:
+    """Return how many bytes follow the head of an answer; 0 where it does not say."""
     start = head.lower().find(b"content-length:")
     return int(head[start + 15 :].partition(b"\r")[0]) if start >= 0 else 0
 
@@ -82,25 +143,48 @@ def http_request(method: str, path: str, body: object = None, **headers: str) ->
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
 
 
-async def run(port: int, requests: Iterator[Request], connections: int, seconds: float) -> Result:
-    """Send requests over `connections` connections for `seconds`, and return what came back."""
-    result = Result()
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
+async def run(
+    port: int,
+    requests: Iterator[Request],
+    connections: int,
+    seconds: float,
+    *,
+    lead: float = LEAD_S,
+    grace: float = GRACE_S,
+) -> Result:
+    """Send requests over `connections` connections for `lead` + `seconds`; the latter count.
+
+    Ends early when there are no more requests. What is not answered `grace` seconds after the end
+    is an error.
+    """
+    began = time.perf_counter()
+    result = Result(counts_from=began + lead, counts_until=began + lead + seconds)
     cpu = time.process_time()
 
     def next_request() -> Request | None:
-        return next(requests, None) if loop.time() < deadline else None
+        return next(requests, None) if time.perf_counter() < result.counts_until else None
 
-    began = time.perf_counter()
-    opened = [
-        await loop.create_connection(lambda: Connection(next_request, result), "127.0.0.1", port)
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*(connection.closed for _, connection in opened))
-    result.seconds = time.perf_counter() - began
-    result.cpu_seconds = time.process_time() - cpu
+    loop = asyncio.get_running_loop()
+    opened = []
+    for _ in range(connections):
+        _, connection = await loop.create_connection(
+            lambda: Connection(next_request, result), "127.0.0.1", port
+        )
+        opened.append(connection)
+    await _all_closed(opened, result.counts_until - time.perf_counter() + grace)
+    ended = time.perf_counter()
+    result.seconds = min(ended, result.counts_until) - result.counts_from
+    result.cores = (time.process_time() - cpu) / (ended - began)
     return result
+
+
+async def _all_closed(connections: list[Connection], within: float) -> None:
+    closed = [connection.closed for connection in connections]
+    await asyncio.wait(closed, timeout=within)
+    for connection in connections:
+        if not connection.closed.done():
+            connection.abort()
+    await asyncio.gather(*closed)
 
 
 def run_in_own_process(
