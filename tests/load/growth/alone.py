@@ -1,0 +1,220 @@
+"""Measurements of one part of the system, without Ray, each in a process of its own."""
+
+import asyncio
+import multiprocessing
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import psutil
+
+from actors.addressing import SLOTS
+from actors.exchange import Channel
+from actors.journal import Journal
+from actors.messages import ChargeRequest
+from actors.order_host import RECOVERY_BATCH, OrderHost
+from actors.process import spare_garbage_collection
+from actors.settings import Settings
+from actors.steps import Steps
+from readmodel.projector import rebuild
+from readmodel.tables import open_database
+from tests.support import Direct, InProcess
+
+LIMIT_S = 300.0
+"""No measurement takes longer; one that would is given up."""
+NEVER_S = 3600.0
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """Orders taken into memory: how many, seconds, and bytes that the process has grown by.
+
+    `recovery_*` is what `OrderHost.recover` took before, for those that only wait.
+    """
+
+    orders: int
+    recovery_s: float
+    recovery_bytes: int
+    wake_s: float
+    wake_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Seconds until all open orders were activated and asked for their charge, and settled."""
+
+    orders: int
+    asked_s: float
+    settled_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """How many events a rebuild folded in how many seconds; whether that were all there are."""
+
+    events: int
+    seconds: float
+    complete: bool
+
+
+def in_own_process(
+    measurement: Callable[[Path], Coroutine[Any, Any, Answer]], folder: Path
+) -> Answer:
+    """Run a measurement in a new process; raises `TimeoutError` where it takes too long."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        waiting = pool.apply_async(_run, (measurement, folder))
+        try:
+            answer: Answer = waiting.get(LIMIT_S * 1.2)
+        except multiprocessing.TimeoutError as error:
+            raise TimeoutError(f"{measurement.__name__} hangs") from error
+        return answer
+
+
+def _run(measurement: Callable[[Path], Coroutine[Any, Any, Answer]], folder: Path) -> Answer:
+    return asyncio.run(measurement(folder))
+
+
+async def wake_all(folder: Path) -> Woken:
+    """Recover all open orders of a folder as a host does, then take all its orders into memory."""
+    async with InProcess(Settings(data_dir=folder)) as system:
+        host = _host(system, Direct(system.payments.handle))
+        order_ids = _order_ids(folder)
+        spare_garbage_collection()
+        memory = [_resident()]
+        times = [time.perf_counter()]
+
+        def note() -> None:
+            times.append(time.perf_counter())
+            memory.append(_resident())
+
+        await host.recover(await system.journal.open_orders(range(SLOTS)))
+        note()
+        for start in range(0, len(order_ids), RECOVERY_BATCH):
+            chunk = order_ids[start : start + RECOVERY_BATCH]
+            await asyncio.gather(*(host.wake(order_id) for order_id in chunk))
+        note()
+        assert len(host) == len(order_ids)
+    return Woken(
+        orders=len(order_ids),
+        recovery_s=times[1] - times[0],
+        recovery_bytes=memory[1] - memory[0],
+        wake_s=times[2] - times[1],
+        wake_bytes=memory[2] - memory[0],
+    )
+
+
+async def ask_for_all(folder: Path) -> float:
+    """Return the seconds until a host has asked for all outstanding charges of a folder.
+
+    Nobody answers, so that it is the host's own work alone, and the folder stays as it is.
+    """
+
+    everybody, asked = asyncio.Event(), 0
+    async with InProcess(Settings(data_dir=folder)) as system:
+
+        async def silence(_: object) -> None:
+            nonlocal asked
+            asked += 1
+            if asked == len(due):
+                everybody.set()
+            await asyncio.Event().wait()
+
+        host = _host(system, Direct(silence))
+        spare_garbage_collection()
+        began = time.perf_counter()
+        due = await system.journal.open_orders(range(SLOTS))
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await host.recover(due)
+                await everybody.wait()
+            return time.perf_counter() - began
+        finally:
+            await _end(host)
+
+
+async def recover_charging(folder: Path) -> Recovered:
+    """Recover a folder whose open orders all have their charge outstanding.
+
+    Payment and store are in this process too, and take their share of its one core.
+    """
+    async with InProcess(Settings(data_dir=folder)) as system:
+        payment = _Counting(system.payments.handle)
+        host = _host(system, payment)
+        spare_garbage_collection()
+        began = time.perf_counter()
+        due = await system.journal.open_orders(range(SLOTS))
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await host.recover(due)
+                while host._tasks:
+                    await asyncio.wait(host._tasks)
+        finally:
+            settled = time.perf_counter()
+            await _end(host)
+        assert len(payment.asked) == len(due)
+    return Recovered(len(due), payment.last_new - began, settled - began)
+
+
+async def rebuild_view(folder: Path) -> Rebuilt:
+    """Rebuild the view; after `LIMIT_S` seconds that is given up, and the view is as before."""
+    settings = Settings(data_dir=folder)
+    journal, view = Journal(settings.url("journal")), open_database(settings.url("readmodel"))
+    reached, last = 0, 0
+
+    def progress(position: int, last_position: int) -> None:
+        nonlocal reached, last
+        reached, last = position, last_position
+
+    spare_garbage_collection()
+    began = time.perf_counter()
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LIMIT_S):
+                await rebuild(journal, view, progress)
+        return Rebuilt(reached, time.perf_counter() - began, complete=reached == last)
+    finally:
+        await journal.close()
+        await view.close()
+
+
+class _Counting(Direct):
+    """Stands in for payment's channel, and notes when it was first asked about which order."""
+
+    def __init__(self, handle: Callable[[Any], Awaitable[Any]]) -> None:
+        super().__init__(handle)
+        self.asked: set[str] = set()
+        self.last_new = 0.0
+
+    async def ask(self, request: object, timeout: float) -> Any:
+        if isinstance(request, ChargeRequest) and request.order_id not in self.asked:
+            self.asked.add(request.order_id)
+            self.last_new = time.perf_counter()
+        return await super().ask(request, timeout)
+
+
+def _host(system: InProcess, payment: Direct) -> OrderHost:
+    steps = Steps(cast(Channel, payment), cast(Channel, Direct(system.stores.handle)))
+    return OrderHost(system.journal, steps, lambda: None, NEVER_S)
+
+
+async def _end(host: OrderHost) -> None:
+    tasks = list(host._tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _order_ids(folder: Path) -> list[str]:
+    with closing(sqlite3.connect(folder / "journal.db")) as journal:
+        return [row[0] for row in journal.execute("SELECT order_id FROM order_private")]
+
+
+def _resident() -> int:
+    resident: int = psutil.Process().memory_info().rss
+    return resident
