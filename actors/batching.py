@@ -6,12 +6,17 @@ from typing import Generic, TypeVar
 
 from actors.domain.errors import Unavailable
 
+LONGEST_REST_S = 0.005
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
     """Runs `flush` on everything that was submitted since the last flush, one flush at a time.
+
+    After a flush it rests for as long as that took: what comes one by one but often shares a flush,
+    and the event loop gets at least half of the time. After a longer pause it begins at once.
 
     `flush` takes a list and returns one result (or exception) for each item, in order. If it
     raises on a batch, each item is tried alone, so that one bad item never spoils the others; not
@@ -27,6 +32,7 @@ class Batcher(Generic[Item, Result]):
         self._limit = limit
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
+        self._rests_until = 0.0
 
     async def submit(self, item: Item) -> Result:
         """Return the item's own result once its batch is done, or raise its own error."""
@@ -37,10 +43,17 @@ class Batcher(Generic[Item, Result]):
         return await future
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._waiting:
+            rest = self._rests_until - loop.time()
+            if rest > 0:
+                await asyncio.sleep(rest)
+            began = loop.time()
             batch = self._waiting[: self._limit]
             del self._waiting[: self._limit]
             await self._settle(batch)
+            ended = loop.time()
+            self._rests_until = ended + min(ended - began, LONGEST_REST_S)
         self._running = None
 
     async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
