@@ -67,5 +67,10 @@ def join(address: str) -> None:
 
 def whereabouts(installation: Installation) -> dict[str, Any]:
     """Return what every actor tells of itself: its process, its node, its installation."""
-    node = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-    return {"pid": os.getpid(), "node": node, "installation": installation}
+    return {"pid": os.getpid(), "node": node_address(), "installation": installation}
+
+
+def node_address() -> str:
+    """Return the address under which the cluster knows this node; loopback on a single machine."""
+    address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    return address

@@ -1,17 +1,18 @@
-"""Requests and replies between two actors, in batches, without head-of-line blocking.
+"""Requests and replies between two actors, over one connection, in batches.
 
-One remote method, `exchange`, carries everything: a call brings the requests that gathered since
-the last one and takes home whatever replies are ready. A slow request holds up nobody: its reply
-rides in a later call. At most two calls of one channel are under way; a newer call releases the
-older one, which waits for replies (long polling in both directions).
+Ray places the actor, names it, starts it again, and tells its callers where it listens; requests
+and replies then travel on a stream of their own. A call of Ray's takes 1.2 ms and as much CPU, a
+round trip here 0.15 ms: three of them were a third of what an order alone took. Each reply sets
+out as soon as it is there, so a slow request holds up nobody; what is sent in one turn of the event
+loop leaves as one batch.
 """
 
 import asyncio
+import hmac
 import logging
-import uuid
+import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from ray.exceptions import RayError
@@ -20,125 +21,181 @@ from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 from actors.codec import pack, unpack
 from actors.domain.errors import SirenError, Unavailable
 
-HOLD_S = 1.0
-"""How long a call waits for replies before it goes home empty."""
+HEARTBEAT_S = 1.0
+"""How often a callee that works on a request says that it lives."""
 SILENCE_S = 5.0
-"""After this long without an answer a peer counts as hung: longer than HOLD_S by far."""
-FORGET_S = 60.0
-"""A caller that has not called for so long is dead: longer than any pause between its repeats."""
-LARGEST_BATCH = 256
-MAX_CALLS = 2
+"""After this long without a sound a peer counts as hung: longer than HEARTBEAT_S by far."""
+LARGEST_BATCH = 64 * 2**20
+"""Bytes; a length above this is no batch of ours."""
 
-LOST = (RayError, TimeoutError, ValueError)
-"""A call that may or may not have arrived: the actor died, hangs or is not there yet."""
+LOST = (RayError, OSError, TimeoutError, ValueError)
+"""The actor died, hangs or is not there yet; what was sent may or may not have been carried out."""
 
 logger = logging.getLogger("siren")
 Frame = tuple[int, bytes]
-Batch = tuple[str, list[Frame]]
-"""Requests with their caller's id, or replies with the callee's incarnation, which changes when its
-process does. Bytes on the wire: Ray takes 0.3 ms longer over a call with a tuple in it."""
+"""A request and its reply bear the same number, which the caller gives."""
 
-encode_batch = msgspec.msgpack.Encoder().encode
-decode_batch = msgspec.msgpack.Decoder(Batch).decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Frame]).decode
+_HEADER = 4
 
 
-class Outbox:
-    """One caller's replies that wait for its next call."""
+class Endpoint(NamedTuple):
+    """Where an actor listens, and the key that shows that Ray let the caller ask it."""
 
-    __slots__ = ("called_at", "ready", "running", "turn", "waiter")
+    host: str
+    port: int
+    key: bytes
 
-    def __init__(self) -> None:
-        self.called_at = 0.0
-        self.ready: list[Frame] = []
+
+class _Link(asyncio.Protocol):
+    """One end of a connection. Each message is bytes with their length in front."""
+
+    def __init__(
+        self, received: Callable[["_Link", bytes], None], lost: Callable[["_Link"], None]
+    ) -> None:
+        self._received = received
+        self._lost = lost
+        self._transport: asyncio.WriteTransport | None = None
+        self._incoming = bytearray()
+        self._outgoing: list[Frame] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._incoming += data
+        while len(self._incoming) >= _HEADER:
+            end = _HEADER + int.from_bytes(self._incoming[:_HEADER])
+            if end > LARGEST_BATCH:
+                self.abort()
+                return
+            if len(self._incoming) < end:
+                return
+            message = bytes(self._incoming[_HEADER:end])
+            del self._incoming[:end]
+            self._received(self, message)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._transport = None
+        self._lost(self)
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame, together with whatever else is sent in this turn of the event loop."""
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing.append(frame)
+
+    def write(self, message: bytes) -> None:
+        """Send a message at once."""
+        if self._transport is not None:
+            self._transport.write(len(message).to_bytes(_HEADER) + message)
+
+    def abort(self) -> None:
+        """Close the connection without waiting for anybody."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _flush(self) -> None:
+        frames, self._outgoing = self._outgoing, []
+        self.write(_encode(frames))
+
+
+class _Caller:
+    """What the callee keeps of one connection."""
+
+    __slots__ = ("beating", "link", "running")
+
+    def __init__(self, link: _Link) -> None:
+        self.link = link
         self.running = 0
-        self.turn = 0
-        self.waiter: asyncio.Future[None] | None = None
-
-    def wake(self) -> None:
-        """Release the call that waits, if one does."""
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+        self.beating = False
 
 
 class Exchange:
-    """The callee's side. `handle` turns an unpacked request into a reply or raises `SirenError`."""
+    """The callee's side. `handle` turns an unpacked request into a reply or raises `SirenError`.
 
-    def __init__(self, handle: Callable[[Any], Awaitable[object]]) -> None:
+    Listens on `host`, on any port, once `endpoint` was asked for.
+    """
+
+    def __init__(self, handle: Callable[[Any], Awaitable[object]], host: str) -> None:
         self._handle = handle
-        self._incarnation = uuid.uuid4().hex
-        self._outboxes: dict[str, Outbox] = {}
+        self._host = host
+        self._key = secrets.token_bytes(32)
+        self._listening: asyncio.Task[asyncio.Server] | None = None
+        self._callers: dict[_Link, _Caller] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, call: bytes) -> bytes:
-        """Start a batch of requests; return the caller's replies as soon as there is one."""
-        caller, requests = decode_batch(call)
-        box = self._outbox(caller)
-        box.turn += 1
-        turn = box.turn
-        box.wake()
-        for sequence, data in requests:
-            box.running += 1
-            task = asyncio.create_task(self._serve(box, sequence, data))
+    async def endpoint(self) -> Endpoint:
+        """Return where to connect to."""
+        if self._listening is None:
+            listening = asyncio.get_running_loop().create_server(self._accept, self._host, 0)
+            self._listening = asyncio.ensure_future(listening)
+        server = await self._listening
+        return Endpoint(self._host, server.sockets[0].getsockname()[1], self._key)
+
+    def _accept(self) -> _Link:
+        return _Link(self._received, self._forget)
+
+    def _forget(self, link: _Link) -> None:
+        self._callers.pop(link, None)
+
+    def _received(self, link: _Link, message: bytes) -> None:
+        caller = self._callers.get(link)
+        if caller is None:
+            self._welcome(link, message)
+            return
+        for number, request in _decode(message):
+            caller.running += 1
+            task = asyncio.create_task(self._serve(caller, number, request))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if not box.ready:
-            await self._hold(box)
-        replies, box.ready = box.ready, []
-        if not box.running and box.turn == turn:
-            self._outboxes.pop(caller, None)  # an idle caller costs nothing
-        return encode_batch((self._incarnation, replies))
+        if not caller.beating:
+            caller.beating = True
+            asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat, caller)
 
-    def _outbox(self, caller: str) -> Outbox:
-        now = asyncio.get_running_loop().time()
-        if caller not in self._outboxes:
-            self._forget_the_dead(now)
-            self._outboxes[caller] = Outbox()
-        box = self._outboxes[caller]
-        box.called_at = now
-        return box
+    def _welcome(self, link: _Link, key: bytes) -> None:
+        if not hmac.compare_digest(key, self._key):
+            link.abort()
+            return
+        self._callers[link] = _Caller(link)
+        link.write(_encode([]))
 
-    def _forget_the_dead(self, now: float) -> None:
-        """Drop the replies of callers that no longer call for them; a living one asks again."""
-        for caller, box in list(self._outboxes.items()):
-            if not box.running and now - box.called_at > FORGET_S:
-                del self._outboxes[caller]
+    def _beat(self, caller: _Caller) -> None:
+        caller.beating = caller.running > 0 and caller.link in self._callers
+        if caller.beating:
+            caller.link.write(_encode([]))
+            asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat, caller)
 
-    async def _hold(self, box: Outbox) -> None:
-        box.waiter = asyncio.get_running_loop().create_future()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(box.waiter, HOLD_S)
-
-    async def _serve(self, box: Outbox, sequence: int, data: bytes) -> None:
+    async def _serve(self, caller: _Caller, number: int, request: bytes) -> None:
         try:
-            reply = pack(await self._handle(unpack(data)))
+            reply = pack(await self._handle(unpack(request)))
         except SirenError as error:
             reply = pack(error)
         except Exception:
             logger.exception("a request failed unexpectedly")
             reply = pack(Unavailable("internal_error", "The service failed; ask again."))
-        box.running -= 1
-        box.ready.append((sequence, reply))
-        box.wake()
+        caller.running -= 1
+        caller.link.send((number, reply))
 
 
 class Channel:
     """The caller's side of `Exchange`, to one actor that may die and come back.
 
-    `connect` returns the actor's handle and creates the actor if it is missing; it may block. A
-    lost call is repeated with everything that has no reply yet, so whatever is asked must be
-    idempotent.
+    `connect` returns the actor's handle and creates the actor if it is missing; it may block. When
+    the connection is lost, the actor is looked up again and everything that has no reply yet is
+    repeated, so whatever is asked must be idempotent.
     """
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
-        self._actor: Any = None
-        self._incarnation: str | None = None
-        self._caller = uuid.uuid4().hex
-        self._sequence = 0
+        self._link: _Link | None = None
+        self._welcome: asyncio.Future[None] | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._number = 0
         self._unanswered: dict[int, tuple[bytes, asyncio.Future[bytes]]] = {}
-        self._unsent: list[int] = []
-        self._calls: set[asyncio.Task[None]] = set()
-        self._scheduled = False
+        self._heard_at = 0.0
+        self._watching = False
 
     async def ask(self, request: object, timeout: float) -> Any:
         """Return the reply, or raise the `SirenError` that came instead of one.
@@ -146,82 +203,92 @@ class Channel:
         Raises `Unavailable` after `timeout` seconds: then the request may still be carried out.
         """
         loop = asyncio.get_running_loop()
-        self._sequence += 1
-        sequence = self._sequence
+        self._number += 1
+        number, data = self._number, pack(request)
         future: asyncio.Future[bytes] = loop.create_future()
-        self._unanswered[sequence] = (pack(request), future)
-        self._unsent.append(sequence)
-        self._schedule()
+        self._unanswered[number] = (data, future)
+        if self._link is not None:
+            self._link.send((number, data))
+        else:
+            self._connect_soon()
+        self._watch()
         expiry = loop.call_later(timeout, _expire, future)
         try:
             reply = unpack(await future)
         finally:
             expiry.cancel()
-            self._unanswered.pop(sequence, None)
+            self._unanswered.pop(number, None)
         if isinstance(reply, SirenError):
             raise reply
         return reply
 
-    def _schedule(self) -> None:
-        if not self._scheduled:  # whatever is asked until then travels together
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._call_if_needed)
+    def _connect_soon(self) -> None:
+        if self._connecting is None and self._unanswered:
+            self._connecting = asyncio.create_task(self._reconnect())
 
-    def _call_if_needed(self) -> None:
-        self._scheduled = False
-        idle = not self._calls and self._unanswered
-        if idle or (self._unsent and len(self._calls) < MAX_CALLS):
-            call = asyncio.create_task(self._call())
-            self._calls.add(call)
-            call.add_done_callback(self._done)
-
-    def _done(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
-        self._schedule()
-
-    async def _call(self) -> None:
+    async def _reconnect(self) -> None:
         try:
-            await self._exchange()  # the usual case does without tenacity's bookkeeping
-        except Exception as error:  # noqa: BLE001 - if this gave up, nobody would repeat anything
-            self._repeat_all(error)
             await AsyncRetrying(
-                wait=wait_random_exponential(multiplier=0.05, max=2),
-                before_sleep=lambda state: self._repeat_all(_error_of(state)),
-            )(self._exchange)
+                wait=wait_random_exponential(multiplier=0.05, max=2), before_sleep=_log_surprise
+            )(self._open)
+        finally:
+            self._connecting = None
 
-    async def _exchange(self) -> None:
-        # Those whose askers gave up meanwhile are not sent at all.
-        waiting = [sequence for sequence in self._unsent if sequence in self._unanswered]
-        sending, self._unsent = waiting[:LARGEST_BATCH], waiting[LARGEST_BATCH:]
-        if not self._unanswered:
+    async def _open(self) -> None:
+        if not self._unanswered:  # those who asked gave up meanwhile
             return
-        if self._unsent:
-            self._schedule()
-        frames = [(sequence, self._unanswered[sequence][0]) for sequence in sending]
-        if self._actor is None:
-            self._actor = await asyncio.to_thread(self._connect)
-        call = self._actor.exchange.remote(encode_batch((self._caller, frames)))
-        incarnation, replies = decode_batch(await asyncio.wait_for(call, SILENCE_S))
-        if self._incarnation not in (None, incarnation):
-            # It died between two calls, so that none was lost: it knows of these frames alone.
-            self._unsent = [sequence for sequence in self._unanswered if sequence not in sending]
-        self._incarnation = incarnation
-        for sequence, data in replies:
-            _, future = self._unanswered.get(sequence, (b"", None))
+        actor = await asyncio.to_thread(self._connect)
+        async with asyncio.timeout(SILENCE_S):
+            host, port, key = await actor.endpoint.remote()
+            loop = asyncio.get_running_loop()
+            self._welcome = loop.create_future()
+            _, link = await loop.create_connection(
+                lambda: _Link(self._received, self._lost), host, port
+            )
+            link.write(key)
+            await self._welcome
+        self._link = link
+        for number, (data, _) in self._unanswered.items():
+            link.send((number, data))
+
+    def _received(self, _link: _Link, message: bytes) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        if self._welcome is not None and not self._welcome.done():
+            self._welcome.set_result(None)
+        for number, reply in _decode(message):
+            _, future = self._unanswered.get(number, (b"", None))
             if future is not None and not future.done():
-                future.set_result(data)
+                future.set_result(reply)
 
-    def _repeat_all(self, error: BaseException | None) -> None:
-        """Look the actor up again, which died, hangs or is missing; repeat all that is open."""
-        if not isinstance(error, LOST):
-            logger.error("a call failed unexpectedly and is repeated", exc_info=error)
-        self._actor = None
-        self._incarnation = None  # whoever answers next has been told everything
-        self._unsent = list(self._unanswered)
+    def _lost(self, link: _Link) -> None:
+        if self._welcome is not None and not self._welcome.done():
+            self._welcome.set_exception(ConnectionResetError("the actor hung up"))
+        if self._link is link:
+            self._link = None
+            self._connect_soon()
+
+    def _watch(self) -> None:
+        """Look after the peer for as long as something has no answer."""
+        if not self._watching:
+            self._watching = True
+            loop = asyncio.get_running_loop()
+            self._heard_at = loop.time()
+            loop.call_later(HEARTBEAT_S, self._look)
+
+    def _look(self) -> None:
+        self._watching = bool(self._unanswered)
+        if not self._watching:
+            return
+        loop = asyncio.get_running_loop()
+        if self._link is not None and loop.time() - self._heard_at > SILENCE_S:
+            self._link.abort()
+        loop.call_later(HEARTBEAT_S, self._look)
 
 
-def _error_of(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
+def _log_surprise(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, LOST):
+        logger.error("a connection failed unexpectedly and is tried again", exc_info=error)
 
 
 def _expire(future: asyncio.Future[bytes]) -> None:

@@ -51,10 +51,14 @@ class RefundRequest(Struct, frozen=True):
 
 
 class PaymentReply(Struct, frozen=True):
-    """What the payment service knows now: status APPROVED, DECLINED or CANCELED."""
+    """What the payment service knows now: status APPROVED, DECLINED or CANCELED.
+
+    `was_approved`: it said APPROVED at some time, whatever it says now.
+    """
 
     payment_id: str | None
     status: str
+    was_approved: bool = False
 
 
 class TicketRequest(Struct, frozen=True):

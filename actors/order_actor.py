@@ -7,9 +7,9 @@ from typing import Any
 
 import ray
 
-from actors.addressing import get_or_create, host_of, slots_of, whereabouts
+from actors.addressing import get_or_create, host_of, node_address, slots_of, whereabouts
 from actors.dedicated import DedicatedOrders
-from actors.exchange import Channel, Exchange
+from actors.exchange import Channel, Endpoint, Exchange
 from actors.installation import Installation
 from actors.journal import Due, Journal
 from actors.nudge import Nudge
@@ -55,14 +55,14 @@ class OrderActor:
                 settings.passivate_after_s,
             )
         router = self._dedicated or self._orders
-        self._exchange = Exchange(router.handle)
+        self._exchange = Exchange(router.handle, node_address())
         self._host = host
         self._order_id = order_id
         self._tasks = [asyncio.create_task(self._recover()), asyncio.create_task(self._sweep())]
 
-    async def exchange(self, call: bytes) -> bytes:
-        """Carry commands in and replies out (see `Exchange`)."""
-        return await self._exchange(call)
+    async def endpoint(self) -> Endpoint:
+        """Return where it takes commands (see `Exchange`)."""
+        return await self._exchange.endpoint()
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts and how many orders are in memory."""

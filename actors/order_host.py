@@ -17,7 +17,7 @@ from actors.domain import commands as cmd
 from actors.domain import events as ev
 from actors.domain.detail import detail
 from actors.domain.errors import Conflict, Rejected, Unavailable
-from actors.domain.order import Order, decide, fold
+from actors.domain.order import Order, decide, evolve, fold
 from actors.domain.saga import Step, UpdateTicket, due_at, is_settled, next_steps
 from actors.domain.values import OrderStatus, PaymentStatus, PrivateData
 from actors.journal import Append, Due, Journal
@@ -176,42 +176,55 @@ class OrderHost:
             if not remembered and not isinstance(command, cmd.PlaceOrder):
                 await self._load(activation)
             try:
-                return await self._decide_and_append(activation, command)
+                return await self._decide_and_append(activation, (command,))
             except Rejected:
                 if not remembered:
                     raise
                 # A "no" from memory might come from a state that another incarnation left behind.
                 await self._load(activation)
-                return await self._decide_and_append(activation, command)
+                return await self._decide_and_append(activation, (command,))
             finally:
                 if activation.order is None:
                     self._live.pop(activation.order_id, None)
 
-    async def _decide_and_append(self, activation: Activation, command: cmd.Command) -> bool:
+    async def _record(self, activation: Activation, outcomes: tuple[cmd.Outcome, ...]) -> None:
+        """Write down what a step found, in one turn of the mailbox and one commit."""
+        async with activation.mailbox:
+            if not activation.loaded:
+                await self._load(activation)
+            await self._decide_and_append(activation, outcomes)
+
+    async def _decide_and_append(
+        self, activation: Activation, commands: tuple[cmd.Command, ...]
+    ) -> bool:
         while True:
-            order = activation.order
+            evolved = order = activation.order
             now = datetime.now(UTC)
             at = now if order is None else max(now, order.last_at)
-            events = decide(order, command, at)
-            if not events:
+            stored: list[ev.StoredEvent] = []
+            for command in commands:
+                for event in decide(evolved, command, at):
+                    version = 1 if evolved is None else evolved.version + 1
+                    stored.append(
+                        ev.StoredEvent(activation.order_id, version, event, at, command.id)
+                    )
+                    evolved = evolve(evolved, stored[-1])
+            if evolved is None or not stored:
                 return False
-            version = 0 if order is None else order.version
-            stored = tuple(
-                ev.StoredEvent(activation.order_id, version + n, event, at, command.id)
-                for n, event in enumerate(events, start=1)
-            )
             try:
-                await self._append(activation, command, stored)
+                await self._append(activation, commands[0], tuple(stored), evolved)
             except Conflict:  # another incarnation was first: decide again on what it left
                 await self._load(activation)
             else:
                 return True
 
     async def _append(
-        self, activation: Activation, command: cmd.Command, stored: tuple[ev.StoredEvent, ...]
+        self,
+        activation: Activation,
+        command: cmd.Command,
+        stored: tuple[ev.StoredEvent, ...],
+        evolved: Order,
     ) -> None:
-        evolved = fold(stored, activation.order)
-        assert evolved is not None
         acknowledged = activation.ticket_acknowledged
         private = _private_after(activation.private, command, stored)
         placing = command.private if isinstance(command, cmd.PlaceOrder) else None
@@ -281,12 +294,12 @@ class OrderHost:
         order = activation.order
         if order is None or step not in activation.outstanding():
             return
-        outcome = await self._steps.perform(step, order, activation.private)
+        outcomes = await self._steps.perform(step, order, activation.private)
         # crash here: the participant did it and nobody wrote it down; the repeat finds it done
         if isinstance(step, UpdateTicket):
             await self._acknowledge(activation, step.version)
-        elif outcome is not None:
-            await self._execute(activation, outcome)
+        elif outcomes:
+            await self._record(activation, outcomes)
 
     async def _acknowledge(self, activation: Activation, ticket_version: int) -> None:
         async with activation.mailbox:

@@ -15,10 +15,10 @@ from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from actors.addressing import get_or_create, whereabouts
+from actors.addressing import get_or_create, node_address, whereabouts
 from actors.database import Database
 from actors.domain.errors import Unavailable
-from actors.exchange import Exchange
+from actors.exchange import Endpoint, Exchange
 from actors.installation import Installation
 from actors.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.payment_ledger import APPROVED, PENDING, Payment, PaymentLedger, now_micros
@@ -80,7 +80,7 @@ class PaymentService:
         payment = await self._ledger.find(request.order_id)
         status = payment.outcome_of(request.attempt)
         if status is not None:
-            return PaymentReply(payment.payment_id, status)
+            return payment.reply(status)
         if payment.refused:
             return await self._undo(payment)
         task = self._authorization(request)
@@ -101,7 +101,7 @@ class PaymentService:
         )
         status = payment.outcome_of(request.attempts)
         if status is not None:
-            return PaymentReply(payment.payment_id, status)
+            return payment.reply(status)
         # crash here: the order repeats its request and finds the refund unfinished.
         return await self._undo(payment)
 
@@ -132,7 +132,7 @@ class PaymentService:
             await self._ask(self._provider.cancel, key)
         if status is None:
             return await self._undo(payment)
-        return PaymentReply(payment.payment_id, status)
+        return payment.reply(status)
 
     async def _show_pending(self, request: ChargeRequest) -> None:
         now = now_micros()
@@ -147,7 +147,7 @@ class PaymentService:
         await asyncio.gather(*(self._ask(self._provider.cancel, key) for key in keys))
         now = now_micros()
         payment = await self._ledger.apply(payment.order_id, lambda known: known.refunded(now))
-        return PaymentReply(payment.payment_id, payment.status)
+        return payment.reply(payment.status)
 
     async def _ask(
         self,
@@ -190,13 +190,13 @@ class PaymentActor:
             breaker_threshold=settings.breaker_threshold,
             breaker_reset_s=settings.breaker_reset_s,
         )
-        self._exchange = Exchange(self._service.handle)
+        self._exchange = Exchange(self._service.handle, node_address())
         await _create_tables(ledger.database)
         await _create_tables(provider.database)
 
-    async def exchange(self, call: bytes) -> bytes:
-        """Carry requests in and replies out; see `actors.exchange`."""
-        return await self._exchange(call)
+    async def endpoint(self) -> Endpoint:
+        """Return where it takes requests (see `Exchange`)."""
+        return await self._exchange.endpoint()
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts and the state of the provider's circuit."""

@@ -16,7 +16,7 @@ from actors.batching import Batcher
 from actors.database import Database, Transaction
 from actors.domain.values import PaymentStatus
 from actors.journal_tables import to_micros
-from actors.messages import ChargeRequest
+from actors.messages import ChargeRequest, PaymentReply
 from actors.payment_tables import metadata, payments
 
 PENDING, APPROVED = PaymentStatus.PENDING, PaymentStatus.APPROVED
@@ -41,6 +41,10 @@ class Payment:
     created_at: int = 0
     approved_at: int | None = None
     canceled_at: int | None = None
+
+    def reply(self, status: str) -> PaymentReply:
+        """Return what the order is told, with `status` as the answer to its request."""
+        return PaymentReply(self.payment_id, status, self.approved_at is not None)
 
     def outcome_of(self, attempt: int) -> str | None:
         """Return how an attempt ended; None while it is open, or while a refund is unfinished."""

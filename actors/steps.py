@@ -1,12 +1,17 @@
 """The saga's steps carried out: what is asked of payment and store, and what the answers mean.
 
-Every step may be repeated; payment and store answer a repeat like the first time.
+Every step may be repeated; payment and store answer a repeat like the first time. So an effect may
+run ahead of the journal: the ticket is asked for as soon as payment has its approval on disk, and
+both are written down in one commit. After a crash in between, the repeated charge is answered
+APPROVED, the repeated ticket is the same one; and where a cancellation comes first, payment tells
+that there had been an approval, so that a ticket is undone which the journal never knew.
 """
 
 from typing import assert_never
 
 from actors.domain import commands as cmd
 from actors.domain import saga
+from actors.domain.errors import Unavailable
 from actors.domain.order import Order
 from actors.domain.values import PickupStatus, PrivateData
 from actors.exchange import Channel
@@ -22,6 +27,8 @@ from actors.messages import (
 
 STEP_TIMEOUT_S = 60.0
 """After this the step counts as unknown, and the same question is asked again."""
+TICKET_PATIENCE_S = 0.5
+"""How long an approval waits for its ticket, to be written down with it; then it goes alone."""
 
 
 class Steps:
@@ -33,52 +40,70 @@ class Steps:
 
     async def perform(
         self, step: saga.Step, order: Order, private: PrivateData
-    ) -> cmd.Outcome | None:
-        """Carry out one step and return its outcome as a command; None where it says nothing new.
+    ) -> tuple[cmd.Outcome, ...]:
+        """Carry out one step and return its outcomes as commands; none where nothing is new.
 
         Raises `Unavailable` where the outcome is unknown: perform it again.
         """
         match step:
             case saga.AuthorizePayment(attempt=attempt):
-                return await self._authorize(order, attempt, private.payment_token)
+                return await self._pay(order, attempt, private)
             case saga.OpenTicket():
-                return await self._open(order, private.name)
+                return await self._open(order, private.name, STEP_TIMEOUT_S)
             case saga.UpdateTicket(version=version):
                 rejected = order.pickup is PickupStatus.REJECTED
                 reason = order.cancel_reason if rejected else None
                 update = TicketUpdate(order.order_id, order.pickup, version, order.erased, reason)
                 await self._store.ask(update, STEP_TIMEOUT_S)
-                return None
+                return ()
             case saga.CancelTicket():
-                request = TicketCancellation(order.order_id, order.store_id)
-                await self._store.ask(request, STEP_TIMEOUT_S)
-                return cmd.RecordTicketCanceled("")
+                return (await self._cancel_ticket(order),)
             case saga.CancelPayment():
                 return await self._refund(order)
         assert_never(step)
 
-    async def _authorize(self, order: Order, attempt: int, token: str | None) -> cmd.Outcome | None:
-        charge = ChargeRequest(order.order_id, attempt, order.total, order.currency, token or "")
+    async def _pay(
+        self, order: Order, attempt: int, private: PrivateData
+    ) -> tuple[cmd.Outcome, ...]:
+        token = private.payment_token or ""
+        charge = ChargeRequest(order.order_id, attempt, order.total, order.currency, token)
         reply: PaymentReply = await self._payment.ask(charge, STEP_TIMEOUT_S)
-        if reply.status == "APPROVED" and reply.payment_id is not None:
-            return cmd.RecordApproval("", attempt, reply.payment_id)
-        if reply.status == "DECLINED" and reply.payment_id is not None:
-            return cmd.RecordDecline("", attempt, reply.payment_id)
-        return None  # refused by a tombstone: the cancellation writes down what became of it
+        if reply.payment_id is None:
+            return ()
+        if reply.status == "DECLINED":
+            return (cmd.RecordDecline("", attempt, reply.payment_id),)
+        if reply.status != "APPROVED":
+            return ()  # refused by a tombstone: the cancellation writes down what became of it
+        approval = cmd.RecordApproval("", attempt, reply.payment_id)
+        # crash here: payment has the approval, and the store may have a ticket (see above)
+        try:
+            return (approval, *await self._open(order, private.name, TICKET_PATIENCE_S))
+        except Unavailable:
+            return (approval,)
 
-    async def _open(self, order: Order, customer_name: str | None) -> cmd.Outcome | None:
+    async def _open(
+        self, order: Order, customer_name: str | None, timeout: float
+    ) -> tuple[cmd.Outcome, ...]:
         request = TicketRequest(order.order_id, order.store_id, order.lines, customer_name)
-        reply: TicketReply = await self._store.ask(request, STEP_TIMEOUT_S)
+        reply: TicketReply = await self._store.ask(request, timeout)
         if reply.number is not None and reply.estimated_ready_at is not None:
-            return cmd.RecordTicket("", reply.number, reply.estimated_ready_at)
+            return (cmd.RecordTicket("", reply.number, reply.estimated_ready_at),)
         if reply.status == "REJECTED":
-            return cmd.RecordTicketRejection("", reply.reason or "rejected")
-        return None  # refused by a tombstone, as above
+            return (cmd.RecordTicketRejection("", reply.reason or "rejected"),)
+        return ()  # refused by a tombstone, as above
 
-    async def _refund(self, order: Order) -> cmd.Outcome:
+    async def _cancel_ticket(self, order: Order) -> cmd.Outcome:
+        request = TicketCancellation(order.order_id, order.store_id)
+        await self._store.ask(request, STEP_TIMEOUT_S)
+        return cmd.RecordTicketCanceled("")
+
+    async def _refund(self, order: Order) -> tuple[cmd.Outcome, ...]:
         attempts = len(order.attempts)
         request = RefundRequest(order.order_id, attempts)
         reply: PaymentReply = await self._payment.ask(request, STEP_TIMEOUT_S)
         if reply.status == "DECLINED" and reply.payment_id is not None:
-            return cmd.RecordDecline("", attempts, reply.payment_id)
-        return cmd.RecordPaymentCanceled("", reply.payment_id)
+            return (cmd.RecordDecline("", attempts, reply.payment_id),)
+        refunded = cmd.RecordPaymentCanceled("", reply.payment_id)
+        if reply.was_approved and order.pickup is PickupStatus.NONE:
+            return (await self._cancel_ticket(order), refunded)
+        return (refunded,)

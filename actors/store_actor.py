@@ -12,11 +12,11 @@ import ray
 from sqlalchemy import insert, select
 
 from actors import demo_stores
-from actors.addressing import get_or_create, whereabouts
+from actors.addressing import get_or_create, node_address, whereabouts
 from actors.batching import Batcher
 from actors.database import Database, Transaction
 from actors.domain.errors import NotFound
-from actors.exchange import Exchange
+from actors.exchange import Endpoint, Exchange
 from actors.installation import Installation
 from actors.process import spare_garbage_collection
 from actors.store_books import StoreBooks
@@ -89,11 +89,11 @@ class StoreActor:
         self._installation = installation
         self._service = StoreService(installation.settings.url("stores"))
         await self._service.create()
-        self._exchange = Exchange(self._service.handle)
+        self._exchange = Exchange(self._service.handle, node_address())
 
-    async def exchange(self, call: bytes) -> bytes:
-        """Take requests in, and home whatever replies are ready; see `actors.exchange`."""
-        return await self._exchange(call)
+    async def endpoint(self) -> Endpoint:
+        """Return where it takes requests (see `Exchange`)."""
+        return await self._exchange.endpoint()
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts."""

@@ -108,12 +108,18 @@ def _ticket(case: Case) -> Iterator[Finding]:
             yield "ticket_missing", f"the order says {order.pickup}, the store has no ticket"
         return
     tombstone = row.status == PickupStatus.CANCELED and row.number is None
-    if order.pickup is PickupStatus.NONE and not tombstone:
+    if order.pickup is PickupStatus.NONE and not tombstone and not _was_approved(case):
         yield "ticket_without_payment", "the store has a ticket, but the order was never paid"
     if row.store_id != order.store_id:
         yield "ticket_differs", f"it is at {row.store_id}, the order at {order.store_id}"
     if case.at_rest:
         yield from _ticket_at_rest(case, row)
+
+
+def _was_approved(case: Case) -> bool:
+    # Ticket and approval may be in the books of store and payment before the journal has either.
+    payment = case.dossier.payment
+    return payment is not None and payment.approved_at is not None
 
 
 def _ticket_at_rest(case: Case, row: Row[Any]) -> Iterator[Finding]:

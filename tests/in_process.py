@@ -24,7 +24,7 @@ class LocalActor:
     """What a channel sees of an actor."""
 
     def __init__(self, handle: Callable[[Any], Awaitable[object]]) -> None:
-        self.exchange = SimpleNamespace(remote=Exchange(handle))
+        self.endpoint = SimpleNamespace(remote=Exchange(handle, "127.0.0.1").endpoint)
 
 
 @asynccontextmanager

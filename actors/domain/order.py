@@ -206,11 +206,16 @@ def _record(order: Order, outcome: cmd.Outcome) -> tuple[ev.Event, ...]:
             return (ev.PickupStarted(outcome.number, outcome.estimated_ready_at),)
         case cmd.RecordTicketRejection(reason=reason) if order.status is PAID:
             return (ev.PickupRejected(reason), ev.OrderCanceled(reason, "store"))
-        case cmd.RecordTicketCanceled() if order.status is CANCELING and order.ticket_may_exist:
+        case cmd.RecordTicketCanceled() if order.status is CANCELING and _undoable(order):
             return (ev.PickupCanceled(),)
         case cmd.RecordPaymentCanceled() if order.status is CANCELING and order.charge_may_exist:
             return (ev.PaymentCanceled(outcome.payment_id),)
     return ()
+
+
+def _undoable(order: Order) -> bool:
+    # NONE: its charge had been approved, and a ticket asked for before that was written down.
+    return order.ticket_may_exist or order.pickup is PickupStatus.NONE
 
 
 def _awaited(order: Order, attempt: int) -> bool:
