@@ -25,8 +25,11 @@ HEARTBEAT_S = 1.0
 """How often a callee that works on a request says that it lives."""
 SILENCE_S = 5.0
 """After this long without a sound a peer counts as hung: longer than HEARTBEAT_S by far."""
-LARGEST_BATCH = 64 * 2**20
-"""Bytes; a length above this is no batch of ours."""
+FULL_BATCH = int(__import__("os").environ.get("FB", "16"))
+"""Frames that do not wait for the turn's end: the peer, on another core, can begin with them."""
+LARGEST_MESSAGE = 64 * 2**20
+"""Bytes; a length above this is no message of ours."""
+KEY_BYTES = 32
 
 LOST = (RayError, OSError, TimeoutError, ValueError)
 """The actor died, hangs or is not there yet; what was sent may or may not have been carried out."""
@@ -52,8 +55,12 @@ class _Link(asyncio.Protocol):
     """One end of a connection. Each message is bytes with their length in front."""
 
     def __init__(
-        self, received: Callable[["_Link", bytes], None], lost: Callable[["_Link"], None]
+        self,
+        received: Callable[["_Link", bytes], None],
+        lost: Callable[["_Link"], None],
+        largest: int = LARGEST_MESSAGE,
     ) -> None:
+        self.largest = largest
         self._received = received
         self._lost = lost
         self._transport: asyncio.WriteTransport | None = None
@@ -67,7 +74,7 @@ class _Link(asyncio.Protocol):
         self._incoming += data
         while len(self._incoming) >= _HEADER:
             end = _HEADER + int.from_bytes(self._incoming[:_HEADER])
-            if end > LARGEST_BATCH:
+            if end - _HEADER > self.largest:
                 self.abort()
                 return
             if len(self._incoming) < end:
@@ -82,9 +89,11 @@ class _Link(asyncio.Protocol):
 
     def send(self, frame: Frame) -> None:
         """Send a frame, together with whatever else is sent in this turn of the event loop."""
-        if not self._outgoing:
-            asyncio.get_running_loop().call_soon(self._flush)
         self._outgoing.append(frame)
+        if len(self._outgoing) == 1:
+            asyncio.get_running_loop().call_soon(self._flush)
+        elif len(self._outgoing) >= FULL_BATCH:
+            self._flush()
 
     def write(self, message: bytes) -> None:
         """Send a message at once."""
@@ -98,7 +107,8 @@ class _Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         frames, self._outgoing = self._outgoing, []
-        self.write(_encode(frames))
+        if frames:
+            self.write(_encode(frames))
 
 
 class _Caller:
@@ -121,7 +131,7 @@ class Exchange:
     def __init__(self, handle: Callable[[Any], Awaitable[object]], host: str) -> None:
         self._handle = handle
         self._host = host
-        self._key = secrets.token_bytes(32)
+        self._key = secrets.token_bytes(KEY_BYTES)
         self._listening: asyncio.Task[asyncio.Server] | None = None
         self._callers: dict[_Link, _Caller] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,7 +145,7 @@ class Exchange:
         return Endpoint(self._host, server.sockets[0].getsockname()[1], self._key)
 
     def _accept(self) -> _Link:
-        return _Link(self._received, self._forget)
+        return _Link(self._received, self._forget, largest=KEY_BYTES)  # until it is known
 
     def _forget(self, link: _Link) -> None:
         self._callers.pop(link, None)
@@ -158,6 +168,7 @@ class Exchange:
         if not hmac.compare_digest(key, self._key):
             link.abort()
             return
+        link.largest = LARGEST_MESSAGE
         self._callers[link] = _Caller(link)
         link.write(_encode([]))
 

@@ -88,7 +88,7 @@ class Journal:
         self.database = Database(url, metadata)
         self._run = _Statements(self.database)
         self._appends: Batcher[Append, None] = Batcher(self._commit)
-        self._loads: Batcher[str, History] = Batcher(self._load_all)
+        self._loads: Batcher[str, History] = Batcher(self.load_all)
 
     async def create(self) -> None:
         """Create the tables that are missing.
@@ -122,6 +122,12 @@ class Journal:
     async def load(self, order_id: str) -> History:
         """Return the committed history of an order; empty where there is none."""
         return await self._loads.submit(order_id)
+
+    async def load_all(self, order_ids: Sequence[str]) -> list[History]:
+        """Return the committed histories of some orders, in one query."""
+        wanted = list(set(order_ids))
+        histories = await self.database.query(partial(self._histories, wanted))
+        return [histories[order_id] for order_id in order_ids]
 
     async def private_of(self, order_ids: Iterable[str]) -> dict[str, PrivateData]:
         """Return name and phone number of the orders that exist; None where they were erased."""
@@ -229,11 +235,6 @@ class Journal:
         erased = [{"mine": a.order_id, "nothing": None} for a in winners if a.erase]
         if erased:
             transaction.change(self._run.erase, erased)
-
-    async def _load_all(self, order_ids: list[str]) -> list[History]:
-        wanted = list(set(order_ids))
-        histories = await self.database.query(partial(self._histories, wanted))
-        return [histories[order_id] for order_id in order_ids]
 
     def _histories(self, wanted: list[str], transaction: Transaction) -> dict[str, History]:
         histories = {order_id: History() for order_id in wanted}

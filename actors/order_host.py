@@ -6,69 +6,33 @@ arrive while a payment is under way, and their outcomes come back as commands.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from actors.activation import Activation
 from actors.codec import to_json, unpack
+from actors.deadlines import Deadlines
 from actors.domain import commands as cmd
 from actors.domain import events as ev
 from actors.domain.detail import detail
 from actors.domain.errors import Conflict, Rejected, Unavailable
-from actors.domain.order import Order, decide, evolve, fold
-from actors.domain.saga import Step, UpdateTicket, due_at, is_settled, next_steps
-from actors.domain.values import OrderStatus, PaymentStatus, PrivateData
-from actors.journal import Append, Due, Journal
+from actors.domain.order import Order, decide, evolve
+from actors.domain.private import private_after
+from actors.domain.saga import Step, UpdateTicket, due_at, is_settled
+from actors.domain.values import OrderStatus
+from actors.journal import Append, Due, History, Journal
 from actors.messages import OrderReply, OrderRequest
 from actors.retrying import until_done
 from actors.steps import Steps
 
 RECOVERY_BATCH = 256
-FINAL_PAYMENT_EVENTS = (ev.PaymentApproved, ev.PaymentDeclined, ev.PaymentCanceled)
-
-
-class Activation:
-    """An order in memory. No task runs for it while it is idle."""
-
-    __slots__ = (
-        "loaded",
-        "mailbox",
-        "order",
-        "order_id",
-        "private",
-        "running",
-        "ticket_acknowledged",
-        "touched",
-        "waiters",
-    )
-
-    def __init__(self, order_id: str) -> None:
-        self.order_id = order_id
-        self.order: Order | None = None
-        self.private = PrivateData()
-        self.ticket_acknowledged = 0
-        self.loaded = False
-        self.mailbox = asyncio.Lock()  # wakes its waiters in the order of their arrival
-        self.running: set[Step] = set()
-        self.waiters: list[tuple[str, asyncio.Future[None]]] = []
-        self.touched = 0.0
-
-    @property
-    def busy(self) -> bool:
-        """Whether anybody works on it or waits for it."""
-        return bool(self.mailbox.locked() or self.running or self.waiters)
-
-    def outstanding(self) -> tuple[Step, ...]:
-        """Return the steps that the saga needs next."""
-        return next_steps(self.order, self.ticket_acknowledged) if self.order else ()
-
-    def wake(self) -> None:
-        """Let go those whose command is settled now."""
-        for command_id, settled in self.waiters:
-            if not settled.done() and _is_answered(self, command_id):
-                settled.set_result(None)
+RECOVERING = 256
+"""Steps of recovered orders at a time: the rest wait, so that new orders need not wait for them."""
+Turn = AbstractAsyncContextManager[object]
+AT_ONCE = nullcontext()
 
 
 class OrderHost:
@@ -90,7 +54,8 @@ class OrderHost:
         self._committed = committed
         self._passivate_after_s = passivate_after_s
         self._live: dict[str, Activation] = {}
-        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._deadlines = Deadlines(self._expire)
+        self._recovering = asyncio.Semaphore(RECOVERING)
         self._tasks: set[asyncio.Task[object]] = set()
 
     def __len__(self) -> int:
@@ -116,13 +81,6 @@ class OrderHost:
             await self._wait(activation, command.id, request.wait)
         return _reply(activation, command.id, replayed=replayed)
 
-    async def wake(self, order_id: str) -> None:
-        """Load an order and take up the steps that are outstanding."""
-        activation = self._activate(order_id)
-        async with activation.mailbox:
-            if not activation.loaded:
-                await self._load(activation)
-
     async def recover(self, open_orders: Iterable[Due]) -> None:
         """Take up all open orders after a start; those that only wait get a timer, not memory."""
         now = datetime.now(UTC)
@@ -134,7 +92,19 @@ class OrderHost:
                 self.set_deadline(due.order_id, due.due_at)
         for start in range(0, len(due_now), RECOVERY_BATCH):
             chunk = due_now[start : start + RECOVERY_BATCH]
-            await asyncio.gather(*(until_done(partial(self.wake, order_id)) for order_id in chunk))
+            await until_done(partial(self.take_up, chunk))
+
+    async def take_up(self, order_ids: Sequence[str]) -> None:
+        """Load orders, and take up the steps that are outstanding, some of them at a time."""
+        histories = await self._journal.load_all(order_ids)
+        for order_id, history in zip(order_ids, histories, strict=True):
+            activation = self._activate(order_id)
+            if not activation.loaded and not activation.mailbox.locked():  # no command was faster
+                self._restore(activation, history, self._recovering)
+
+    def set_deadline(self, order_id: str, at: datetime | None) -> None:
+        """Cancel the order at `at` unless it is paid by then; None: it no longer matters."""
+        self._deadlines.set(order_id, at)
 
     def passivate_idle(self) -> None:
         """Forget the orders that nobody works on; the journal has them."""
@@ -157,14 +127,12 @@ class OrderHost:
             self._live.pop(activation.order_id, None)
 
     async def _load(self, activation: Activation) -> None:
-        history = await self._journal.load(activation.order_id)
-        activation.order = order = fold(history.events)
-        activation.private = history.private
-        activation.loaded = True
-        if order is not None:
-            unconfirmed = history.ticket_version is not None
-            activation.ticket_acknowledged = 0 if unconfirmed else order.ticket_version
-            self._follow_up(activation)
+        self._restore(activation, await self._journal.load(activation.order_id))
+
+    def _restore(self, activation: Activation, history: History, turn: Turn = AT_ONCE) -> None:
+        activation.restore(history)
+        if activation.order is not None:
+            self._follow_up(activation, turn)
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -226,7 +194,7 @@ class OrderHost:
         evolved: Order,
     ) -> None:
         acknowledged = activation.ticket_acknowledged
-        private = _private_after(activation.private, command, stored)
+        private = private_after(activation.private, command, stored)
         placing = command.private if isinstance(command, cmd.PlaceOrder) else None
         new_token = private.payment_token or ""
         token_moved = placing is None and new_token != (activation.private.payment_token or "")
@@ -251,17 +219,17 @@ class OrderHost:
         self._committed()
         self._follow_up(activation)
 
-    def _follow_up(self, activation: Activation) -> None:
+    def _follow_up(self, activation: Activation, turn: Turn = AT_ONCE) -> None:
         """After any change: wake those who wait, keep the deadline, start what comes next."""
         activation.wake()
         order = activation.order
         assert order is not None
         unpaid = order.status is OrderStatus.PLACED
-        self.set_deadline(order.order_id, order.payment_due if unpaid else None)
+        self._deadlines.set(order.order_id, order.payment_due if unpaid else None)
         for step in activation.outstanding():
             if step not in activation.running:
                 activation.running.add(step)
-                self._spawn(self._run_step(activation, step))
+                self._spawn(self._run_step(activation, step, turn))
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
@@ -269,7 +237,7 @@ class OrderHost:
         task.add_done_callback(self._tasks.discard)
 
     async def _wait(self, activation: Activation, command_id: str, seconds: float) -> None:
-        if _is_answered(activation, command_id):
+        if activation.has_answered(command_id):
             return
         loop = asyncio.get_running_loop()
         settled: asyncio.Future[None] = loop.create_future()
@@ -282,9 +250,13 @@ class OrderHost:
 
     # --- steps and deadlines ------------------------------------------------------------------
 
-    async def _run_step(self, activation: Activation, step: Step) -> None:
+    async def _run_step(self, activation: Activation, step: Step, turn: Turn) -> None:
+        async def attempt() -> None:
+            async with turn:  # each attempt waits for its own: one that fails holds up nobody
+                await self._try_step(activation, step)
+
         try:
-            await until_done(lambda: self._try_step(activation, step))
+            await until_done(attempt)
         finally:
             activation.running.discard(step)
             if activation.order is not None and activation.order.finished:
@@ -315,18 +287,7 @@ class OrderHost:
             activation.ticket_acknowledged = ticket_version
             self._follow_up(activation)
 
-    def set_deadline(self, order_id: str, at: datetime | None) -> None:
-        """Cancel the order at `at` unless it is paid by then; None: it no longer matters."""
-        timer = self._deadlines.pop(order_id, None)
-        if timer is not None:
-            timer.cancel()
-        if at is not None:
-            delay = max(0.0, (at - datetime.now(UTC)).total_seconds())
-            loop = asyncio.get_running_loop()
-            self._deadlines[order_id] = loop.call_later(delay, self._expire, order_id)
-
     def _expire(self, order_id: str) -> None:
-        self._deadlines.pop(order_id, None)
         self._spawn(until_done(lambda: self._cancel_unpaid(order_id)))
 
     async def _cancel_unpaid(self, order_id: str) -> None:
@@ -335,43 +296,9 @@ class OrderHost:
             self._follow_up(activation)  # timer and clock differ a little: not quite yet
 
 
-def _private_after(
-    private: PrivateData, command: cmd.Command, stored: tuple[ev.StoredEvent, ...]
-) -> PrivateData:
-    """Private data as it is once `stored` is: a token is forgotten when its attempt is final."""
-    match command:
-        case cmd.PlaceOrder(private=placed):
-            return placed
-        case cmd.PayOrder(token=token):
-            return replace(private, payment_token=token)
-        case cmd.EraseCustomer():
-            return replace(private, name=None, tel=None)
-    if any(isinstance(s.event, FINAL_PAYMENT_EVENTS) for s in stored):
-        return replace(private, payment_token=None)
-    return private
-
-
 def _let_go(waiting: asyncio.Future[None]) -> None:
     if not waiting.done():
         waiting.set_result(None)
-
-
-def _is_answered(activation: Activation, command_id: str) -> bool:
-    """Whether nothing is outstanding that the sender of this command waits for."""
-    order = activation.order
-    if order is None:
-        return False
-    attempt = _attempt_status(order, command_id)
-    if attempt is not None and order.command_ids[0][0] != command_id:
-        return attempt != PaymentStatus.PENDING
-    return is_settled(order) and not activation.outstanding()
-
-
-def _attempt_status(order: Order, command_id: str) -> str | None:
-    for attempt in order.attempts:
-        if attempt.command_id == command_id:
-            return attempt.status
-    return None
 
 
 def _reply(activation: Activation, command_id: str, *, replayed: bool) -> OrderReply:
@@ -383,5 +310,5 @@ def _reply(activation: Activation, command_id: str, *, replayed: bool) -> OrderR
         order_status=order.status,
         settled=is_settled(order),
         replayed=replayed,
-        attempt=_attempt_status(order, command_id),
+        attempt=activation.attempt_status(command_id),
     )

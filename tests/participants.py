@@ -1,6 +1,7 @@
 """Payment and store in memory, with the rules that make repeats and late arrivals harmless."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from actors.domain import commands as cmd
 from actors.domain.order import Order
@@ -12,6 +13,7 @@ from actors.domain.saga import (
     Step,
     UpdateTicket,
 )
+from actors.domain.values import PickupStatus
 from tests.orders import NOON
 
 GONE = ("CANCELED", "REJECTED", "PICKED_UP")
@@ -41,12 +43,16 @@ class Payment:
         if attempt not in self.answers and attempt not in self.dead_keys and approve:
             self.live_charges.add(attempt)
 
+    @property
+    def was_approved(self) -> bool:
+        return "APPROVED" in self.answers.values()
+
     def record(self, attempt: int) -> Reply | None:
         """The transaction after the provider's answer, which looks at the tombstone again."""
+        if self.tombstone and self.answers.get(attempt) != "DECLINED":
+            self.live_charges.discard(attempt)
+            return None
         if attempt not in self.answers:
-            if self.tombstone:
-                self.live_charges.discard(attempt)
-                return None
             self.answers[attempt] = "APPROVED" if attempt in self.live_charges else "DECLINED"
         if self.answers[attempt] == "APPROVED":
             return cmd.RecordApproval("", attempt, "pay-1")
@@ -111,17 +117,38 @@ class Message:
         return cls(step, len(order.attempts), order.pickup, order.erased)
 
 
-def deliver(message: Message, payment: Payment, store: Store, *, approve: bool) -> Reply | None:
-    """Let the participant do what the message says, and return its answer."""
+class Ahead(StrEnum):
+    """What becomes of the ticket that is asked for as soon as payment has its approval."""
+
+    NOT_ASKED = "the order's process dies before"
+    UNHEARD = "the store's answer is lost or too late"
+    HEARD = "the store answers in time"
+
+
+def deliver(
+    message: Message, payment: Payment, store: Store, *, approve: bool, ahead: Ahead
+) -> tuple[Reply, ...]:
+    """Let the participants do what the message says, as `Steps` would, and return their answers."""
     match message.step:
         case AuthorizePayment(attempt=attempt):
             payment.charge(attempt, approve=approve)
-            return payment.record(attempt)
+            answer = payment.record(attempt)
+            if not isinstance(answer, cmd.RecordApproval) or ahead is Ahead.NOT_ASKED:
+                return _those(answer)
+            ticket = store.open(named=not message.erased, accept=approve)
+            return _those(answer, ticket if ahead is Ahead.HEARD else None)
         case OpenTicket():
-            return store.open(named=not message.erased, accept=approve)
+            return _those(store.open(named=not message.erased, accept=approve))
         case UpdateTicket(version=version):
-            return store.update(message.pickup, version, erase=message.erased)
+            return _those(store.update(message.pickup, version, erase=message.erased))
         case CancelTicket():
-            return store.cancel()
+            return _those(store.cancel())
         case CancelPayment():
-            return payment.cancel(message.attempts)
+            refunded = payment.cancel(message.attempts)
+            if payment.was_approved and message.pickup == PickupStatus.NONE:
+                return _those(store.cancel(), refunded)
+            return _those(refunded)
+
+
+def _those(*answers: Reply | None) -> tuple[Reply, ...]:
+    return tuple(answer for answer in answers if answer is not None)

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from actors.codec import pack
 from actors.domain import commands as cmd
+from actors.domain.errors import Unavailable
 from actors.domain.values import PrivateData
 from actors.exchange import Channel
 from actors.journal import Journal
@@ -34,7 +35,10 @@ class Direct:
         self._handle = handle
 
     async def ask(self, request: object, timeout: float) -> Any:
-        return await asyncio.wait_for(self._handle(request), timeout)
+        try:
+            return await asyncio.wait_for(self._handle(request), timeout)
+        except TimeoutError as error:
+            raise Unavailable("no_reply", "The service did not answer in time.") from error
 
 
 class InProcess:

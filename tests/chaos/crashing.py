@@ -35,21 +35,28 @@ class Fuse:
         self._folder = Path(installation.settings.data_dir) / "fuses"
         self._folder.mkdir(exist_ok=True)
 
-    def light(self, point: str, order_id: str) -> None:
-        """Let the next process that gets to the point with this order die there."""
+    def light(self, points: str, order_id: str) -> None:
+        """Let the next process that gets to a point with this order die there.
+
+        More than one point are separated by commas, and burn one after the other.
+        """
         draft = self._folder / f"{order_id}.new"
-        draft.write_text(point)
+        draft.write_text(points)
         draft.rename(self._folder / order_id)
 
     def burnt(self, order_id: str) -> bool:
-        """Whether a process died with this order."""
+        """Whether a process died with this order, at each of its points."""
         return not (self._folder / order_id).exists()
 
     def reach(self, point: str, order_id: str) -> None:
         """Die here, if that is the plan."""
         with suppress(FileNotFoundError):
-            if (self._folder / order_id).read_text() == point:
-                (self._folder / order_id).unlink()
+            first, _, others = (self._folder / order_id).read_text().partition(",")
+            if first == point:
+                if others:
+                    self.light(others, order_id)
+                else:
+                    (self._folder / order_id).unlink()
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def lay(self, owner: Any, method: str, point: Point) -> None:

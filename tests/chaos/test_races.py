@@ -122,7 +122,7 @@ class Zombie:
 
     async def remember(self, order_id: str) -> None:
         """Take an order into memory, where it stays as it is now."""
-        await self._host.wake(order_id)
+        await self._host.take_up([order_id])
 
 
 @pytest.fixture

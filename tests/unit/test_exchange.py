@@ -1,6 +1,6 @@
 """Requests and replies between two actors: batched, repeated when lost, never in each other's way.
 
-No Ray here: a stand-in for the actor's handle calls the callee's side, and fails on demand.
+No Ray here: a stand-in for the actor's handle tells where the callee listens, on a real socket.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from actors import exchange
-from actors.codec import pack
 from actors.domain.errors import Rejected, Unavailable
-from actors.exchange import Channel, Exchange, Frame, decode_batch, encode_batch
+from actors.exchange import Channel, Endpoint, Exchange
 from actors.messages import RefundRequest, TicketReply
 
 PATIENCE = 30.0
+LOOPBACK = "127.0.0.1"
 Handle = Callable[[RefundRequest], Awaitable[object]]
 
 
@@ -28,36 +28,37 @@ async def echo(request: RefundRequest) -> TicketReply:
     return TicketReply(request.order_id)
 
 
-class Remote:
-    """What stands at `actor.exchange`; each call takes the next fault from `faults`."""
+class Callee:
+    """What a channel sees of an actor: where it listens. `faults` come instead, one each time."""
 
     def __init__(self, handle: Handle) -> None:
-        self.callee = Exchange(handle)
-        self.calls: list[list[Frame]] = []
-        self.faults: list[str] = []
-        self.running = 0
-        self.most_running = 0
+        self.handled: list[str] = []
+        self.faults: list[Exception | Endpoint] = []
+        self._handle = handle
+        self.exchange = Exchange(self._observed, LOOPBACK)
+        self.endpoint = self
 
-    async def remote(self, call: bytes) -> bytes:
-        self.calls.append(decode_batch(call)[1])
-        fault = self.faults.pop(0) if self.faults else ""
-        self.running += 1
-        self.most_running = max(self.running, self.most_running)
-        try:
-            if fault == "hangs":
-                await asyncio.Event().wait()
-            if fault == "never arrives":
-                raise ActorUnavailableError("The actor is unavailable.", None)
-            answer = await self.callee(call)
-            if fault == "reply is lost":
-                raise ActorDiedError
-            return answer
-        finally:
-            self.running -= 1
+    async def remote(self) -> Endpoint:
+        fault = self.faults.pop(0) if self.faults else None
+        if isinstance(fault, Exception):
+            raise fault
+        return fault or await self.exchange.endpoint()
 
-    @property
-    def requests(self) -> int:
-        return sum(len(frames) for frames in self.calls)
+    async def _observed(self, request: RefundRequest) -> object:
+        self.handled.append(request.order_id)
+        return await self._handle(request)
+
+    def cut(self) -> None:
+        """Cut all connections, as the death of the process does."""
+        for link in list(self.exchange._callers):
+            link.abort()
+
+    async def stop_listening(self) -> None:
+        self.cut()
+        if self.exchange._listening is not None:
+            server = await self.exchange._listening
+            server.close()
+            await server.wait_closed()
 
 
 class Wire:
@@ -66,50 +67,73 @@ class Wire:
     def __init__(self) -> None:
         self.channel = Channel(self.connect)
         self.connected = 0
-        self.exchange = Remote(echo)
+        self.callees: list[Callee] = []
         self.missing: list[Exception] = []
+        self.serve(echo)
 
-    def serve(self, handle: Handle) -> Remote:
-        self.exchange = Remote(handle)
-        return self.exchange
+    @property
+    def callee(self) -> Callee:
+        return self.callees[-1]
+
+    def serve(self, handle: Handle) -> Callee:
+        self.callees.append(Callee(handle))
+        return self.callee
 
     def connect(self) -> Any:
         self.connected += 1
         if self.missing:
             raise self.missing.pop(0)
-        return self
+        return self.callee
 
     async def ask(self, order_id: str, timeout: float = PATIENCE) -> Any:
         return await self.channel.ask(ask_for(order_id), timeout)
 
-    async def at_rest(self) -> None:
-        """Return once no call is under way; a channel that spins never gets there."""
-        async with asyncio.timeout(10):
-            while self.channel._calls or self.channel._scheduled:
-                await asyncio.gather(*self.channel._calls)
-                await asyncio.sleep(0)  # the channel itself looks once more in the next turn
-
 
 @pytest.fixture
 async def wire(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wire]:
-    monkeypatch.setattr(exchange, "HOLD_S", 0.02)
-    monkeypatch.setattr(exchange, "SILENCE_S", 0.2)
+    monkeypatch.setattr(exchange, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(exchange, "SILENCE_S", 0.3)
     wire = Wire()
     yield wire
-    await wire.at_rest()
+    for callee in wire.callees:
+        await callee.stop_listening()
+
+
+@pytest.fixture
+async def deaf() -> AsyncIterator[Endpoint]:
+    """Where connections are taken, and nobody ever says a word."""
+    server = await asyncio.start_server(lambda _reader, _writer: None, LOOPBACK, 0)
+    yield Endpoint(LOOPBACK, server.sockets[0].getsockname()[1], b"key")
+    server.close()
 
 
 async def test_a_request_gets_its_reply(wire: Wire) -> None:
     assert await wire.ask("a") == TicketReply("a")
 
 
-async def test_many_requests_travel_together(wire: Wire) -> None:
+async def test_a_second_request_uses_the_connection_of_the_first(wire: Wire) -> None:
+    await wire.ask("a")
+    await wire.ask("b")
+    assert wire.connected == 1
+
+
+async def test_many_requests_travel_together(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    await wire.ask("the first connects")
+    messages = 0
+    original = exchange._Link.write
+
+    def write(link: exchange._Link, message: bytes) -> None:
+        nonlocal messages
+        messages += 1
+        original(link, message)
+
+    monkeypatch.setattr(exchange._Link, "write", write)
     replies = await asyncio.gather(*(wire.ask(str(n)) for n in range(200)))
     assert [reply.status for reply in replies] == [str(n) for n in range(200)]
-    assert len(wire.exchange.calls) < 5
+    assert messages <= 2 * (200 // exchange.FULL_BATCH + 2), "requests and replies, in batches"
 
 
-async def test_what_is_asked_while_a_call_waits_does_not_wait_for_it(wire: Wire) -> None:
+async def test_a_slow_request_holds_up_nobody(wire: Wire) -> None:
     """No head-of-line blocking: the slow one is answered last although it was asked first."""
     release = asyncio.Event()
 
@@ -118,90 +142,85 @@ async def test_what_is_asked_while_a_call_waits_does_not_wait_for_it(wire: Wire)
             await release.wait()
         return TicketReply(request.order_id)
 
-    remote = wire.serve(handle)
+    callee = wire.serve(handle)
     slow = asyncio.ensure_future(wire.ask("slow"))
     for n in range(20):
         assert await wire.ask(f"fast {n}") == TicketReply(f"fast {n}")
     assert not slow.done()
     release.set()
     assert await slow == TicketReply("slow")
-    assert remote.requests == 21, "nothing was sent twice"
+    assert len(callee.handled) == 21, "nothing was sent twice"
 
 
-async def test_more_slow_requests_than_one_call_can_carry_do_not_hold_up_a_fast_one(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What does not fit into one call sets out with the next one, not with the next reply."""
-    monkeypatch.setattr(exchange, "LARGEST_BATCH", 4)
-    monkeypatch.setattr(exchange, "HOLD_S", PATIENCE)
-    monkeypatch.setattr(exchange, "SILENCE_S", 2 * PATIENCE)
-    release = asyncio.Event()
+async def test_a_request_that_takes_longer_than_a_silence_is_not_repeated(wire: Wire) -> None:
+    """The callee says that it lives for as long as it works."""
+    beats = asyncio.Semaphore(0)
 
-    async def handle(request: RefundRequest) -> TicketReply:
-        if request.order_id != "fast":
-            await release.wait()
+    async def slow(request: RefundRequest) -> TicketReply:
+        for _ in range(30):
+            await beats.acquire()
         return TicketReply(request.order_id)
 
-    wire.serve(handle)
-    slow = [asyncio.ensure_future(wire.ask("slow")) for _ in range(9)]
-    assert await asyncio.wait_for(wire.ask("fast"), 5) == TicketReply("fast")
-    release.set()
-    await asyncio.gather(*slow)
+    callee = wire.serve(slow)
+    original = wire.channel._received
 
+    def heard(_link: exchange._Link, message: bytes) -> None:
+        beats.release()
+        original(_link, message)
 
-async def test_at_most_two_calls_are_under_way(wire: Wire) -> None:
-    async def handle(request: RefundRequest) -> TicketReply:
-        await asyncio.sleep(0)
-        return TicketReply(request.order_id)
-
-    remote = wire.serve(handle)
-
-    async def customer(name: int) -> None:
-        for n in range(10):
-            await wire.ask(f"{name}.{n}")
-
-    await asyncio.gather(*(customer(name) for name in range(20)))
-    assert remote.most_running <= 2
-    assert remote.requests == 200
-
-
-async def test_a_slow_request_is_polled_for_calmly(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While nothing is ready, a call is held, not answered: else two actors would only talk."""
-    release = asyncio.Event()
-    held = 0
-
-    async def handle(request: RefundRequest) -> TicketReply:
-        await release.wait()
-        return TicketReply(request.order_id)
-
-    async def hold(callee: Exchange, box: object) -> None:
-        nonlocal held
-        held += 1
-        if held == 3:
-            release.set()
-        await original(callee, box)  # type: ignore[arg-type]
-
-    original = Exchange._hold
-    monkeypatch.setattr(Exchange, "_hold", hold)
-    remote = wire.serve(handle)
+    wire.channel._received = heard  # type: ignore[method-assign]
     assert await wire.ask("slow") == TicketReply("slow")
-    assert len(remote.calls) <= held + 1
+    assert callee.handled == ["slow"]
 
 
-@pytest.mark.parametrize("fault", ["never arrives", "reply is lost", "hangs"])
-async def test_a_lost_call_is_repeated_until_it_is_answered(wire: Wire, fault: str) -> None:
-    wire.exchange.faults = [fault, fault]
+@pytest.mark.parametrize(
+    "fault",
+    [ActorUnavailableError("The actor is unavailable.", None), ActorDiedError()],
+    ids=["unavailable", "died"],
+)
+async def test_an_actor_that_cannot_tell_where_it_listens_is_looked_up_again(
+    wire: Wire, fault: Exception
+) -> None:
+    wire.callee.faults = [fault, fault]
     assert await wire.ask("a") == TicketReply("a")
-    assert wire.connected == 3, "the actor is looked up again after each loss"
+    assert wire.connected == 3
 
 
-async def test_a_request_that_outlives_its_actor_is_asked_again(wire: Wire) -> None:
-    """The new process knows nothing of what the old one had taken on.
+async def test_an_address_where_nobody_listens_any_more_is_asked_for_again(wire: Wire) -> None:
+    old = Callee(echo)
+    endpoint = await old.exchange.endpoint()
+    await old.stop_listening()
+    wire.callee.faults = [endpoint]
+    assert await wire.ask("a") == TicketReply("a")
 
-    No call was under way when the old one died, so none failed: the answer itself must tell.
-    """
+
+async def test_a_peer_that_never_says_a_word_is_given_up(wire: Wire, deaf: Endpoint) -> None:
+    """A process that is frozen takes connections, and no more."""
+    wire.callee.faults = [deaf]
+    assert await wire.ask("a") == TicketReply("a")
+    assert wire.connected == 2
+
+
+async def test_who_does_not_know_the_key_is_hung_up_on(wire: Wire) -> None:
+    """Ray gives the key to those who may ask the actor; the port alone opens nothing."""
+    right = await wire.callee.exchange.endpoint()
+    wire.callee.faults = [right._replace(key=bytes(32))]
+    assert await wire.ask("a") == TicketReply("a")
+    assert wire.connected == 2
+    assert wire.callee.handled == ["a"]
+
+
+@pytest.mark.parametrize("sent", [b"\xff" * 64, b"\x00\x00\x00\x03GET"], ids=["length", "no key"])
+async def test_a_stranger_s_bytes_end_the_connection_only(wire: Wire, sent: bytes) -> None:
+    host, port, _ = await wire.callee.exchange.endpoint()
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(sent)
+    assert await reader.read() == b""
+    writer.close()
+    assert await wire.ask("a") == TicketReply("a")
+
+
+async def test_what_was_under_way_when_the_callee_died_is_asked_again(wire: Wire) -> None:
     taken_on = asyncio.Event()
 
     async def dies_with_it(_request: RefundRequest) -> TicketReply:
@@ -213,10 +232,35 @@ async def test_a_request_that_outlives_its_actor_is_asked_again(wire: Wire) -> N
     reply = asyncio.ensure_future(wire.ask("a"))
     await taken_on.wait()
     wire.serve(echo)
+    old.cut()
     assert await reply == TicketReply("a")
-    assert wire.connected == 1
-    for task in old.callee._tasks:
+    for task in old.exchange._tasks:
         task.cancel()
+
+
+async def test_a_lost_reply_is_asked_for_again(wire: Wire) -> None:
+    async def cut_the_first_time(request: RefundRequest) -> TicketReply:
+        if len(callee.handled) == 1:
+            callee.cut()
+        return TicketReply(request.order_id)
+
+    callee = wire.serve(cut_the_first_time)
+    assert await wire.ask("a") == TicketReply("a")
+    assert callee.handled == ["a", "a"]
+
+
+async def test_a_callee_that_falls_silent_is_asked_again(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hangs in the middle of its work: no reply, no heartbeat, and the connection stands."""
+    await wire.ask("connected")
+    monkeypatch.setattr(exchange._Link, "write", lambda _link, _message: None)
+    reply = asyncio.ensure_future(wire.ask("a"))
+    while wire.channel._link is not None:  # noqa: ASYNC110 - the channel tells nobody
+        await asyncio.sleep(0.01)
+    monkeypatch.undo()
+    assert await reply == TicketReply("a")
+    assert wire.connected >= 2
 
 
 @pytest.mark.parametrize(
@@ -238,23 +282,26 @@ async def test_who_waited_long_enough_hears_that_the_outcome_is_unknown(wire: Wi
         return TicketReply("late")
 
     release = asyncio.Event()
-    remote = wire.serve(never)
+    callee = wire.serve(never)
     with pytest.raises(Unavailable, match="no_reply"):
-        await wire.ask("a", timeout=0.05)
+        await wire.ask("a", timeout=0.1)
     assert not wire.channel._unanswered
     release.set()
-    await wire.at_rest()
-    assert remote.requests == 1
+    await asyncio.gather(*callee.exchange._tasks)
+    assert callee.handled == ["a"]
 
 
 async def test_a_channel_rests_once_everybody_gave_up(wire: Wire) -> None:
     """What was to be repeated for somebody who left must not keep the channel turning."""
-    wire.exchange.faults = ["never arrives"] * 20
+    wire.missing = [ValueError("missing")] * 20
     with pytest.raises(Unavailable):
         await wire.ask("a", timeout=0.05)
-    await wire.at_rest()
-    wire.exchange.faults = []
+    connecting = wire.channel._connecting
+    assert connecting is not None
+    await connecting
+    wire.missing = []
     assert await wire.ask("b") == TicketReply("b")
+    assert wire.callee.handled == ["b"]
 
 
 async def test_a_refusal_arrives_as_itself(wire: Wire) -> None:
@@ -279,7 +326,7 @@ async def test_a_fault_of_the_service_is_logged_there_and_unavailable_here(
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_one_refusal_does_not_spoil_the_others_in_its_call(wire: Wire) -> None:
+async def test_one_refusal_does_not_spoil_the_others_in_its_batch(wire: Wire) -> None:
     async def refuse_odd(request: RefundRequest) -> TicketReply:
         if int(request.order_id) % 2:
             raise Rejected("odd", "")
@@ -298,29 +345,23 @@ async def test_two_callers_never_get_each_other_s_replies(wire: Wire) -> None:
     assert {reply.status for reply in await others} == {f"other {n}" for n in range(50)}
 
 
-async def test_a_caller_at_rest_costs_the_callee_nothing(wire: Wire) -> None:
-    await asyncio.gather(*(wire.ask(str(n)) for n in range(20)))
-    await wire.at_rest()
-    assert not wire.exchange.callee._outboxes
-    assert not wire.exchange.callee._tasks
-
-
-async def test_the_replies_of_a_dead_caller_are_forgotten(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A caller that died while its request was running never comes to fetch the reply."""
-    release = asyncio.Event()
+async def test_a_dead_caller_leaves_nothing_behind(wire: Wire) -> None:
+    """A caller that died while its request was running never hears the reply."""
+    taken_on, release = asyncio.Event(), asyncio.Event()
 
     async def slow(request: RefundRequest) -> TicketReply:
+        taken_on.set()
         await release.wait()
         return TicketReply(request.order_id)
 
-    callee = wire.serve(slow).callee
-    request = (1, pack(ask_for("a")))
-    _, replies = decode_batch(await callee(encode_batch(("dead", [request]))))
-    assert not replies
+    callee = wire.serve(slow)
+    asking = asyncio.ensure_future(wire.ask("a"))
+    await taken_on.wait()
+    asking.cancel()
+    assert wire.channel._link is not None
+    wire.channel._link.abort()
     release.set()
-    await asyncio.gather(*callee._tasks)
-    monkeypatch.setattr(exchange, "FORGET_S", 0.0)
-    await wire.ask("b")
-    assert "dead" not in callee._outboxes
+    await asyncio.gather(*callee.exchange._tasks)
+    while callee.exchange._callers:  # noqa: ASYNC110 - the callee tells nobody
+        await asyncio.sleep(0)
+    assert wire.channel._connecting is None, "nobody waits, so nobody connects"

@@ -15,9 +15,8 @@ from sqlalchemy import func, select
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from actors import payment_actor
-from actors.codec import pack, unpack
 from actors.domain.errors import Unavailable
-from actors.exchange import decode_batch, encode_batch
+from actors.exchange import Channel
 from actors.installation import Installation
 from actors.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.payment_actor import PaymentActor, PaymentService
@@ -160,7 +159,7 @@ async def test_an_approved_charge_is_on_record_when_it_is_answered(
     reply = await services().handle(charge())
 
     payment = await ledger.find("o")
-    assert reply == PaymentReply(payment.payment_id, "APPROVED")
+    assert reply == PaymentReply(payment.payment_id, "APPROVED", was_approved=True)
     assert (payment.status, payment.amount, payment.attempts) == ("APPROVED", 4500, 1)
     assert payment.approved_at is not None
     assert await money_taken(provider) == 4500
@@ -228,7 +227,7 @@ async def test_a_declined_order_can_be_paid_by_a_second_attempt(
     assert (await ledger.find("o")).attempts == 2
     assert await money_taken(provider) == 4500
     late = await service.handle(charge("tok_decline"))
-    assert late == declined
+    assert (late.status, late.payment_id) == (declined.status, declined.payment_id)
 
 
 async def test_a_paid_order_is_not_charged_by_another_attempt(
@@ -263,7 +262,7 @@ async def test_a_slow_charge_is_shown_as_pending_and_holds_nobody_up(
     assert not slow.done()
     assert (pending.status, pending.attempts, pending.approved_at) == ("PENDING", 1, None)
     obstacle.before.set()
-    assert await slow == PaymentReply(pending.payment_id, "APPROVED")
+    assert await slow == PaymentReply(pending.payment_id, "APPROVED", was_approved=True)
 
 
 # --- a provider that fails -----------------------------------------------------------------------
@@ -335,7 +334,7 @@ async def test_a_refund_undoes_the_charge_and_may_be_repeated(
     refunded = await service.handle(refund())
     payment = await ledger.find("o")
 
-    assert refunded == PaymentReply(paid.payment_id, "CANCELED")
+    assert refunded == PaymentReply(paid.payment_id, "CANCELED", was_approved=True)
     assert payment.canceled_at is not None
     assert await money_taken(provider) == 0
     assert await service.handle(refund()) == refunded
@@ -507,15 +506,15 @@ async def test_a_crash_between_cancel_and_commit_is_healed_by_the_repeated_refun
 # --- the actor -----------------------------------------------------------------------------------
 
 
-async def test_the_actor_makes_its_tables_and_answers_exchanges(tmp_path: Path) -> None:
+async def test_the_actor_makes_its_tables_and_takes_requests(tmp_path: Path) -> None:
     actor = PaymentActor.__new__(PaymentActor)
     settings = Settings(data_dir=tmp_path)
     await actor.__init__(Installation(settings, b"", order_hosts=1))  # type: ignore[misc]
 
-    call = encode_batch(("order-host:0", [(7, pack(charge()))]))
-    _, replies = decode_batch(await actor.exchange(call))
+    handle = SimpleNamespace(endpoint=SimpleNamespace(remote=actor.endpoint))
+    reply = await Channel(lambda: handle).ask(charge(), 10)
 
-    assert [(number, unpack(reply).status) for number, reply in replies] == [(7, "APPROVED")]
+    assert reply.status == "APPROVED"
     assert (await actor.describe())["circuit"] == "closed"
 
 

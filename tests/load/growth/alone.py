@@ -96,8 +96,7 @@ async def wake_all(folder: Path) -> Woken:
         await host.recover(await system.journal.open_orders(range(SLOTS)))
         note()
         for start in range(0, len(order_ids), RECOVERY_BATCH):
-            chunk = order_ids[start : start + RECOVERY_BATCH]
-            await asyncio.gather(*(host.wake(order_id) for order_id in chunk))
+            await host.take_up(order_ids[start : start + RECOVERY_BATCH])
         note()
         assert len(host) == len(order_ids)
     return Woken(

@@ -1,0 +1,219 @@
+"""The saga on real services: the ticket runs ahead of the journal, and is undone if need be."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from actors import order_host, steps
+from actors.domain import commands as cmd
+from actors.exchange import Channel
+from actors.journal import Append
+from actors.messages import TicketCancellation, TicketReply, TicketRequest
+from actors.order_host import OrderHost
+from actors.settings import Settings
+from actors.steps import Steps
+from tests.support import Direct, InProcess
+
+
+class Watched(InProcess):
+    """The system, with a look at what reaches store and journal."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.appends: list[list[str]] = []
+        self.asked: list[object] = []
+        self.store_answers = asyncio.Event()
+        self.store_answers.set()
+        self._append = self.journal.append
+        self.journal.append = self._noted  # type: ignore[method-assign]
+        self.host = self.new_host()
+
+    def new_host(self) -> OrderHost:
+        """Return a host that knows what is in the journal, as after a crash."""
+        channels = (Direct(self.payments.handle), Direct(self._store))
+        mine = Steps(*(cast(Channel, channel) for channel in channels))
+        return OrderHost(self.journal, mine, lambda: None, passivate_after_s=600)
+
+    async def crash(self) -> None:
+        """End the host in the middle of whatever it does, and begin with another."""
+        for task in self.host._tasks:
+            task.cancel()
+        await asyncio.gather(*self.host._tasks, return_exceptions=True)
+        self.host = self.new_host()
+
+    async def _store(self, message: Any) -> object:
+        await self.store_answers.wait()
+        self.asked.append(message)
+        return await self.stores.handle(message)
+
+    async def _noted(self, append: Append) -> None:
+        self.appends.append([type(stored.event).__name__ for stored in append.events])
+        await self._append(append)
+
+    async def ticket(self, order_id: str) -> TicketReply:
+        reply = await self.stores.handle(TicketCancellation(order_id, "gangnam"))
+        assert isinstance(reply, TicketReply)
+        return reply
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[Watched]:
+    async with Watched(Settings(data_dir=tmp_path)) as system:
+        yield system
+
+
+async def events(system: Watched, order_id: str) -> list[str]:
+    history = await system.journal.load(order_id)
+    return [type(stored.event).__name__ for stored in history.events]
+
+
+async def live_charges(system: Watched, order_id: str) -> bool:
+    charge = await system.provider.find(f"{order_id}:1")
+    return charge is not None and charge.status == "APPROVED"
+
+
+async def test_approval_and_ticket_are_written_down_together(system: Watched) -> None:
+    await system.place()
+    assert system.appends == [
+        ["OrderPlaced", "PaymentRequested"],
+        ["PaymentApproved", "PickupStarted"],
+    ]
+
+
+async def test_a_refused_ticket_is_written_down_with_its_approval_and_refunded(
+    system: Watched,
+) -> None:
+    order_id = await system.place(store_id="nowhere")
+    assert system.appends[1:] == [
+        ["PaymentApproved", "PickupRejected", "OrderCanceled"],
+        ["PaymentCanceled"],
+    ]
+    assert not await live_charges(system, order_id)
+
+
+async def test_an_approval_does_not_wait_for_a_store_that_is_silent(
+    system: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "TICKET_PATIENCE_S", 0.02)
+    system.store_answers.clear()
+    placing = asyncio.ensure_future(system.place())
+    while len(system.appends) < 2:  # noqa: ASYNC110 - the journal tells nobody
+        await asyncio.sleep(0.01)
+    assert system.appends[1] == ["PaymentApproved"]
+    system.store_answers.set()
+    order_id = await placing
+    assert (await events(system, order_id))[-1] == "PickupStarted"
+    opened = [message for message in system.asked if isinstance(message, TicketRequest)]
+    assert opened, "asked again, under the same order"
+    reply = await system.stores.handle(opened[0])
+    assert isinstance(reply, TicketReply)
+    assert reply.number == "A-001", "one ticket, however often it was asked for"
+
+
+async def placed_and_crashed_before_the_approval_was_written(system: Watched) -> str:
+    """Payment has its approval and the store its ticket; the journal knows of neither."""
+    crashed = asyncio.Event()
+
+    async def never(append: Append) -> None:
+        if not append.events or type(append.events[0].event).__name__ == "PaymentApproved":
+            crashed.set()
+            await asyncio.Event().wait()
+        await written(append)
+
+    written = system.journal.append
+    system.journal.append = never  # type: ignore[method-assign]
+    order_id = await system.place(wait=0)
+    await crashed.wait()
+    await system.crash()
+    system.journal.append = written  # type: ignore[method-assign]
+    assert any(isinstance(message, TicketRequest) for message in system.asked)
+    assert await events(system, order_id) == ["OrderPlaced", "PaymentRequested"]
+    return order_id
+
+
+async def test_after_a_crash_the_same_charge_and_ticket_are_found(system: Watched) -> None:
+    order_id = await placed_and_crashed_before_the_approval_was_written(system)
+    await system.host.take_up([order_id])
+    await system.settle()
+    assert (await events(system, order_id))[2:] == ["PaymentApproved", "PickupStarted"]
+    row = await system.stores.handle(TicketRequest(order_id, "gangnam", (), None))
+    assert isinstance(row, TicketReply)
+    assert row.number == "A-001"
+
+
+async def test_a_cancellation_that_comes_first_undoes_a_ticket_that_the_journal_never_knew(
+    system: Watched,
+) -> None:
+    order_id = await placed_and_crashed_before_the_approval_was_written(system)
+    system.host._steps._payment, silent = cast(Any, _Silent()), system.host._steps._payment
+    await system.do(order_id, cmd.CancelOrder, wait=0, reason="changed my mind")
+    system.host._steps._payment = silent
+    await system.crash()
+    await system.host.take_up([order_id])
+    await system.settle()
+    assert (await events(system, order_id))[2:] == [
+        "OrderCanceled",
+        "PickupCanceled",
+        "PaymentCanceled",
+    ]
+    assert not await live_charges(system, order_id)
+    row = await system.stores.handle(TicketRequest(order_id, "gangnam", (), None))
+    assert isinstance(row, TicketReply)
+    assert row.status == "CANCELED"
+
+
+async def test_a_cancellation_before_the_approval_leaves_the_store_alone(system: Watched) -> None:
+    order_id = await system.place("tok_slow_60000", wait=0)
+    await system.do(order_id, cmd.CancelOrder, reason="changed my mind")
+    assert (await events(system, order_id))[2:] == ["OrderCanceled", "PaymentCanceled"]
+    assert system.asked == []
+
+
+async def test_recovery_takes_up_some_steps_at_a_time_and_a_new_order_goes_first(
+    system: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_host, "RECOVERING", 2)
+    system.host._steps._payment = cast(Any, _Silent())
+    waiting = [await system.place(wait=0) for _ in range(20)]
+    asked: list[str] = []
+    await system.crash()
+    payment = _Held(system.payments.handle, asked)
+    system.host._steps._payment = cast(Any, payment)
+    await system.host.take_up(waiting)
+    await payment.reached(2)
+    new = await system.place(wait=0)
+    await payment.reached(3)
+    assert asked[2] == new
+    payment.release.set()
+    await system.settle()
+    for order_id in (*waiting, new):
+        assert (await events(system, order_id))[-1] == "PickupStarted"
+
+
+class _Silent:
+    """A payment service that never answers."""
+
+    async def ask(self, _request: object, _timeout: float) -> Any:
+        await asyncio.Event().wait()
+
+
+class _Held(Direct):
+    """A payment service that answers once it is released, and notes who asked."""
+
+    def __init__(self, handle: Any, asked: list[str]) -> None:
+        super().__init__(handle)
+        self.asked = asked
+        self.release = asyncio.Event()
+
+    async def ask(self, request: Any, timeout: float) -> Any:
+        self.asked.append(request.order_id)
+        await self.release.wait()
+        return await super().ask(request, timeout)
+
+    async def reached(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.asked) < count:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.001)
