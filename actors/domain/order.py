@@ -336,5 +336,7 @@ def _pickup_changes(order: Order, stored: ev.StoredEvent) -> dict[str, Any]:
         case ev.OrderCanceled(reason=reason):
             return {"status": CANCELING, "cancel_reason": reason}
         case ev.CustomerErased():
-            return {"erased": True, **(moved if order.pickup is not PickupStatus.NONE else {})}
+            # While a charge may exist, so may a ticket, with a name on it.
+            told = order.pickup is not PickupStatus.NONE or order.charge_may_exist
+            return {"erased": True, **(moved if told else {})}
     return {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from actors.domain.order import Order
-from actors.domain.values import OrderStatus, PaymentStatus
+from actors.domain.values import OrderStatus, PaymentStatus, PickupStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,18 @@ def next_steps(order: Order, ticket_acknowledged: int) -> tuple[Step, ...]:
 
     `ticket_acknowledged` is the highest ticket version that the store confirmed. Compensation
     runs in reverse: the ticket first, the payment once no ticket is left. An update waits for
-    the ticket to be opened or cancelled, so that it meets the ticket's last shape.
+    whatever opens or cancels the ticket, so that it meets the ticket's last shape.
     """
     step = _customer_step(order)
-    if order.ticket_version <= ticket_acknowledged or isinstance(step, OpenTicket | CancelTicket):
+    if order.ticket_version <= ticket_acknowledged or (step and _may_touch_ticket(step, order)):
         return () if step is None else (step,)
     update = UpdateTicket(order.ticket_version)
     return (update,) if step is None else (step, update)
+
+
+def _may_touch_ticket(step: Step, order: Order) -> bool:
+    """Whether a step may open or cancel the ticket; one may run ahead of its approval's event."""
+    return not isinstance(step, CancelPayment) or order.pickup is PickupStatus.NONE
 
 
 def is_settled(order: Order) -> bool:
