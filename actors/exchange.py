@@ -25,8 +25,6 @@ HEARTBEAT_S = 1.0
 """How often a callee that works on a request says that it lives."""
 SILENCE_S = 5.0
 """After this long without a sound a peer counts as hung: longer than HEARTBEAT_S by far."""
-FULL_BATCH = int(__import__("os").environ.get("FB", "16"))
-"""Frames that do not wait for the turn's end: the peer, on another core, can begin with them."""
 LARGEST_MESSAGE = 64 * 2**20
 """Bytes; a length above this is no message of ours."""
 KEY_BYTES = 32
@@ -89,11 +87,9 @@ class _Link(asyncio.Protocol):
 
     def send(self, frame: Frame) -> None:
         """Send a frame, together with whatever else is sent in this turn of the event loop."""
-        self._outgoing.append(frame)
-        if len(self._outgoing) == 1:
+        if not self._outgoing:
             asyncio.get_running_loop().call_soon(self._flush)
-        elif len(self._outgoing) >= FULL_BATCH:
-            self._flush()
+        self._outgoing.append(frame)
 
     def write(self, message: bytes) -> None:
         """Send a message at once."""
@@ -107,8 +103,7 @@ class _Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         frames, self._outgoing = self._outgoing, []
-        if frames:
-            self.write(_encode(frames))
+        self.write(_encode(frames))
 
 
 class _Caller:

@@ -120,6 +120,7 @@ class SimulatedProvider:
         self._find = prepare(select(charges).where(among(charges.c.key, "keys")))
         f = charge_failures.c
         self._find_failures = prepare(select(f.key, f.failures).where(among(f.key, "keys")))
+        self._reads: Batcher[str, Charge | None] = Batcher(self._find_all)
         self._writes: Batcher[_Authorization | _Cancellation, Any] = Batcher(self._commit)
         self._slow: dict[str, asyncio.Task[Charge]] = {}
 
@@ -139,12 +140,15 @@ class SimulatedProvider:
 
     async def find(self, key: str) -> Charge | None:
         """Return what is known of a key."""
-        known = await self.database.query(lambda transaction: self._load(transaction, [key]))
-        return known[key].charge if key in known else None
+        return await self._reads.submit(key)
 
     async def close(self) -> None:
         """Close all connections."""
         await self.database.close()
+
+    async def _find_all(self, keys: list[str]) -> list[Charge | None]:
+        known = await self.database.query(lambda transaction: self._load(transaction, keys))
+        return [known[key].charge if key in known else None for key in keys]
 
     async def _authorize_late(self, request: _Authorization, delay_s: float) -> Charge:
         known = await self.find(request.key)
