@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 from tests.browser import chromium as browsers
 from tests.browser.visitor import PHONE, TABLET, Visitor
@@ -32,7 +32,7 @@ def enter(chromium: Browser, system: System) -> Iterator[Enter]:
     """Open contexts on the system, as many as the test wants; each is checked when it ends."""
     visitors: list[Visitor] = []
 
-    def enter_with(size: dict[str, int], **options: Any) -> Visitor:
+    def enter_with(size: ViewportSize, **options: Any) -> Visitor:
         visitors.append(Visitor.enter(chromium, system.url, size, **options))
         return visitors[-1]
 

@@ -3,10 +3,18 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+)
 
-PHONE = {"width": 360, "height": 740}
-TABLET = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+TABLET: ViewportSize = {"width": 1280, "height": 800}
 SEEN_MS = 15_000
 """How long anything may take to be seen on a busy machine; after that it is a failure."""
 
@@ -24,7 +32,7 @@ class Visitor:
 
     @classmethod
     def enter(
-        cls, browser: Browser, url: str, size: dict[str, int], locale: str = "en-US", **options: Any
+        cls, browser: Browser, url: str, size: ViewportSize, locale: str = "en-US", **options: Any
     ) -> "Visitor":
         """Open a context of its own, as this size of screen and this language."""
         context = browser.new_context(
