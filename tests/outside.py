@@ -129,6 +129,12 @@ def history(system: System, order_id: str) -> list[str]:
     return [row["type"] for row in system.sql("journal", query, order_id)]
 
 
+def orders_of(system: System, customer_id: str) -> list[str]:
+    """Return a customer's orders in the journal."""
+    query = "SELECT order_id FROM events WHERE type = 'OrderPlaced' AND data LIKE ?"
+    return [row["order_id"] for row in system.sql("journal", query, f"%{customer_id}%")]
+
+
 @dataclass(frozen=True)
 class Books:
     """What each service has written down about one order, read from its database file."""

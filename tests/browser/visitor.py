@@ -53,9 +53,11 @@ class Visitor:
         if not request.url.startswith((f"{self.url}/", "data:", "blob:")):
             self.complaints.append(f"asked {request.url}")
 
-    def go(self, path: str) -> None:
-        """Open a page of the system, and wait until it has drawn itself."""
-        self.page.goto(path)
+    def guest(self) -> str:
+        """Return the subject of the guest that this browser is."""
+        kept = "JSON.parse(localStorage.getItem('siren.guest'))?.subject"
+        handle = self.page.wait_for_function(kept)
+        return str(handle.json_value())
 
     def button(self, name: str, within: Locator | None = None) -> Locator:
         """Return the button that is called so."""

@@ -1,0 +1,130 @@
+"""`make screenshots`: a fresh system at a lively hour, and a picture of each page.
+
+On phone and desktop; in English by day and in Korean by night, so that both are looked at.
+"""
+
+import sqlite3
+import tempfile
+from contextlib import closing
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser import chromium
+from tests.browser.sights import SIGHTS, Sight
+from tests.browser.visitor import PHONE, TABLET, Visitor
+from tests.outside import new_order, post, reaches
+from tests.system import System, eventually
+
+FOLDER = Path(__file__).with_name("screenshots")
+SIZES = {"phone": PHONE, "desktop": TABLET}
+HOURS = {"day": ("en-US", "light"), "night": ("ko-KR", "dark")}
+MINUTE = 60_000_000
+
+# Who waits at Gangnam, what for, since how many minutes, and how far it is.
+QUEUE: tuple[tuple[str, tuple[tuple[str, int], ...], int, tuple[str, ...]], ...] = (
+    ("하은", (("latte", 1), ("croissant", 1)), 11, ("start", "ready")),
+    ("Sophie", (("cold-brew", 2),), 9, ("start", "ready")),
+    ("지훈", (("americano", 4), ("bagel", 2)), 8, ("start",)),
+    ("Mina", (("vanilla-latte", 1),), 6, ("start",)),
+    ("서연", (("mocha", 1), ("cheesecake", 1)), 6, ("cancel",)),
+    ("Noah", (("espresso", 2),), 5, ()),
+    ("민준", (("citron-tea", 1), ("americano", 1), ("bagel", 1)), 3, ()),
+    ("Yuna", (("cappuccino", 2),), 1, ()),
+)
+THE_GUEST = "영욱"
+
+
+def main() -> None:
+    """Write the pictures, in place of those of before."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="siren-screenshots-") as folder:
+        system = System(Path(folder) / "data")
+        try:
+            system.start()
+            _paint(system)
+        finally:
+            system.stop()
+    print(f"look at {FOLDER}")
+
+
+def _paint(system: System) -> None:
+    with sync_playwright() as playwright:
+        path = chromium.find()
+        browser = playwright.chromium.launch(executable_path=path, args=chromium.SWITCHES)
+        guest, state = _welcome(browser, system)
+        order_id = _make_lively(system, guest)
+        for sight, size, hour in product(SIGHTS, SIZES, HOURS):
+            locale, scheme = HOURS[hour]
+            options = {"locale": locale, "color_scheme": scheme, "storage_state": state}
+            visitor = Visitor.enter(browser, system.url, SIZES[size], **options)
+            _take(visitor, sight, order_id, FOLDER / f"{sight.name}-{size}-{hour}.png")
+        browser.close()
+
+
+def _take(visitor: Visitor, sight: Sight, order_id: str, picture: Path) -> None:
+    sight.visit(visitor, order_id)
+    visitor.page.screenshot(path=picture, full_page=True, animations="disabled")
+    visitor.leave()
+
+
+def _welcome(browser: Browser, system: System) -> tuple[str, Any]:
+    """Let a guest come in and fill a cart; return the guest's id, and what their browser keeps."""
+    visitor = Visitor.enter(browser, system.url, PHONE)
+    SIGHTS[0].visit(visitor, "")
+    guest = visitor.guest()
+    for menu_id in ("americano", "americano", "bagel"):
+        visitor.page.locator(f"[data-menu={menu_id}] button").last.click()
+    state = visitor.page.context.storage_state()
+    visitor.leave()
+    return guest, state
+
+
+def _make_lively(system: System, guest: str) -> str:
+    """Fill the stores; return the guest's order that is being made."""
+    _place(system, THE_GUEST, (("cheesecake", 1),), 200, ("start", "ready", "complete"), guest)
+    for name, items, age, steps in QUEUE:
+        _place(system, name, items, age, steps)
+    mine = (("americano", 2), ("bagel", 1))
+    order_id = _place(system, THE_GUEST, mine, 7, ("start",), guest)
+    for store_id in ("pangyo",) * 5:
+        _place(system, "Alex", (("latte", 1),), 2, (), store_id=store_id)
+    system.http.patch("/stores/jeju", json={"open": False}).raise_for_status()
+    for menu_id in ("green-tea-latte", "croissant"):
+        sold_out = {"sold_out": True}
+        system.http.patch(f"/stores/gangnam/menu/{menu_id}", json=sold_out).raise_for_status()
+    return order_id
+
+
+def _place(
+    system: System,
+    name: str,
+    items: tuple[tuple[str, int], ...],
+    age: int,
+    steps: tuple[str, ...],
+    customer: str = "",
+    store_id: str = "gangnam",
+) -> str:
+    """Place an order as if it were some minutes ago, and bring it as far as `steps` say."""
+    lines = [{"menu_id": menu_id, "quantity": quantity} for menu_id, quantity in items]
+    order = new_order(items=lines, store_id=store_id)
+    order["customer"] |= {"name": name} | ({"id": customer} if customer else {})
+    order_id = str(post(system, "/orders", order).json()["order_id"])
+    reaches(system, order_id, "ACCEPTED")
+    for step in steps:
+        path = f"/orders/{order_id}/cancel" if step == "cancel" else f"/pickups/{order_id}/{step}"
+        assert post(system, path).is_success
+    eventually(lambda: _grow_older(system, order_id, age), "nobody waits eleven minutes for this")
+    return order_id
+
+
+def _grow_older(system: System, order_id: str, minutes: int) -> bool:
+    change = "UPDATE tickets SET opened_at = opened_at - ? WHERE order_id = ?"
+    with closing(sqlite3.connect(system.data_dir / "stores.db", timeout=10)) as books, books:
+        return books.execute(change, (minutes * MINUTE, order_id)).rowcount == 1
+
+
+if __name__ == "__main__":
+    main()
