@@ -26,7 +26,10 @@ class Customer:
     def choose(self, items: dict[str, int] = CUP, store_id: str = "gangnam") -> None:
         """Open the order page and put things into the cart."""
         self.page.goto("/")
-        self.page.locator(f"[data-store={store_id}]").click()
+        store = self.page.locator(f"[data-store={store_id}] input")
+        if not store.is_checked():
+            with self.page.expect_response(f"**/stores/{store_id}/menu"):
+                store.check()
         for menu_id, quantity in items.items():
             for _ in range(quantity):
                 self.more(menu_id).click()
@@ -34,6 +37,10 @@ class Customer:
     def more(self, menu_id: str) -> Locator:
         """Return the button that adds one of an item."""
         return self.page.locator(f"[data-menu={menu_id}] button").last
+
+    def waits_for_news(self) -> None:
+        """Let the time pass after which the page asks the stores again; needs `page.clock`."""
+        self.page.clock.fast_forward(5_000)
 
     def introduce(self, name: str = "영욱", tel: str = "010-1234-5678") -> None:
         """Fill in who will be called."""

@@ -22,19 +22,20 @@ FOLDER = Path(__file__).with_name("screenshots")
 SIZES = {"phone": PHONE, "desktop": TABLET}
 HOURS = {"day": ("en-US", "light"), "night": ("ko-KR", "dark")}
 MINUTE = 60_000_000
+THE_GUEST = "영욱"
 
 # Who waits at Gangnam, what for, since how many minutes, and how far it is.
 QUEUE: tuple[tuple[str, tuple[tuple[str, int], ...], int, tuple[str, ...]], ...] = (
     ("하은", (("latte", 1), ("croissant", 1)), 11, ("start", "ready")),
     ("Sophie", (("cold-brew", 2),), 9, ("start", "ready")),
     ("지훈", (("americano", 4), ("bagel", 2)), 8, ("start",)),
+    (THE_GUEST, (("americano", 2), ("bagel", 1)), 7, ("start",)),
     ("Mina", (("vanilla-latte", 1),), 6, ("start",)),
     ("서연", (("mocha", 1), ("cheesecake", 1)), 6, ("cancel",)),
     ("Noah", (("espresso", 2),), 5, ()),
     ("민준", (("citron-tea", 1), ("americano", 1), ("bagel", 1)), 3, ()),
     ("Yuna", (("cappuccino", 2),), 1, ()),
 )
-THE_GUEST = "영욱"
 
 
 def main() -> None:
@@ -84,18 +85,18 @@ def _welcome(browser: Browser, system: System) -> tuple[str, Any]:
 
 def _make_lively(system: System, guest: str) -> str:
     """Fill the stores; return the guest's order that is being made."""
-    _place(system, THE_GUEST, (("cheesecake", 1),), 200, ("start", "ready", "complete"), guest)
-    for name, items, age, steps in QUEUE:
-        _place(system, name, items, age, steps)
-    mine = (("americano", 2), ("bagel", 1))
-    order_id = _place(system, THE_GUEST, mine, 7, ("start",), guest)
-    for store_id in ("pangyo",) * 5:
-        _place(system, "Alex", (("latte", 1),), 2, (), store_id=store_id)
+    _place(system, THE_GUEST, (("latte", 1),), 200, ("start", "ready", "complete"), guest)
+    placed = {
+        name: _place(system, name, items, age, steps, guest if name == THE_GUEST else "")
+        for name, items, age, steps in QUEUE
+    }
+    for _ in range(5):
+        _place(system, "Alex", (("latte", 1),), 2, (), store_id="pangyo")
     system.http.patch("/stores/jeju", json={"open": False}).raise_for_status()
     for menu_id in ("green-tea-latte", "croissant"):
         sold_out = {"sold_out": True}
         system.http.patch(f"/stores/gangnam/menu/{menu_id}", json=sold_out).raise_for_status()
-    return order_id
+    return placed[THE_GUEST]
 
 
 def _place(

@@ -58,7 +58,7 @@ def test_axe_finds_nothing_serious_on_a_busy_board_and_in_its_dialogs(
     ):
         post(system, path)
     barista.ticket(ready, "ready").wait_for()
-    barista.ticket(canceled).locator("s").wait_for()
+    barista.ticket(canceled).get_by_role("deletion").wait_for()
     for age, minutes in AGES.items():
         visitor.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(minutes=minutes))
         expect(barista.ticket(made)).to_have_attribute("data-age", age)

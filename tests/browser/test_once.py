@@ -87,11 +87,11 @@ def test_a_board_that_was_offline_or_reloaded_misses_no_ticket(
     post(system, f"/orders/{gone}/cancel")
     tablet.page.context.set_offline(False)
     expect(barista.ticket(missed, "new")).to_be_visible()
-    expect(barista.ticket(gone).locator("s")).to_be_visible()
+    expect(barista.ticket(gone).get_by_role("deletion")).to_be_visible()
     expect(tablet.page.locator("#connection")).to_be_empty()
     tablet.page.reload()
     expect(barista.ticket(missed, "new")).to_be_visible()
-    expect(barista.ticket(gone).locator("s")).to_be_visible()
+    expect(barista.ticket(gone).get_by_role("deletion")).to_be_visible()
 
 
 def made_once(customer: Customer, system: System) -> None:
