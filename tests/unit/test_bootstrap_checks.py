@@ -45,12 +45,12 @@ def test_on_this_machine_it_is_so_unless_authentication_is_required(host: str) -
     assert not Settings(host=host, auth="required").owner_mode
 
 
-PROVIDER = {
+PROVIDER: dict[str, Any] = {
     "jwks_url": "https://login.example.org/keys",
     "jwks_issuer": "https://login.example.org",
     "jwks_audience": "siren",
 }
-POSTGRES = {"database_url": "postgresql+asyncpg://siren@127.0.0.1/siren"}
+POSTGRES: dict[str, Any] = {"database_url": "postgresql+asyncpg://siren@127.0.0.1/siren"}
 
 
 @pytest.mark.parametrize("missing", list(PROVIDER))
