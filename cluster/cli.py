@@ -195,7 +195,7 @@ def token(
         raise typer.BadParameter("staff needs one, nobody else has one", param_hint="--store")
     if role is Role.CUSTOMER and subject is None:
         raise typer.BadParameter("needed: it is the customer's id", param_hint="--subject")
-    name = subject or f"{role}{f'-{store}' if store else ''}"
+    name = f"{role}{f'-{store}' if store else ''}" if subject is None else subject
     if not 1 <= len(name) <= MAX_SUBJECT or not name.isprintable():
         detail = f"must have 1 to {MAX_SUBJECT} printable characters"
         raise typer.BadParameter(detail, param_hint="--subject")
