@@ -14,6 +14,7 @@ from actors.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.settings import Settings
 from actors.store_queries import StoreQueries
 from cluster import bootstrap
+from cluster.environment import free_port
 from readmodel.queries import OrderDetails
 
 
@@ -45,12 +46,12 @@ def test_on_this_machine_it_is_so_unless_authentication_is_required(host: str) -
     assert not Settings(host=host, auth="required").owner_mode
 
 
-PROVIDER = {
+PROVIDER: dict[str, Any] = {
     "jwks_url": "https://login.example.org/keys",
     "jwks_issuer": "https://login.example.org",
     "jwks_audience": "siren",
 }
-POSTGRES = {"database_url": "postgresql+asyncpg://siren@127.0.0.1/siren"}
+POSTGRES: dict[str, Any] = {"database_url": "postgresql+asyncpg://siren@127.0.0.1/siren"}
 
 
 @pytest.mark.parametrize("missing", list(PROVIDER))
@@ -84,6 +85,13 @@ def test_a_taken_port_is_refused_and_named(taken: int) -> None:
         bootstrap.check_port(Settings(port=taken))
     assert refused.value.code == "port_taken"
     assert str(taken) in refused.value.detail
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "::1", "no-such-host.invalid"])
+def test_an_address_that_is_not_ours_is_not_called_taken(host: str) -> None:
+    with pytest.raises(SirenError, match=f"cannot listen on {host}") as refused:
+        bootstrap.check_port(Settings(host=host, port=free_port()))
+    assert refused.value.code == "cannot_listen"
 
 
 @pytest.mark.parametrize(
