@@ -16,9 +16,7 @@ MOST_TABS = 80
 
 
 @pytest.mark.parametrize("name", [MARKUP, RIGHT_TO_LEFT])
-def test_a_name_is_text_on_every_page(
-    phone: Visitor, tablet: Visitor, system: System, name: str
-) -> None:
+def test_a_name_is_text_on_every_page(phone: Visitor, tablet: Visitor, name: str) -> None:
     customer, barista = Customer(phone), Barista(tablet)
     order_id = customer.order(name=name)
     customer.sees("ACCEPTED")
