@@ -1,6 +1,6 @@
-"""The routes of the HTTP contract, one module a resource."""
+"""The routes of the HTTP contract, one module a resource, and the pages."""
 
-from serve_app.routes import health, order_details, orders, payments, pickups, stores, stream
+from serve_app.routes import health, order_details, orders, pages, payments, pickups, stores, stream
 
 ROUTERS = (
     order_details.router,  # first: routes are tried in turn, and this is read most
@@ -10,4 +10,5 @@ ROUTERS = (
     payments.router,
     stores.router,
     health.router,
+    pages.router,
 )

@@ -1,0 +1,54 @@
+"""The files of the pages, read once and kept ready to send. Knows no addresses."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import Request, Response
+
+FOLDER = Path(__file__).with_name("static")
+# Spelled out, because the tables of `mimetypes` differ from one machine to the next, and a browser
+# runs no module of another type.
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file as it is sent; both encodings share one weak tag."""
+
+    body: bytes
+    compressed: bytes
+    headers: dict[str, str]
+
+    def answer(self, request: Request) -> Response:
+        """Return the file, or 304 where the browser has it already."""
+        if self.headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=self.headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(self.compressed, headers=self.headers | {"Content-Encoding": "gzip"})
+        return Response(self.body, headers=self.headers)
+
+
+def load_assets() -> dict[str, Asset]:
+    """Read every file of the pages, by its name."""
+    return {path.name: _asset(path) for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+
+
+def _asset(path: Path) -> Asset:
+    body = path.read_bytes()
+    headers = {
+        "Content-Type": MEDIA_TYPES[path.suffix],
+        "ETag": f'W/"{hashlib.sha256(body).hexdigest()[:16]}"',
+        # Asked for anew each time, and mostly answered 304: a page never runs with modules of
+        # another version.
+        "Cache-Control": "no-cache",
+        "Vary": "Accept-Encoding",
+    }
+    # Without a time in it, every replica sends the same bytes.
+    return Asset(body, gzip.compress(body, mtime=0), headers)
