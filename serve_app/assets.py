@@ -8,10 +8,10 @@ from pathlib import Path
 from fastapi import Request, Response
 
 FOLDER = Path(__file__).with_name("static")
+HTML = "text/html; charset=utf-8"
 # Spelled out, because the tables of `mimetypes` differ from one machine to the next, and a browser
 # runs no module of another type.
 MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
@@ -35,15 +35,23 @@ class Asset:
         return Response(self.body, headers=self.headers)
 
 
-def load_assets() -> dict[str, Asset]:
-    """Read every file of the pages, by its name."""
-    return {path.name: _asset(path) for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+def load_files() -> dict[str, Asset]:
+    """Read what pages load: style sheet, modules and pictures, by their names."""
+    files = (path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES)
+    return {path.name: _asset(path.read_bytes(), MEDIA_TYPES[path.suffix]) for path in files}
 
 
-def _asset(path: Path) -> Asset:
-    body = path.read_bytes()
+def load_page(name: str) -> Asset:
+    """Read a page: the frame that all have, around its own part, with the module of its name."""
+    frame = (FOLDER / "frame.html").read_text("utf-8")
+    main = (FOLDER / f"{name}.html").read_text("utf-8")
+    page = frame.replace("{page}", name).replace("{main}", main)
+    return _asset(page.encode(), HTML)
+
+
+def _asset(body: bytes, media_type: str) -> Asset:
     headers = {
-        "Content-Type": MEDIA_TYPES[path.suffix],
+        "Content-Type": media_type,
         "ETag": f'W/"{hashlib.sha256(body).hexdigest()[:16]}"',
         # Asked for anew each time, and mostly answered 304: a page never runs with modules of
         # another version.

@@ -56,7 +56,8 @@ export const dayAndClock = (time, timeZone) =>
   formatted(time, { dateStyle: "medium", timeStyle: "short", timeZone });
 
 function formatted(time, options) {
-  return time === null ? "" : new Intl.DateTimeFormat(language, options).format(new Date(time));
+  if (time === null) return "";
+  return new Intl.DateTimeFormat(language, { hourCycle: "h23", ...options }).format(new Date(time));
 }
 
 /** Return a wait in whole minutes. */

@@ -54,4 +54,6 @@ await staffShell("order-details.title");
 const { items } = await insist(() => asStaff("GET", "/stores"), connection.lost);
 stores = Object.fromEntries(items.map((store) => [store.store_id, store]));
 fillSelect(byId("store_id"), items.map((store) => [store.store_id, localName(store.name)]));
+byId("boards").append(...items.map((store) => board(store)));
+byId("boards").hidden = false;
 table.begin();

@@ -219,6 +219,10 @@ byId("order").addEventListener("submit", (event) => {
   event.preventDefault();
   placeChosen();
 });
+// Where the cart itself can be seen, nobody needs the way to it.
+new IntersectionObserver(([{ isIntersecting }]) => {
+  byId("to-checkout").classList.toggle("away", isIntersecting);
+}).observe(byId("checkout"));
 // A page that comes back from the browser's history shows what was, not what is.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 

@@ -25,10 +25,11 @@ export function customerShell(title) {
 }
 
 /** Put everything around a page of staff or owner, and return who signed in. */
-export async function staffShell(title, { links = OWNER_LINKS } = {}) {
-  frame(title, links);
+export async function staffShell(title) {
+  frame(title, OWNER_LINKS);
   const who = await insist(session, connection.lost);
   connection.fine();
+  if (who.role === "staff") document.querySelector('nav a[href="/owner/payments"]').remove();
   if (who.authentication === "off" && who.role === "owner") showOwnerBanner();
   if (who.subject !== null && kept("token") !== null) showSignOut(who.subject);
   return who;
@@ -79,7 +80,7 @@ function frame(title, links) {
   );
   const status = el("p", { id: "connection", role: "status", class: "connection" });
   const skip = el("a", { class: "skip", href: "#main" }, t("nav.skip"));
-  document.body.prepend(skip, el("header", { id: "header" }, bar, status));
+  document.body.prepend(skip, el("header", { id: "header" }, bar), status);
   document.body.append(el("div", { id: "toasts", role: "status", class: "toasts" }));
 }
 
