@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 
+from serve_app.access import PublicRoute
 from serve_app.answers import json_answer
 from serve_app.documentation import problems
 from serve_app.problems import RETRY_AFTER, problem
 from serve_app.reading import siren_of
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=PublicRoute)
 
 
 @router.get("/healthz", responses={200: {"description": "This replica lives."}})

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
+from serve_app.access import PublicRoute
 from serve_app.assets import load_files, load_page
-from serve_app.direct import DirectRoute
 
 PAGES = {
     "/": "order",
@@ -17,11 +17,11 @@ PAGES = {
 }
 """Address and name. A page is the same for everybody: what it shows, it asks the API for."""
 
-router = APIRouter(include_in_schema=False, route_class=DirectRoute)
+router = APIRouter(include_in_schema=False, route_class=PublicRoute)
 _files = load_files()
 
 
-@router.api_route("/static/{name:id}", methods=["GET", "HEAD"])
+@router.get("/static/{name:id}")
 async def get_static_file(request: Request, name: str) -> Response:
     """Send a style sheet, a module or a picture."""
     if name not in _files:
@@ -32,10 +32,10 @@ async def get_static_file(request: Request, name: str) -> Response:
 def _add_page(address: str, name: str) -> None:
     page = load_page(name)
 
-    async def get_page(request: Request, **_ids: str) -> Response:
+    async def get_page(request: Request) -> Response:
         return page.answer(request)
 
-    router.add_api_route(address, get_page, methods=["GET", "HEAD"], name=f"page_{name}")
+    router.add_api_route(address, get_page, name=f"page_{name}")
 
 
 for _address, _name in PAGES.items():

@@ -18,7 +18,10 @@ export const pending = (name) => kept(`attempt.${name}`);
  */
 export function carryOut(name, request, onTrouble) {
   if (!underWay.has(name)) {
-    underWay.set(name, answered(name, request, onTrouble).finally(() => underWay.delete(name)));
+    underWay.set(
+      name,
+      answered(name, request, onTrouble).finally(() => underWay.delete(name)),
+    );
   }
   return underWay.get(name);
 }
@@ -43,4 +46,3 @@ async function answered(name, request, onTrouble) {
     throw error;
   }
 }
-

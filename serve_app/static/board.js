@@ -11,8 +11,8 @@ import { connection, setTitle, staffShell, toast } from "./shell.js";
 import { LIVE, NEW, Tickets } from "./tickets.js";
 
 const LOOK_MS = 700;
-const ALL_EVERY = 3; // looks: only new tickets are in such a hurry
-const COUNTER_MS = 5_000;
+const ALL_EVERY = 4; // looks: only new tickets are in such a hurry
+const COUNTER_MS = 10_000;
 const AGE_MS = 10_000;
 const COLUMNS = {
   ACCEPTED: { column: "new", button: "start", next: "PREPARING" },
@@ -41,7 +41,10 @@ function show() {
   const shown = all.map((ticket) => [columnOf(ticket), card(ticket)]);
   for (const section of document.querySelectorAll(".column")) {
     const mine = shown.filter(([column]) => column === section.dataset.column);
-    arrange(section.querySelector(".tickets"), mine.map(([, node]) => node));
+    arrange(
+      section.querySelector(".tickets"),
+      mine.map(([, node]) => node),
+    );
     const live = mine.filter(([, node]) => node.dataset.status !== "CANCELED").length;
     say(section.querySelector(".count"), number(live));
   }
@@ -81,9 +84,31 @@ function card(ticket) {
 function liveCard(ticket) {
   const { button, next } = COLUMNS[ticket.status];
   const name = isolated(ticket.number);
-  const main = { type: "button", class: "primary large", "data-button": button, "aria-label": `${t(`button.${button}`)} ${name}`, onclick: () => press(ticket, button, next) };
-  const reject = { type: "button", class: "quiet danger", "data-button": "reject", "aria-label": `${t("button.reject")} ${name}`, onclick: () => askWhy(ticket) };
-  return el("li", { class: "ticket", "data-ticket": ticket.order_id, "data-status": ticket.status }, ...face(ticket), el("div", { class: "ticket-buttons" }, el("button", main, t(`button.${button}`)), el("button", reject, t("button.reject"))));
+  const main = {
+    type: "button",
+    class: "primary large",
+    "data-button": button,
+    "aria-label": `${t(`button.${button}`)} ${name}`,
+    onclick: () => press(ticket, button, next),
+  };
+  const reject = {
+    type: "button",
+    class: "quiet danger",
+    "data-button": "reject",
+    "aria-label": `${t("button.reject")} ${name}`,
+    onclick: () => askWhy(ticket),
+  };
+  return el(
+    "li",
+    { class: "ticket", "data-ticket": ticket.order_id, "data-status": ticket.status },
+    ...face(ticket),
+    el(
+      "div",
+      { class: "ticket-buttons" },
+      el("button", main, t(`button.${button}`)),
+      el("button", reject, t("button.reject")),
+    ),
+  );
 }
 
 function struckCard(ticket) {
@@ -92,13 +117,30 @@ function struckCard(ticket) {
     show();
   };
   const label = `${t("button.dismiss")} ${isolated(ticket.number)}`;
-  return el("li", { class: "ticket struck", "data-ticket": ticket.order_id, "data-status": ticket.status }, el("p", { class: "canceled-mark" }, t("board.canceled")), el("del", {}, ...face(ticket)), el("button", { type: "button", "data-button": "dismiss", "aria-label": label, onclick }, t("button.dismiss")));
+  return el(
+    "li",
+    { class: "ticket struck", "data-ticket": ticket.order_id, "data-status": ticket.status },
+    el("p", { class: "canceled-mark" }, t("board.canceled")),
+    el("del", {}, ...face(ticket)),
+    el(
+      "button",
+      { type: "button", "data-button": "dismiss", "aria-label": label, onclick },
+      t("button.dismiss"),
+    ),
+  );
 }
 
 function face(ticket) {
-  const lines = ticket.items.map((line) => el("li", {}, el("b", {}, `${number(line.quantity)} × `), named(localName(line.name))));
+  const lines = ticket.items.map((line) =>
+    el("li", {}, el("b", {}, `${number(line.quantity)} × `), named(localName(line.name))),
+  );
   return [
-    el("div", { class: "ticket-head" }, el("span", { class: "ticket-number" }, ticket.number), el("span", { class: "age" })),
+    el(
+      "div",
+      { class: "ticket-head" },
+      el("span", { class: "ticket-number" }, ticket.number),
+      el("span", { class: "age" }),
+    ),
     el("p", { class: "who" }, named(ticket.customer_name ?? t("board.erased"))),
     el("ul", { class: "lines" }, ...lines),
   ];
@@ -155,7 +197,8 @@ function showReasons() {
     byId("reason-text").focus();
   });
   byId("reject-dialog").addEventListener("close", ({ target }) => {
-    if (target.returnValue === "reject") press(rejecting, "reject", "REJECTED", { reason: reason() });
+    if (target.returnValue === "reject")
+      press(rejecting, "reject", "REJECTED", { reason: reason() });
   });
 }
 
@@ -173,9 +216,17 @@ function showSound() {
 
 async function showStores() {
   const { items } = await insist(() => asStaff("GET", "/stores"), connection.lost);
-  const options = items.map((store) => el("option", { value: store.store_id, selected: store.store_id === storeId }, localName(store.name)));
+  const options = items.map((store) =>
+    el(
+      "option",
+      { value: store.store_id, selected: store.store_id === storeId },
+      localName(store.name),
+    ),
+  );
   byId("other-stores").replaceChildren(...options);
-  byId("other-stores").addEventListener("change", ({ target }) => location.assign(`/board/${target.value}`));
+  byId("other-stores").addEventListener("change", ({ target }) =>
+    location.assign(`/board/${target.value}`),
+  );
   const mine = items.find((store) => store.store_id === storeId);
   say(byId("store"), mine ? localName(mine.name) : t("board.no-store"));
   return mine;

@@ -39,7 +39,10 @@ export class Checkout {
   }
 
   get contact() {
-    const entries = FIELDS.map((field) => [field, byId(field).value.replace(UNPRINTABLE, "").trim()]);
+    const entries = FIELDS.map((field) => [
+      field,
+      byId(field).value.replace(UNPRINTABLE, "").trim(),
+    ]);
     return Object.fromEntries(entries);
   }
 

@@ -33,7 +33,8 @@ export class Chime {
 
   ring() {
     if (!this.on || this.#context?.state !== "running") return;
-    for (const [frequency, delay] of NOTES) this.#play(frequency, this.#context.currentTime + delay);
+    for (const [frequency, delay] of NOTES)
+      this.#play(frequency, this.#context.currentTime + delay);
   }
 
   #play(frequency, start) {

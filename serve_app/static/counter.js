@@ -14,7 +14,9 @@ export class Counter {
   constructor(storeId) {
     this.#address = `/stores/${encodeURIComponent(storeId)}`;
     byId("settings").addEventListener("click", () => byId("counter").showModal());
-    byId("open").addEventListener("change", ({ target }) => this.#change("", { open: target.checked }));
+    byId("open").addEventListener("change", ({ target }) =>
+      this.#change("", { open: target.checked }),
+    );
     byId("capacity-form").addEventListener("submit", (event) => {
       event.preventDefault();
       const { value } = byId("capacity");
@@ -37,7 +39,10 @@ export class Counter {
     if (document.activeElement !== byId("capacity")) byId("capacity").value = store.capacity ?? "";
     byId("open-state").dataset.open = store.open;
     say(byId("open-state"), this.#state(store));
-    arrange(byId("switches"), items.map((item) => this.#switch(item)));
+    arrange(
+      byId("switches"),
+      items.map((item) => this.#switch(item)),
+    );
   }
 
   #state({ open, queue_length: queued, capacity }) {
@@ -54,7 +59,10 @@ export class Counter {
         this.#change(`/menu/${encodeURIComponent(id)}`, { sold_out: target.checked });
       const input = el("input", { type: "checkbox", role: "switch", onchange });
       const text = el("span", {}, named(localName(item.name)));
-      this.#rows.set(id, el("li", { "data-menu": id }, el("label", { class: "switch sold" }, input, text)));
+      this.#rows.set(
+        id,
+        el("li", { "data-menu": id }, el("label", { class: "switch sold" }, input, text)),
+      );
     }
     const row = this.#rows.get(id);
     row.querySelector("input").checked = item.sold_out;

@@ -19,7 +19,7 @@ export async function follow(orderId, onOrder, onState) {
     onOrder(order);
     return FINAL.includes(order.order_status);
   };
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     try {
       const live = () => {
         failures = 0;

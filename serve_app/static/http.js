@@ -2,6 +2,7 @@
 
 const READ_TIMEOUT_MS = 10_000;
 const LONGEST_PAUSE_MS = 8_000;
+const LONGEST_BLIND_MS = 3_000;
 
 /** The server's no. `code` is for programs; repeating the request would not change it. */
 export class Problem extends Error {
@@ -92,6 +93,7 @@ export function pause(milliseconds, signal) {
 /** Do `look` for ever, `every` milliseconds after it ended; tell how it went. */
 export async function repeat(look, every, { onFine, onTrouble }) {
   for (let failures = 0; ; ) {
+    let rest = every;
     try {
       await look();
       failures = 0;
@@ -100,8 +102,9 @@ export async function repeat(look, every, { onFine, onTrouble }) {
       if (!(error instanceof Unreachable || error instanceof Problem)) throw error;
       failures += 1;
       onTrouble();
+      rest = Math.max(error.retryAfterMs ?? 0, Math.min(backoff(failures), LONGEST_BLIND_MS));
     }
-    await pause(failures ? Math.min(backoff(failures), 3000) : every);
+    await pause(rest);
   }
 }
 

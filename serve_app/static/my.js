@@ -50,13 +50,27 @@ function card(order) {
   const store = stores[order.store_id];
   const path = `/my/${order.order_id}`;
   const where = store ? localName(store.name) : order.store_id;
-  const attributes = { class: "card entry", "data-order": order.order_id, "data-status": order.order_status };
+  const attributes = {
+    class: "card entry",
+    "data-order": order.order_id,
+    "data-status": order.order_status,
+  };
   return el(
     "li",
     attributes,
-    el("a", { class: "entry-link", href: path }, el("span", { class: "entry-number" }, order.pickup_number ?? "—"), stateMark("status", order.order_status)),
+    el(
+      "a",
+      { class: "entry-link", href: path },
+      el("span", { class: "entry-number" }, order.pickup_number ?? "—"),
+      stateMark("status", order.order_status),
+    ),
     el("p", {}, ...orderSummary(order)),
-    el("p", { class: "soft" }, named(where), ` · ${dayAndClock(order.placed_at, store?.time_zone)} · ${money(order.total, order.currency)}`),
+    el(
+      "p",
+      { class: "soft" },
+      named(where),
+      ` · ${dayAndClock(order.placed_at, store?.time_zone)} · ${money(order.total, order.currency)}`,
+    ),
     el("a", { class: "button quiet", href: `/?again=${order.order_id}` }, t("again.button")),
   );
 }

@@ -88,8 +88,17 @@ function showProgress() {
   const steps = STEPS.map(([step, at], place) => {
     const state = place < reached ? "done" : place === reached ? "now" : "to-come";
     const time = place <= reached ? clock(at(order), store?.time_zone) : "";
-    const attributes = { "data-step": step, "data-state": state, "aria-current": state === "now" && "step" };
-    return el("li", attributes, el("span", { class: "step-name" }, t(`step.${step}`)), el("span", { class: "step-time" }, time));
+    const attributes = {
+      "data-step": step,
+      "data-state": state,
+      "aria-current": state === "now" && "step",
+    };
+    return el(
+      "li",
+      attributes,
+      el("span", { class: "step-name" }, t(`step.${step}`)),
+      el("span", { class: "step-time" }, time),
+    );
   });
   byId("progress").classList.toggle("canceled", canceled);
   byId("progress").replaceChildren(...steps);
@@ -98,15 +107,22 @@ function showProgress() {
 function showPayment() {
   const price = money(order.total, order.currency);
   byId("pay").hidden = order.order_status !== "PLACED";
-  say(byId("pay-note"), isPaying() ? t("pay.under-way") : t(isDeclined() ? "pay.declined" : "pay.open"));
-  say(byId("pay-button"), t(isPaying() ? "pay.paying" : isDeclined() ? "pay.again" : "pay.button", { price }));
+  say(
+    byId("pay-note"),
+    isPaying() ? t("pay.under-way") : t(isDeclined() ? "pay.declined" : "pay.open"),
+  );
+  say(
+    byId("pay-button"),
+    t(isPaying() ? "pay.paying" : isDeclined() ? "pay.again" : "pay.button", { price }),
+  );
   byId("pay-button").disabled = card.disabled = isPaying();
 }
 
 function moneyText() {
   const { order_status: status, payment_status: paid } = order;
   if (status === "CANCELED") return t(paid === "CANCELED" ? "money.refunded" : "money.never");
-  if (status === "CANCELING") return t(["NONE", "DECLINED"].includes(paid) ? "money.never" : "money.refunding");
+  if (status === "CANCELING")
+    return t(["NONE", "DECLINED"].includes(paid) ? "money.never" : "money.refunding");
   return t(`payment.${paid}`);
 }
 
@@ -122,7 +138,8 @@ async function pay() {
     connection.fine();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.status !== 402) say(byId("pay-refusal"), tellCode(`problem.${error.code}`, error.message));
+    if (error.status !== 402)
+      say(byId("pay-refusal"), tellCode(`problem.${error.code}`, error.message));
   }
   show();
 }
@@ -133,7 +150,12 @@ async function cancel() {
   const key = newKey();
   try {
     const body = { reason: "customer_request" };
-    seen(await insist(() => asGuest("POST", `${address}/cancel`, { body, key, wait: 5 }), connection.lost));
+    seen(
+      await insist(
+        () => asGuest("POST", `${address}/cancel`, { body, key, wait: 5 }),
+        connection.lost,
+      ),
+    );
     connection.fine();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -163,7 +185,10 @@ function tellState(state) {
 }
 
 async function loadHistory() {
-  const { items } = await insist(() => asGuest("GET", `${address}/events`), () => {});
+  const { items } = await insist(
+    () => asGuest("GET", `${address}/events`),
+    () => {},
+  );
   startedAt = items.find(({ type }) => type === "PreparationStarted")?.at ?? null;
   payBefore = items[0].data.payment_due;
   showHistory(byId("history"), items, store?.time_zone);
@@ -179,12 +204,16 @@ async function loadStore() {
 
 async function begin() {
   try {
-    await follow(orderId, (detail) => {
-      const first = order === null;
-      seen(detail);
-      if (first) loadStore();
-      if (first && pending(payment)) pay();
-    }, tellState);
+    await follow(
+      orderId,
+      (detail) => {
+        const first = order === null;
+        seen(detail);
+        if (first) loadStore();
+        if (first && pending(payment)) pay();
+      },
+      tellState,
+    );
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     byId("missing").hidden = false;
@@ -197,7 +226,10 @@ byId("pay-form").addEventListener("submit", (event) => {
   pay();
 });
 byId("cancel").addEventListener("click", () => {
-  say(byId("cancel-note"), t(order.payment_status === "APPROVED" ? "cancel.refund" : "cancel.free"));
+  say(
+    byId("cancel-note"),
+    t(order.payment_status === "APPROVED" ? "cancel.refund" : "cancel.free"),
+  );
   byId("cancel-dialog").returnValue = "keep";
   byId("cancel-dialog").showModal();
 });

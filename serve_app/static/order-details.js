@@ -8,7 +8,16 @@ import { orderSummary, reasonText, stateMark } from "./order-view.js";
 import { connection, staffShell } from "./shell.js";
 import { Table, fillSelect } from "./table.js";
 
-const STATES = ["PLACED", "PAID", "ACCEPTED", "PREPARING", "READY", "PICKED_UP", "CANCELING", "CANCELED"];
+const STATES = [
+  "PLACED",
+  "PAID",
+  "ACCEPTED",
+  "PREPARING",
+  "READY",
+  "PICKED_UP",
+  "CANCELING",
+  "CANCELED",
+];
 
 let stores = {};
 
@@ -18,14 +27,24 @@ const total = (order) => money(order.total, order.currency);
 const placedAt = (order) => dayAndClock(order.placed_at, zone(order));
 const who = ({ customer }) => named(customer.name ?? t("board.erased"));
 const summary = (order) => el("span", {}, ...orderSummary(order));
-const board = ({ store_id: id }) => el("a", { href: `/board/${encodeURIComponent(id)}` }, named(storeName(id)));
+const board = ({ store_id: id }) =>
+  el("a", { href: `/board/${encodeURIComponent(id)}` }, named(storeName(id)));
 
 async function open(id) {
   const order = await asStaff("GET", `/order-details/${encodeURIComponent(id)}`);
   const facts = [
     ["column.number", order.pickup_number ?? "—"],
     ["column.order", el("code", {}, order.order_id)],
-    ["column.customer", [who(order), " · ", named(order.customer.tel ?? "—"), el("br"), el("code", {}, named(order.customer.id))]],
+    [
+      "column.customer",
+      [
+        who(order),
+        " · ",
+        named(order.customer.tel ?? "—"),
+        el("br"),
+        el("code", {}, named(order.customer.id)),
+      ],
+    ],
     ["column.store", board(order)],
     ["column.items", summary(order)],
     ["column.total", total(order)],
@@ -49,11 +68,17 @@ const columns = [
 ];
 const table = new Table("/order-details", { idName: "order_id", columns, open });
 
-fillSelect(byId("order_status"), STATES.map((status) => [status, t(`status.${status}`)]));
+fillSelect(
+  byId("order_status"),
+  STATES.map((status) => [status, t(`status.${status}`)]),
+);
 await staffShell("order-details.title");
 const { items } = await insist(() => asStaff("GET", "/stores"), connection.lost);
 stores = Object.fromEntries(items.map((store) => [store.store_id, store]));
-fillSelect(byId("store_id"), items.map((store) => [store.store_id, localName(store.name)]));
+fillSelect(
+  byId("store_id"),
+  items.map((store) => [store.store_id, localName(store.name)]),
+);
 byId("boards").append(...items.map((store) => board(store)));
 byId("boards").hidden = false;
 table.begin();

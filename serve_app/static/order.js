@@ -69,7 +69,13 @@ function storeChoice(store) {
     };
     const radio = el("input", { type: "radio", name: "store", value: id, onchange });
     const name = el("span", { class: "name" }, named(localName(store.name)));
-    return el("label", { class: "choice store", "data-store": id }, radio, name, el("span", { class: "soft" }));
+    return el(
+      "label",
+      { class: "choice store", "data-store": id },
+      radio,
+      name,
+      el("span", { class: "soft" }),
+    );
   });
   choice.querySelector("input").checked = id === cart.storeId;
   choice.classList.toggle("closed", !store.open);
@@ -91,9 +97,29 @@ function menuRow(item) {
       show();
     };
     const button = (by, sign, key) =>
-      el("button", { type: "button", class: "round", "aria-label": t(key, { name: isolated(name) }), onclick: step(by) }, sign);
-    const stepper = el("div", { class: "stepper" }, button(-1, "−", "menu.less"), el("output"), button(1, "+", "menu.more"));
-    const text = el("div", { class: "dish" }, el("span", { class: "name" }, named(name)), el("span", { class: "price" }));
+      el(
+        "button",
+        {
+          type: "button",
+          class: "round",
+          "aria-label": t(key, { name: isolated(name) }),
+          onclick: step(by),
+        },
+        sign,
+      );
+    const stepper = el(
+      "div",
+      { class: "stepper" },
+      button(-1, "−", "menu.less"),
+      el("output"),
+      button(1, "+", "menu.more"),
+    );
+    const text = el(
+      "div",
+      { class: "dish" },
+      el("span", { class: "name" }, named(name)),
+      el("span", { class: "price" }),
+    );
     return el("li", { "data-menu": id }, text, stepper);
   });
   const quantity = cart.quantity(id);
@@ -116,8 +142,18 @@ function showCheckout() {
   arrange(byId("cart"), lines.map(cartLine));
   byId("cart-empty").hidden = lines.length > 0;
   say(byId("total"), count ? price : "");
-  say(byId("wait"), store ? `${localName(store.name)} · ${store.open ? queueText(store) : t("store.closed-now")}` : "");
-  say(byId("place"), busy ? t("order.placing") : t(checkout.paysNow ? "order.place" : "order.place-later", { price }));
+  say(
+    byId("wait"),
+    store
+      ? `${localName(store.name)} · ${store.open ? queueText(store) : t("store.closed-now")}`
+      : "",
+  );
+  say(
+    byId("place"),
+    busy
+      ? t("order.placing")
+      : t(checkout.paysNow ? "order.place" : "order.place-later", { price }),
+  );
   byId("place").disabled = busy || count === 0 || !store?.open;
   byId("to-checkout").hidden = count === 0;
   say(byId("to-checkout"), t("cart.bar", { n: number(count), price }));
@@ -130,8 +166,24 @@ function cartLine({ item, quantity }) {
       cart.set(item.menu_id, 0);
       show();
     };
-    const remove = el("button", { type: "button", class: "quiet", "aria-label": t("cart.remove", { name: isolated(name) }), onclick }, "×");
-    return el("li", {}, el("span", { class: "quantity" }), el("span", { class: "name" }, named(name)), el("span", { class: "amount" }), remove);
+    const remove = el(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": t("cart.remove", { name: isolated(name) }),
+        onclick,
+      },
+      "×",
+    );
+    return el(
+      "li",
+      {},
+      el("span", { class: "quantity" }),
+      el("span", { class: "name" }, named(name)),
+      el("span", { class: "amount" }),
+      remove,
+    );
   });
   const [count, , amount] = line.children;
   line.classList.toggle("sold-out", item.sold_out);

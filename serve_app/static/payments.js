@@ -43,6 +43,9 @@ const table = new Table("/payments", {
   open,
 });
 
-fillSelect(byId("status"), STATES.map((status) => [status, t(`payment.${status}`)]));
+fillSelect(
+  byId("status"),
+  STATES.map((status) => [status, t(`payment.${status}`)]),
+);
 await staffShell("payments.title");
 table.begin();

@@ -19,9 +19,10 @@ const OWNER_LINKS = [
 export function customerShell(title) {
   frame(title, CUSTOMER_LINKS);
   addEventListener("visitended", () => toast(t("visit.ended"), { stays: true }));
-  insist(() => call("GET", "/session"), () => {}).then(
-    ({ authentication }) => authentication === "off" && showOwnerBanner(),
-  );
+  insist(
+    () => call("GET", "/session"),
+    () => {},
+  ).then(({ authentication }) => authentication === "off" && showOwnerBanner());
 }
 
 /** Put everything around a page of staff or owner, and return who signed in. */
@@ -51,7 +52,8 @@ export const connection = {
 export function toast(text, { stays = false } = {}) {
   const note = el("p", { class: "toast" }, text);
   const close = () => note.remove();
-  if (stays) note.append(el("button", { type: "button", class: "quiet", onclick: close }, t("close")));
+  if (stays)
+    note.append(el("button", { type: "button", class: "quiet", onclick: close }, t("close")));
   else setTimeout(close, 6000);
   byId("toasts").append(note);
 }

@@ -7,7 +7,11 @@ import { customerShell } from "./shell.js";
 import { keep } from "./storage.js";
 
 customerShell("sign-in.title");
-byId("token-note").append(t("sign-in.command"), " ", el("code", {}, "siren token --role staff --store gangnam"));
+byId("token-note").append(
+  t("sign-in.command"),
+  " ",
+  el("code", {}, "siren token --role staff --store gangnam"),
+);
 
 /** Return where to go on: a path of this site, never another one. */
 function destination({ role, store_id: storeId }) {

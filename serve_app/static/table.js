@@ -117,7 +117,10 @@ export class Table {
 
   async #open(id) {
     try {
-      const { facts, orderId, timeZone } = await insist(() => this.#opened.open(id), connection.lost);
+      const { facts, orderId, timeZone } = await insist(
+        () => this.#opened.open(id),
+        connection.lost,
+      );
       const entries = facts.flatMap(([title, content]) => [
         el("dt", {}, t(title)),
         el("dd", {}, ...[content].flat()),

@@ -69,10 +69,14 @@ def test_up_refuses_a_taken_port_in_one_sentence(tmp_path: Path) -> None:
     assert f"port {port} on 127.0.0.1 is taken" in sentence(result)
 
 
-def test_up_refuses_an_address_beyond_this_machine_in_one_sentence(tmp_path: Path) -> None:
-    result = siren("up", "--host", "0.0.0.0", "--port", str(free_port()), data=tmp_path)
+def test_up_refuses_what_could_not_be_safe_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIREN_JWKS_URL", "https://login.example.org/keys")
+    result = siren("up", "--port", str(free_port()), data=tmp_path)
     assert result.exit_code == 1
-    assert "refusing to listen on 0.0.0.0" in sentence(result)
+    assert "SIREN_JWKS_AUDIENCE" in sentence(result)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_up_refuses_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
