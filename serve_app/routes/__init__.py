@@ -1,10 +1,11 @@
-"""The routes of the HTTP contract, one module a resource."""
+"""The routes of the HTTP contract, one module a resource, and the pages."""
 
 from serve_app.routes import (
     docs,
     health,
     order_details,
     orders,
+    pages,
     payments,
     pickups,
     session,
@@ -22,4 +23,5 @@ ROUTERS = (
     session.router,
     health.router,
     docs.router,
+    pages.router,
 )

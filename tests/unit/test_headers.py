@@ -40,7 +40,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
+        ("GET", "/session"),
         ("GET", "/stores"),
         ("GET", "/nowhere"),
         ("PUT", "/orders"),
