@@ -36,8 +36,10 @@ export function showAgain(order, store, menu, { again, edit, busy }) {
   const submit = { type: "button", class: "primary", disabled: busy || obstacle, onclick: again };
   const name = isolated(localName(store.name));
   const wait = minutes(store.estimated_wait_s);
-  byId("again").hidden = false;
-  byId("again").replaceChildren(
+  const box = byId("again");
+  box.hidden = false;
+  const fresh = box.cloneNode(false);
+  fresh.append(
     el("h2", { id: "again-title" }, t("again.title")),
     el("p", {}, ...summary(lines)),
     el("p", { class: obstacle ? "error" : "soft" }, obstacle ?? t("again.wait", { name, wait })),
@@ -45,9 +47,13 @@ export function showAgain(order, store, menu, { again, edit, busy }) {
       "div",
       { class: "actions" },
       el("button", { ...submit, id: "again-place" }, label),
-      el("button", { type: "button", class: "quiet", onclick: edit }, t("again.edit")),
+      el("button", { type: "button", class: "quiet", id: "again-edit", onclick: edit }, t("again.edit")),
     ),
   );
+  if (fresh.isEqualNode(box)) return;
+  const held = box.contains(document.activeElement) && document.activeElement.id;
+  box.replaceChildren(...fresh.childNodes);
+  if (held) byId(held).focus();
 }
 
 function summary(lines) {

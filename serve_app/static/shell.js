@@ -76,7 +76,7 @@ function frame(title, links) {
   const bar = el(
     "div",
     { class: "bar" },
-    el("a", { class: "brand", href: "/" }, logo(), wordmark()),
+    el("a", { class: "brand", href: "/", "aria-label": "Siren Order" }, logo(), wordmark()),
     nav,
     el("div", { id: "tools", class: "tools" }, languageButton()),
   );

@@ -23,6 +23,7 @@ SIZES = {"phone": PHONE, "desktop": TABLET}
 HOURS = {"day": ("en-US", "light"), "night": ("ko-KR", "dark")}
 MINUTE = 60_000_000
 THE_GUEST = "영욱"
+WHO_LEAVES = "서연"
 
 # Who waits at Gangnam, what for, since how many minutes, and how far it is.
 QUEUE: tuple[tuple[str, tuple[tuple[str, int], ...], int, tuple[str, ...]], ...] = (
@@ -31,7 +32,7 @@ QUEUE: tuple[tuple[str, tuple[tuple[str, int], ...], int, tuple[str, ...]], ...]
     ("지훈", (("americano", 4), ("bagel", 2)), 8, ("start",)),
     (THE_GUEST, (("americano", 2), ("bagel", 1)), 7, ("start",)),
     ("Mina", (("vanilla-latte", 1),), 6, ("start",)),
-    ("서연", (("mocha", 1), ("cheesecake", 1)), 6, ("cancel",)),
+    (WHO_LEAVES, (("mocha", 1), ("cheesecake", 1)), 6, ()),
     ("Noah", (("espresso", 2),), 5, ()),
     ("민준", (("citron-tea", 1), ("americano", 1), ("bagel", 1)), 3, ()),
     ("Yuna", (("cappuccino", 2),), 1, ()),
@@ -55,8 +56,7 @@ def _paint(system: System) -> None:
     with sync_playwright() as playwright:
         path = chromium.find()
         browser = playwright.chromium.launch(executable_path=path, args=chromium.SWITCHES)
-        guest, state = _welcome(browser, system)
-        order_id = _make_lively(system, guest)
+        order_id, state = _make_lively(browser, system)
         for sight, size, hour in product(SIGHTS, SIZES, HOURS):
             locale, scheme = HOURS[hour]
             options = {"locale": locale, "color_scheme": scheme, "storage_state": state}
@@ -67,24 +67,26 @@ def _paint(system: System) -> None:
 
 def _take(visitor: Visitor, sight: Sight, order_id: str, picture: Path) -> None:
     sight.visit(visitor, order_id)
-    visitor.page.screenshot(path=picture, full_page=True, animations="disabled")
+    # As tall as the page: what sticks to the screen's edge would lie across a longer picture.
+    page = visitor.page
+    size = page.viewport_size
+    assert size
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": height})
+    page.screenshot(path=picture, animations="disabled")
     visitor.leave()
 
 
-def _welcome(browser: Browser, system: System) -> tuple[str, Any]:
-    """Let a guest come in and fill a cart; return the guest's id, and what their browser keeps."""
+def _make_lively(browser: Browser, system: System) -> tuple[str, Any]:
+    """Fill the stores; return the guest's order, and what a browser keeps that has seen all of it.
+
+    The guest has a cart too, and the board has seen somebody who left.
+    """
     visitor = Visitor.enter(browser, system.url, PHONE)
-    SIGHTS[0].visit(visitor, "")
-    guest = visitor.guest()
+    visitor.page.goto("/")
     for menu_id in ("americano", "americano", "bagel"):
         visitor.page.locator(f"[data-menu={menu_id}] button").last.click()
-    state = visitor.page.context.storage_state()
-    visitor.leave()
-    return guest, state
-
-
-def _make_lively(system: System, guest: str) -> str:
-    """Fill the stores; return the guest's order that is being made."""
+    guest = visitor.guest()
     _place(system, THE_GUEST, (("latte", 1),), 200, ("start", "ready", "complete"), guest)
     placed = {
         name: _place(system, name, items, age, steps, guest if name == THE_GUEST else "")
@@ -96,7 +98,12 @@ def _make_lively(system: System, guest: str) -> str:
     for menu_id in ("green-tea-latte", "croissant"):
         sold_out = {"sold_out": True}
         system.http.patch(f"/stores/gangnam/menu/{menu_id}", json=sold_out).raise_for_status()
-    return placed[THE_GUEST]
+    visitor.page.goto("/board/gangnam")
+    visitor.page.locator(f"[data-ticket='{placed[WHO_LEAVES]}']").wait_for()
+    post(system, f"/orders/{placed[WHO_LEAVES]}/cancel").raise_for_status()
+    state = visitor.page.context.storage_state()
+    visitor.leave()
+    return placed[THE_GUEST], state
 
 
 def _place(
@@ -115,8 +122,7 @@ def _place(
     order_id = str(post(system, "/orders", order).json()["order_id"])
     reaches(system, order_id, "ACCEPTED")
     for step in steps:
-        path = f"/orders/{order_id}/cancel" if step == "cancel" else f"/pickups/{order_id}/{step}"
-        assert post(system, path).is_success
+        post(system, f"/pickups/{order_id}/{step}").raise_for_status()
     eventually(lambda: _grow_older(system, order_id, age), "nobody waits eleven minutes for this")
     return order_id
 
