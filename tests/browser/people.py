@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.visitor import SEEN_MS, Visitor
+from tests.outside import new_order, place
+from tests.system import System
 
 ORDER_ADDRESS = re.compile(r"/my/([0-9a-f]{32})$")
 CUP: dict[str, int] = {"americano": 1}
@@ -80,6 +83,13 @@ class Customer:
         self.introduce(name)
         self.pay_with(token)
         return self.place()
+
+    def has_ordered(self, system: System, token: str = "tok_approve", **changes: Any) -> str:
+        """Have an order that was placed without the order page, and return its id."""
+        self.page.goto("/")
+        order = new_order(token, **changes)
+        order["customer"]["id"] = self.visitor.guest()
+        return str(place(system, order)["order_id"])
 
     def sees(self, status: str, within_ms: float = SEEN_MS) -> None:
         """Wait until the order's page shows this status."""
