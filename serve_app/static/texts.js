@@ -42,7 +42,7 @@ export const TEXTS = {
   "card.flaky": ["두 번 실패한 뒤 승인", "Fails twice, then approved"],
   "card.label": ["시험용 카드", "Test card"],
   "card.lost": ["승인되지만 응답이 사라짐", "Charged, but the reply is lost"],
-  "card.note": ["모의 결제입니다. 실제 카드도, 실제 돈도 쓰지 않아요.", "Simulated: no real card and no real money."],
+  "card.note": ["모의 결제라 실제 돈은 나가지 않아요.", "Simulated: no real money is charged."],
   "card.slow": ["4초 걸려 승인", "Approved after 4 seconds"],
   "card.unavailable": ["결제사 응답 없음", "Provider is unavailable"],
   "cart.bar": ["{n}개 담음 · {price} · 결제로", "{n} in your cart · {price} · Check out"],
