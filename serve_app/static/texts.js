@@ -45,7 +45,7 @@ export const TEXTS = {
   "card.note": ["모의 결제라 실제 돈은 나가지 않아요.", "Simulated: no real money is charged."],
   "card.slow": ["4초 걸려 승인", "Approved after 4 seconds"],
   "card.unavailable": ["결제사 응답 없음", "Provider is unavailable"],
-  "cart.bar": ["{n}개 담음 · {price} · 결제로", "{n} in your cart · {price} · Check out"],
+  "cart.bar": ["{n}개 담음 · {price} · 결제로", "{n} in cart · {price} · Check out"],
   "cart.empty": ["메뉴에서 골라 담아 주세요.", "Choose something from the menu."],
   "cart.remove": ["{name} 빼기", "Remove {name}"],
   "cart.total": ["합계", "Total"],
