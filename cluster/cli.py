@@ -76,8 +76,10 @@ def up(data: Data = None, port: Port = None, host: Host = None) -> None:
             url = f"http://{settings.host}:{settings.port}"
             seconds = time.monotonic() - started
             console.print(f"\n[bold]Siren Order is up[/bold] after {seconds:.0f} s: {url}")
-            console.print(f"  {url}/docs     every call, to try out")
-            console.print(f"  {url}/stores   the demo stores")
+            console.print(f"  {url}/                     order, as a customer")
+            console.print(f"  {url}/board/gangnam        make it, as a barista")
+            console.print(f"  {url}/owner/order-details  all orders and payments, as the owner")
+            console.print(f"  {url}/docs                 every call, to try out")
             if settings.owner_mode:
                 console.print("  no sign-in on this machine: everybody here is the owner")
             else:

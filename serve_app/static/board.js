@@ -10,8 +10,8 @@ import { localName, number, t, tellCode } from "./language.js";
 import { connection, setTitle, staffShell, toast } from "./shell.js";
 import { LIVE, NEW, Tickets } from "./tickets.js";
 
-const LOOK_MS = 700;
-const ALL_EVERY = 4; // looks: only new tickets are in such a hurry
+const LOOK_MS = 600;
+const ALL_EVERY = 5; // looks: only new tickets are in such a hurry
 const COUNTER_MS = 10_000;
 const AGE_MS = 10_000;
 const COLUMNS = {

@@ -25,7 +25,7 @@ export const orderSummary = (order) =>
 
 /** Return a mark with the text of an order's or a payment's state. */
 export const stateMark = (kind, status) =>
-  el("span", { class: "mark", "data-state": status }, t(`${kind}.${status}`));
+  el("span", { class: `mark ${kind}`, "data-state": status }, t(`${kind}.${status}`));
 
 /** Return why an order was cancelled; free texts of a store are kept apart. */
 export const reasonText = (reason) => tellCode(`reason.${reason}`, `“${reason}”`);
