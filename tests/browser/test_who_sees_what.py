@@ -12,19 +12,10 @@ from tests.browser.visitor import PHONE, TABLET, Visitor
 from tests.system import System
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system on which everybody has to say who they are."""
-    system = System(tmp_path_factory.mktemp("guarded") / "data", auth="required")
-    system.start()
-    yield system
-    system.stop()
-
-
 @pytest.fixture
-def stranger(chromium: Browser, guarded: System) -> Iterator[Visitor]:
+def stranger(chromium: Browser, public: System) -> Iterator[Visitor]:
     """Somebody with a tablet who has not signed in."""
-    visitor = Visitor.enter(chromium, guarded.url, TABLET)
+    visitor = Visitor.enter(chromium, public.url, TABLET)
     yield visitor
     visitor.leave()
 
@@ -51,14 +42,14 @@ def test_a_machine_without_sign_in_says_that_everybody_is_the_owner(
 
 
 def test_staff_sign_in_and_are_led_back_to_their_board(
-    stranger: Visitor, chromium: Browser, guarded: System
+    stranger: Visitor, chromium: Browser, public: System
 ) -> None:
-    guest = Visitor.enter(chromium, guarded.url, PHONE)
+    guest = Visitor.enter(chromium, public.url, PHONE)
     order_id = Customer(guest).order()
     page = stranger.page
     page.goto("/board/gangnam")
     page.wait_for_url("**/sign-in?next=%2Fboard%2Fgangnam")
-    sign_in(page, token(guarded, "staff", "--store", "gangnam"))
+    sign_in(page, token(public, "staff", "--store", "gangnam"))
     page.wait_for_url("**/board/gangnam")
     expect(page.locator("#owner-banner")).to_have_count(0)
     barista = Barista(stranger)
@@ -80,11 +71,11 @@ def test_a_token_that_is_none_is_refused_and_kept_nowhere(stranger: Visitor) -> 
     assert page.evaluate("JSON.stringify([localStorage, sessionStorage])").count("not.a") == 0
 
 
-def test_signing_in_leads_to_no_other_site(stranger: Visitor, guarded: System) -> None:
+def test_signing_in_leads_to_no_other_site(stranger: Visitor, public: System) -> None:
     page = stranger.page
     page.goto("/sign-in?next=https://elsewhere.example/")
-    sign_in(page, token(guarded, "owner"))
-    page.wait_for_url(f"{guarded.url}/owner/order-details")
+    sign_in(page, token(public, "owner"))
+    page.wait_for_url(f"{public.url}/owner/order-details")
 
 
 def token(system: System, role: str, *more: str) -> str:

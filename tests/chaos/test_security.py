@@ -1,7 +1,6 @@
 """What the start refuses, and what of the system can be reached from where."""
 
 import socket
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -80,15 +79,6 @@ def test_a_replica_answers_this_machine_alone(system: System) -> None:
                 answer = httpx.get(url, headers={"Host": "localhost"})
                 answered.add((address, answer.status_code))
     assert answered == {("127.0.0.1", 200)}
-
-
-@pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system that others can reach."""
-    system = System(tmp_path_factory.mktemp("public") / "data", host="0.0.0.0")
-    system.start()
-    yield system
-    system.stop()
 
 
 def test_where_others_can_come_in_everybody_needs_a_token(public: System) -> None:
