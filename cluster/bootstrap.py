@@ -1,6 +1,7 @@
 """The one place that wires everything: databases, Ray, actors, gateway."""
 
 import asyncio
+import errno
 import logging
 import os
 import secrets
@@ -27,7 +28,7 @@ from cluster import haproxy
 from cluster.authentication import check_authentication
 from cluster.data_folder import DataFolder
 from cluster.databases import check_url
-from cluster.environment import port_is_free
+from cluster.environment import listen_error
 from cluster.token_secret import make_secret
 from readmodel.projector import projection_actor
 from readmodel.tables import create_tables
@@ -44,10 +45,15 @@ def check(settings: Settings) -> None:
 
 
 def check_port(settings: Settings) -> None:
-    """Raise `SirenError` where somebody else listens on the gateway's port."""
-    if not port_is_free(settings.host, settings.port):
+    """Raise `SirenError` where the gateway's address is not ours, or its port somebody else's."""
+    error = listen_error(settings.host, settings.port)
+    if error is None:
+        return
+    if error.errno == errno.EADDRINUSE:
         detail = f"port {settings.port} on {settings.host} is taken; choose another with --port"
         raise SirenError("port_taken", detail)
+    detail = f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"
+    raise SirenError("cannot_listen", detail)
 
 
 async def prepare_databases(settings: Settings) -> Installation:

@@ -1,6 +1,7 @@
 """A line for each request, without anything that tells who it was about."""
 
 import logging
+import sys
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,10 +46,12 @@ class AccessLog:
             logger.info("%s %s %d %.1f ms %s", method, route, status, took, role)
 
 
-def write_access_log() -> None:
-    """Let the lines out of this process, by standard error, with the time of each."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
-    logger.addHandler(handler)
+def write_log() -> None:
+    """Let the lines, and whatever else this process has to tell, out by its standard error.
+
+    Past `sys.stderr`: Ray Serve replaces it by a logger of its own, which drops them all.
+    """
+    handler = logging.StreamHandler(sys.__stderr__)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.getLogger("siren").addHandler(handler)
     logger.setLevel(logging.INFO)
-    logger.propagate = False

@@ -7,7 +7,7 @@ from ray.serve.schema import LoggingConfig
 from actors.client import AsyncSiren
 from actors.installation import Installation
 from actors.process import spare_garbage_collection
-from serve_app.access_log import write_access_log
+from serve_app.access_log import write_log
 from serve_app.app import build_app
 
 MAX_STREAMS = 10_000
@@ -22,7 +22,7 @@ class _Gateway:
 
     def __init__(self, installation: Installation, token_secret: bytes) -> None:
         spare_garbage_collection()
-        write_access_log()
+        write_log()
         self._token_secret = token_secret
         self._siren = AsyncSiren(installation)
         self._max_in_flight = installation.settings.max_in_flight

@@ -14,8 +14,8 @@ class OwnerMode:
     """Lets in what a browser or a program on this machine sends to it, and nothing else.
 
     A page of another site is told by its `Origin`, one that had its name rebound to this machine
-    by its `Host`, and a reverse proxy by what it adds. The peer is HAProxy, which listens on
-    `host`, a loopback address; replicas listen on all interfaces, and there the peer tells.
+    by its `Host`, and a reverse proxy by what it adds. Who connects stays hidden behind HAProxy,
+    which listens on `host`, a loopback address; whoever comes past it is told by the peer.
     """
 
     def __init__(self, host: str) -> None:

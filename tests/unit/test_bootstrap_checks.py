@@ -14,6 +14,7 @@ from actors.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.settings import Settings
 from actors.store_queries import StoreQueries
 from cluster import bootstrap
+from cluster.environment import free_port
 from readmodel.queries import OrderDetails
 
 
@@ -84,6 +85,13 @@ def test_a_taken_port_is_refused_and_named(taken: int) -> None:
         bootstrap.check_port(Settings(port=taken))
     assert refused.value.code == "port_taken"
     assert str(taken) in refused.value.detail
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "::1", "no-such-host.invalid"])
+def test_an_address_that_is_not_ours_is_not_called_taken(host: str) -> None:
+    with pytest.raises(SirenError, match=f"cannot listen on {host}") as refused:
+        bootstrap.check_port(Settings(host=host, port=free_port()))
+    assert refused.value.code == "cannot_listen"
 
 
 @pytest.mark.parametrize(
