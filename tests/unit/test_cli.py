@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,15 @@ def test_a_wrong_setting_names_its_variable(
     result = siren("down")
     assert result.exit_code == 2
     assert sentence(result).startswith(f"{variable}: ")
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Undo what `siren up` sets for Ray: systems that are started later would share its ports."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 # --- up -----------------------------------------------------------------------------------------
