@@ -78,7 +78,7 @@ def up(data: Data = None, port: Port = None, host: Host = None) -> None:
             console.print(f"\n[bold]Siren Order is up[/bold] after {seconds:.0f} s: {url}")
             console.print(f"  {url}/                     order, as a customer")
             console.print(f"  {url}/board/gangnam        make it, as a barista")
-            console.print(f"  {url}/owner/order-details  all orders and payments, as the owner")
+            console.print(f"  {url}/owner/order-details  orders and payments")
             console.print(f"  {url}/docs                 every call, to try out")
             if settings.owner_mode:
                 console.print("  no sign-in on this machine: everybody here is the owner")

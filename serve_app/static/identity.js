@@ -41,18 +41,20 @@ export async function asStaff(method, path, options = {}) {
   try {
     return await call(method, path, { ...options, token: kept("token") });
   } catch (error) {
-    if (error.status === 401 || error.status === 403) signIn();
-    throw error;
+    if (error.status !== 401 && error.status !== 403) throw error;
+    if (error.status === 401) keep("token", null); // it says nothing any more
+    return signIn();
   }
 }
 
 /** Return who signed in, and whether anybody must. */
 export const session = () => asStaff("GET", "/session");
 
-/** Leave for the page to sign in, which leads back here. */
+/** Leave for the page to sign in, which leads back here; nothing of this page goes on. */
 export function signIn() {
   const next = location.pathname + location.search;
   location.assign(`/sign-in?next=${encodeURIComponent(next)}`);
+  return new Promise(() => {});
 }
 
 async function renewed(known) {

@@ -2,7 +2,7 @@
 
 import { byId, el, say } from "./dom.js";
 import { call, insist } from "./http.js";
-import { session } from "./identity.js";
+import { session, signIn } from "./identity.js";
 import { otherLanguage, switchLanguage, t, translate } from "./language.js";
 import { keep, kept } from "./storage.js";
 
@@ -30,6 +30,7 @@ export async function staffShell(title) {
   frame(title, OWNER_LINKS);
   const who = await insist(session, connection.lost);
   connection.fine();
+  if (who.role === null || who.role === "customer") return signIn();
   if (who.role === "staff") document.querySelector('nav a[href="/owner/payments"]').remove();
   if (who.authentication === "off" && who.role === "owner") showOwnerBanner();
   if (who.subject !== null && kept("token") !== null) showSignOut(who.subject);
