@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-peers bench-growth lint format install lock
+.PHONY: help run test bench bench-peers bench-growth screenshots browser lint format install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ help: ## Show what can be made
 run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 	@exec $(BIN)/siren up
 
-test: lint ## Run every check and every test
+test: lint browser ## Run every check and every test
 	$(BIN)/python -m pytest
 
 bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
@@ -25,6 +25,12 @@ bench-peers: $(INSTALLED) ## The same beside a no-op route, plain code and a wor
 
 bench-growth: $(INSTALLED) ## What two million orders of history and 100,000 live ones change
 	$(BIN)/python -m tests.load.growth
+
+screenshots: $(INSTALLED) browser ## Write a picture of every page, on phone and desktop
+	$(BIN)/python -m tests.browser.screenshots
+
+browser: $(INSTALLED) ## Install Chromium where there is none (SIREN_CHROMIUM names another)
+	@$(BIN)/python -m tests.browser.chromium
 
 lint: $(INSTALLED) ## Check style, types and who imports whom
 	$(BIN)/ruff check

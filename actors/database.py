@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from sqlalchemy import (
     ARRAY,
+    JSON,
     Column,
     ColumnElement,
     Connection,
@@ -21,7 +22,6 @@ from sqlalchemy import (
     Executable,
     MetaData,
     Table,
-    Text,
     any_,
     bindparam,
     event,
@@ -190,7 +190,7 @@ class Database:
         One statement for lists of any length, so that it is built and compiled once.
         """
         if self.is_sqlite:
-            values = func.json_each(bindparam(name, type_=Text)).table_valued("value")
+            values = func.json_each(bindparam(name, type_=JSON)).table_valued("value")
             return column.in_(select(values.c.value))
         return column == any_(bindparam(name, type_=ARRAY(column.type)))
 

@@ -26,18 +26,24 @@ class PaymentQueries:
         status: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        order_ids: list[str] | None = None,
     ) -> Page:
         """Return payments of the HTTP contract's shape, newest first; times are datetimes.
 
-        Raises `Invalid` for a cursor that was not made here.
+        With `order_ids` only those of these orders. Raises `Invalid` for a cursor that was not
+        made here.
         """
         query = _matching(order_id, status)
+        parameters: dict[str, object] = {}
+        if order_ids is not None:
+            query = query.where(self.database.among(payments.c.order_id, "order_ids"))
+            parameters = {"order_ids": order_ids}
         if cursor is not None:
             key = tuple_(payments.c.created_at, payments.c.order_id)
             query = query.where(key < decode_cursor(cursor, int, str))
         newest_first = query.order_by(payments.c.created_at.desc(), payments.c.order_id.desc())
         async with self.database.read() as connection:
-            rows = (await connection.execute(newest_first.limit(limit + 1))).all()
+            rows = (await connection.execute(newest_first.limit(limit + 1), parameters)).all()
         shown = rows[:limit]
         more = len(rows) > limit
         next_cursor = encode_cursor(shown[-1].created_at, shown[-1].order_id) if more else None
@@ -49,12 +55,17 @@ class PaymentQueries:
             query = _PAYMENTS.where(payments.c.payment_id == payment_id)
             row = (await connection.execute(query)).one_or_none()
         if row is None:
-            raise NotFound("payment_not_found", "There is no payment with this id.")
+            raise payment_not_found()
         return _payment(row)
 
     async def close(self) -> None:
         """Close all connections."""
         await self.database.close()
+
+
+def payment_not_found() -> NotFound:
+    """Return the error of a payment that does not exist."""
+    return NotFound("payment_not_found", "There is no payment with this id.")
 
 
 def _matching(order_id: str | None, status: str | None) -> Select[Any]:

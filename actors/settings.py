@@ -1,10 +1,14 @@
 """What can be configured: environment variables with the prefix SIREN_, read once at start."""
 
+import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIN_SECRET = 32
+"""HS256 wants a secret as long as its hash."""
 
 Service = Literal["journal", "payments", "provider", "stores", "readmodel"]
 
@@ -21,6 +25,30 @@ class Settings(BaseSettings):
         None,
         description="PostgreSQL for all services, as postgresql+asyncpg://user@host/name. "
         "Unset: one SQLite file a service in the data folder.",
+    )
+    auth: Literal["auto", "required"] = Field(
+        "auto",
+        description="auto: on a loopback address requests without a token act as the owner; "
+        "required: never. Behind a reverse proxy, set required.",
+    )
+    jwt_secret: SecretStr | None = Field(
+        None,
+        min_length=MIN_SECRET,
+        description="Secret that signs tokens (HS256). Unset: a file of the data folder.",
+    )
+    jwks_url: str | None = Field(
+        None, description="Keys of an identity provider (JWKS) whose tokens are taken, too."
+    )
+    jwks_issuer: str | None = Field(None, description="Issuer that its tokens must name.")
+    jwks_audience: str | None = Field(None, description="Audience that its tokens must name.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins, separated by commas, whose pages may call; none by default."
+    )
+    rate_limit: str = Field(
+        "300/minute",
+        pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour)$",
+        description="Requests that a subject may send to a replica where authentication is "
+        "required; a service may send any number.",
     )
     order_isolation: Literal["pooled", "dedicated"] = Field(
         "pooled", description="pooled: orders share host processes; dedicated: a Ray actor each."
@@ -46,8 +74,31 @@ class Settings(BaseSettings):
     )
     breaker_reset_s: float = Field(5, gt=0, description="Seconds an open circuit stays open.")
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @property
+    def owner_mode(self) -> bool:
+        """Whether requests without a token, from this machine to itself, act as the owner.
+
+        Depends on what is configured alone: replicas behind HAProxy cannot see who connects.
+        """
+        return self.auth == "auto" and is_loopback(self.host)
+
     def url(self, service: Service) -> str:
         """Return the SQLAlchemy URL of a service's database."""
         if self.database_url is not None:
             return self.database_url
         return f"sqlite+aiosqlite:///{self.data_dir.absolute()}/{service}.db"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

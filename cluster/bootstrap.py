@@ -1,7 +1,7 @@
 """The one place that wires everything: databases, Ray, actors, gateway."""
 
 import asyncio
-import ipaddress
+import errno
 import logging
 import os
 import secrets
@@ -25,9 +25,11 @@ from actors.payment_actor import payment_actor
 from actors.settings import Settings
 from actors.store_actor import StoreService, store_actor
 from cluster import haproxy
+from cluster.authentication import check_authentication
 from cluster.data_folder import DataFolder
 from cluster.databases import check_url
-from cluster.environment import port_is_free
+from cluster.environment import listen_error
+from cluster.token_secret import make_secret
 from readmodel.projector import projection_actor
 from readmodel.tables import create_tables
 from serve_app.gateway import deployment
@@ -39,19 +41,19 @@ Report = Callable[[str], None]
 def check(settings: Settings) -> None:
     """Refuse what cannot be safe or cannot work; raises `SirenError` with one clear sentence."""
     check_url(settings)
-    if not _is_loopback(settings.host):
-        detail = (
-            f"refusing to listen on {settings.host}: without authentication, "
-            "which is not configured, only loopback addresses are safe"
-        )
-        raise SirenError("not_loopback", detail)
+    check_authentication(settings)
 
 
 def check_port(settings: Settings) -> None:
-    """Raise `SirenError` where somebody else listens on the gateway's port."""
-    if not port_is_free(settings.host, settings.port):
+    """Raise `SirenError` where the gateway's address is not ours, or its port somebody else's."""
+    error = listen_error(settings.host, settings.port)
+    if error is None:
+        return
+    if error.errno == errno.EADDRINUSE:
         detail = f"port {settings.port} on {settings.host} is taken; choose another with --port"
         raise SirenError("port_taken", detail)
+    detail = f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"
+    raise SirenError("cannot_listen", detail)
 
 
 async def prepare_databases(settings: Settings) -> Installation:
@@ -89,13 +91,14 @@ def start_actors(installation: Installation) -> None:
     ray.get([actor.describe.remote() for actor in actors])
 
 
-def start_gateway(installation: Installation) -> None:
+def start_gateway(installation: Installation, token_secret: bytes) -> None:
     """Deploy the gateway, and wait until it answers."""
     settings = installation.settings
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
     serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=quiet)
-    serve.run(deployment(installation), name=APPLICATION, route_prefix="/", logging_config=quiet)
+    gateway = deployment(installation, token_secret)
+    serve.run(gateway, name=APPLICATION, route_prefix="/", logging_config=quiet)
 
 
 @contextmanager
@@ -110,6 +113,7 @@ def running(settings: Settings, haproxy_folder: Path, report: Report) -> Iterato
     with DataFolder(settings.data_dir) as folder:
         haproxy.end(Path(folder.previous.get("haproxy", "")))  # a crash leaves it behind
         check_port(settings)
+        token_secret = make_secret(settings)
         report("preparing the databases")
         installation = asyncio.run(prepare_databases(settings))
         report("starting Ray")
@@ -130,7 +134,7 @@ def running(settings: Settings, haproxy_folder: Path, report: Report) -> Iterato
             report("starting actors and gateway")
             with ThreadPoolExecutor(1) as thread:
                 actors = thread.submit(start_actors, installation)
-                start_gateway(installation)
+                start_gateway(installation, token_secret)
                 actors.result()
             yield installation
         finally:
@@ -143,12 +147,3 @@ def _protect_token() -> None:
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", Path.home() / ".ray" / "auth_token"))
     if token.exists():
         token.chmod(0o600)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

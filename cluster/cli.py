@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -28,10 +29,13 @@ from actors.domain.errors import SirenError
 from actors.settings import Settings
 from cluster import environment, haproxy
 from cluster.data_folder import is_held, read_holder
+from cluster.token_secret import read_secret
+from serve_app.identity import Identity, Role
 
 environment.prepare()
 
 STOP_TIMEOUT_S = 60.0
+MAX_HOURS = 366 * 24
 
 Result = TypeVar("Result")
 
@@ -72,8 +76,14 @@ def up(data: Data = None, port: Port = None, host: Host = None) -> None:
             url = f"http://{settings.host}:{settings.port}"
             seconds = time.monotonic() - started
             console.print(f"\n[bold]Siren Order is up[/bold] after {seconds:.0f} s: {url}")
-            console.print(f"  {url}/docs     every call, to try out")
-            console.print(f"  {url}/stores   the demo stores")
+            console.print(f"  {url}/                     order, as a customer")
+            console.print(f"  {url}/board/gangnam        make it, as a barista")
+            console.print(f"  {url}/owner/order-details  orders and payments")
+            console.print(f"  {url}/docs                 every call, to try out")
+            if settings.owner_mode:
+                console.print("  no sign-in on this machine: everybody here is the owner")
+            else:
+                console.print("  sign-in is required: `siren token --role owner` prints a token")
             console.print(f"  data in {settings.data_dir.absolute()}; Ctrl-C stops\n")
             stop.wait()
             console.print("· stopping")
@@ -162,6 +172,68 @@ def rebuild_view(data: Data = None) -> None:
         )
     seconds = time.monotonic() - started
     console.print(f"rebuilt the view up to journal position {reached} in {seconds:.1f} s")
+
+
+@app.command()
+def token(
+    role: Annotated[Role, typer.Option(help="What the holder is.")],
+    store: Annotated[str | None, typer.Option(help="The store of staff.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Who the holder is. (default: the role, of staff the store)")
+    ] = None,
+    hours: Annotated[
+        float, typer.Option(min=0.01, max=MAX_HOURS, help="How long the token lasts.")
+    ] = 12,
+    data: Data = None,
+) -> None:
+    """Print a token, which whoever holds it signs in with; nothing can take it back early.
+
+    It is signed with SIREN_JWT_SECRET, else with the secret that the first `siren up` made in the
+    data folder. Another secret, and a restart, end all tokens at once.
+    """
+    from serve_app.tokens import MAX_SUBJECT, issue  # noqa: PLC0415 - as above
+
+    if (role is Role.STAFF) != (store is not None):
+        raise typer.BadParameter("staff needs one, nobody else has one", param_hint="--store")
+    if role is Role.CUSTOMER and subject is None:
+        raise typer.BadParameter("needed: it is the customer's id", param_hint="--subject")
+    name = f"{role}{f'-{store}' if store else ''}" if subject is None else subject
+    if not 1 <= len(name) <= MAX_SUBJECT or not name.isprintable():
+        detail = f"must have 1 to {MAX_SUBJECT} printable characters"
+        raise typer.BadParameter(detail, param_hint="--subject")
+    try:
+        secret = read_secret(_settings(data_dir=data))
+    except SirenError as error:
+        _fail(error)
+    typer.echo(issue(secret, Identity(name, role, store), timedelta(hours=hours))[0])
+
+
+@app.command()
+def forget(
+    customer: Annotated[str, typer.Argument(help="The customer's id.")], data: Data = None
+) -> None:
+    """Forget a customer's name and phone number: in every order, view, ticket and database file.
+
+    The system must be up; orders wait while its databases are written anew. What stays: the
+    orders themselves, their money, the customer's id, and what already left this system. BACKUPS
+    ARE NOT TOUCHED: delete them, or forget again after restoring one. On PostgreSQL, the server's
+    own write-ahead log and archives keep what they have until the server recycles them.
+    """
+    settings = _settings(data_dir=data)
+    with _progress() as progress:
+        from cluster.forget import forget_customer  # noqa: PLC0415 - as above
+
+        bar = progress.add_task("looking for orders", total=None)
+
+        def show(what: str, done: int, total: int) -> None:
+            progress.update(bar, description=what, completed=done, total=total)
+
+        forgotten = _run(forget_customer(settings, customer, show))
+    console.print(
+        f"forgot the customer of {forgotten.orders} orders; scrubbed "
+        f"{', '.join(forgotten.databases)}; backups, where there are any, still know them",
+        soft_wrap=True,
+    )
 
 
 def _progress() -> Progress:

@@ -38,15 +38,20 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
 
 
-def port_is_free(host: str, port: int) -> bool:
-    """Return whether somebody could listen on this address now."""
+def listen_error(host: str, port: int) -> OSError | None:
+    """Return what keeps everybody from listening on this address now; None where nothing does."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Return whether somebody could listen on this address now."""
+    return listen_error(host, port) is None
 
 
 def free_port() -> int:

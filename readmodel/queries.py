@@ -67,6 +67,12 @@ class OrderDetails:
         more = encode_cursor(rows[limit - 1].seq) if len(rows) > limit else None
         return Page([row.body for row in rows[:limit]], more)
 
+    async def order_ids(self, customer_id: str) -> list[str]:
+        """Return the ids of all orders of a customer."""
+        query = select(order_detail.c.order_id).where(order_detail.c.customer_id == customer_id)
+        async with self._database.read() as connection:
+            return list(await connection.scalars(query))
+
     async def position(self) -> int:
         """Return the journal position that the view has reached; 0 before any."""
         rows = await self._database.query(

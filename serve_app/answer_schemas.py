@@ -1,11 +1,12 @@
 """The JSON of the HTTP contract's answers. These models only describe: answers are ready bytes."""
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from actors.domain.values import OrderStatus, PaymentStatus, PickupStatus
+from serve_app.identity import Role
 from serve_app.schemas import RecordStatus, TicketStatus
 
 Item = TypeVar("Item")
@@ -163,6 +164,31 @@ class MenuItem(BaseModel):
     price: int
     currency: str
     sold_out: bool
+
+
+class Who(BaseModel):
+    """Whom a token is for; `store_id` is of staff."""
+
+    subject: str | None
+    role: Role | None
+    store_id: str | None
+    expires_at: datetime | None
+
+
+class Session(Who):
+    """Who a request is from, and whether requests need a token to be anybody."""
+
+    authentication: Literal["off", "required"]
+
+
+class GuestSession(BaseModel):
+    """A guest and their token."""
+
+    token: str
+    subject: str
+    role: Role
+    store_id: None
+    expires_at: datetime
 
 
 class FieldError(BaseModel):

@@ -12,9 +12,9 @@ JSON = "application/json"
 REPLAYED = {"Idempotency-Replayed": "true"}
 
 
-def json_answer(value: object) -> Response:
+def json_answer(value: object, status: int = 200) -> Response:
     """Return a value as JSON."""
-    return Response(to_json(value), media_type=JSON)
+    return Response(to_json(value), status, media_type=JSON)
 
 
 def detail_answer(detail: bytes) -> Response:
@@ -30,6 +30,11 @@ def command_answer(reply: OrderReply, asked: CommandHeaders, status: int = 200) 
 def page_answer(page: Page) -> Response:
     """Return a page of rows."""
     return json_answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+def empty_page_answer() -> Response:
+    """Return a page with nothing on it."""
+    return page_answer(Page([], None))
 
 
 def detail_page_answer(page: Page) -> Response:

@@ -1,14 +1,19 @@
 """The application: routes, errors and documentation put together. Knows nothing of Ray Serve."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from actors.client import AsyncSiren
+from serve_app.access_log import AccessLog
 from serve_app.documentation import document
+from serve_app.gate import Gate
 from serve_app.guard import Guard
+from serve_app.headers import SecurityHeaders
 from serve_app.problems import add_handlers
 from serve_app.routes import ROUTERS, stream
 
@@ -18,6 +23,10 @@ Order coffee ahead, pay, and pick it up when your number is called.
 Times are RFC 3339 in UTC, money is an integer in the currency's minor unit (KRW has none: 4500 is
 ₩4,500). Every list answers `{"items": […], "next_cursor": …}`. Errors are problem documents
 (RFC 9457) with a `code` for programs.
+
+Each call names the roles that may use it. A customer sees their own orders and payments, staff the
+orders, tickets and settings of their store, owner and service everything. What is not yours is
+answered as if it did not exist.
 """
 TAGS = [
     {"name": "orders", "description": "Commands, and the journal's word on an order."},
@@ -25,14 +34,25 @@ TAGS = [
     {"name": "pickups", "description": "The store's tickets and the barista's buttons."},
     {"name": "payments", "description": "The payment service's own record."},
     {"name": "stores", "description": "Stores and menus."},
+    {"name": "session", "description": "Who one is, and tokens for guests."},
     {"name": "health", "description": "For operators and load balancers."},
 ]
 
 
-def build_app(siren: AsyncSiren, max_in_flight: int) -> FastAPI:
+EXPOSED_HEADERS = [
+    "Idempotency-Replayed",
+    "Location",
+    "Preference-Applied",
+    "Retry-After",
+    "WWW-Authenticate",
+]
+
+
+def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None = None) -> FastAPI:
     """Return the ASGI application over a client, which is closed when the application ends.
 
-    More than `max_in_flight` requests under way are answered 503.
+    More than `max_in_flight` requests under way are answered 503. `token_secret` signs tokens;
+    without one, no token outlives the application.
     """
 
     @asynccontextmanager
@@ -46,13 +66,27 @@ def build_app(siren: AsyncSiren, max_in_flight: int) -> FastAPI:
         description=DESCRIPTION,
         version=version("siren-order"),
         openapi_tags=TAGS,
+        docs_url=None,  # a route of our own, with a policy for its script
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
+    settings = siren.installation.settings
     app.state.siren = siren
+    app.state.gate = Gate(settings, token_secret or secrets.token_bytes(32))
     app.add_middleware(Guard, max_in_flight=max_in_flight)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Idempotency-Key", "Prefer", "Last-Event-ID"],
+            expose_headers=EXPOSED_HEADERS,
+        )
+    app.add_middleware(SecurityHeaders)
+    if not settings.owner_mode:  # there, all requests are one person's
+        app.add_middleware(AccessLog)
     add_handlers(app)
     stream.add_handler(app)
     for router in ROUTERS:

@@ -10,6 +10,8 @@ from pydantic.json_schema import models_json_schema
 from serve_app import answer_schemas, schemas
 from serve_app.problems import MEDIA_TYPE
 
+SECURITY_SCHEME = "bearer"
+
 Responses = dict[int | str, dict[str, Any]]
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -23,20 +25,34 @@ _MODELS: tuple[type[BaseModel], ...] = (
     answer_schemas.Problem,
 )
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+_CHALLENGE = {"WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}}}
+_HEADERS = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "Not needed on a machine where authentication is off: see `GET /session`.",
+}
 _PROBLEMS = {
+    401: ("unauthenticated", "This needs a token: Authorization: Bearer <token>."),
     402: ("card_declined", "The card was declined; the order can be paid again."),
+    403: ("forbidden", "This is not for the role customer."),
     404: ("order_not_found", "There is no order with this id."),
     409: ("out_of_turn", "The order is PLACED; this needs ACCEPTED."),
     413: ("body_too_large", "The body may have at most 65536 bytes."),
     422: ("invalid_request", "The body is not valid, at /store_id: Field required."),
+    429: ("too_many_requests", "Too many requests; try again in 7 s."),
     503: ("overloaded", "Too many requests are under way; nothing was done."),
 }
 _DESCRIPTIONS = {
+    401: "There is no token, or it is not valid any more.",
     402: "Declined. `order` is the order detail; it can be paid again.",
-    404: "There is nothing with this id.",
+    403: "The token is good, but not for this.",
+    404: "There is nothing with this id, or nothing that is yours.",
     409: "Not allowed in this state.",
     413: "The body is too large.",
     422: "The request is not valid; `errors` names the fields.",
+    429: "More requests than one subject may send.",
     503: "Overloaded or unavailable: repeat it with the same key.",
 }
 
@@ -92,7 +108,7 @@ def _problem(status: int) -> dict[str, Any]:
         "description": _DESCRIPTIONS[status],
         "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
     }
-    return described | ({"headers": _RETRY_AFTER} if status == 503 else {})  # noqa: PLR2004
+    return described | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
 
 
 def takes(model: type[BaseModel] | None, *, required: bool = True, command: bool = True) -> Any:
@@ -124,6 +140,7 @@ def document(app: FastAPI) -> None:
                 [(model, "validation") for model in _MODELS], ref_template=_REFERENCE
             )
             app.openapi_schema["components"]["schemas"].update(raw["$defs"])
+            app.openapi_schema["components"]["securitySchemes"] = {SECURITY_SCHEME: _BEARER}
             _drop_validation_errors(app.openapi_schema)
         return app.openapi_schema
 

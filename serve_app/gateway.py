@@ -7,6 +7,7 @@ from ray.serve.schema import LoggingConfig
 from actors.client import AsyncSiren
 from actors.installation import Installation
 from actors.process import spare_garbage_collection
+from serve_app.access_log import write_log
 from serve_app.app import build_app
 
 MAX_STREAMS = 10_000
@@ -19,17 +20,22 @@ margin. Whoever waits longer, and every stream, asks again."""
 class _Gateway:
     """One replica: a client of the installation on the replica's event loop, and the routes."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, token_secret: bytes) -> None:
         spare_garbage_collection()
+        write_log()
+        self._token_secret = token_secret
         self._siren = AsyncSiren(installation)
         self._max_in_flight = installation.settings.max_in_flight
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_app(self._siren, self._max_in_flight)
+        return build_app(self._siren, self._max_in_flight, self._token_secret)
 
 
-def deployment(installation: Installation) -> serve.Application:
-    """Return the gateway of an installation, ready for `serve.run`."""
+def deployment(installation: Installation, token_secret: bytes) -> serve.Application:
+    """Return the gateway of an installation, ready for `serve.run`.
+
+    `token_secret` is for the gateway alone: no other actor gets it.
+    """
     settings = installation.settings
     gateway = serve.deployment(
         name="gateway",
@@ -48,5 +54,5 @@ def deployment(installation: Installation) -> serve.Application:
         # record of each request, only to drop it.
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
     )(serve.ingress()(_Gateway))
-    application: serve.Application = gateway.bind(installation)
+    application: serve.Application = gateway.bind(installation, token_secret)
     return application

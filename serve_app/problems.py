@@ -1,6 +1,8 @@
 """Errors as `application/problem+json` (RFC 9457): one table from exception to status."""
 
 import logging
+import math
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -80,6 +82,32 @@ def internal_error() -> Response:
     return problem(500, "internal_error", "The request failed unexpectedly.")
 
 
+def unauthenticated(detail: str, *, error: str | None = None) -> Response:
+    """Return the problem of a caller who is not known; `error` as in RFC 6750."""
+    challenge = "Bearer" if error is None else f'Bearer error="{error}"'
+    return problem(401, "unauthenticated", detail, headers={"WWW-Authenticate": challenge})
+
+
+def forbidden(code: str, detail: str) -> Response:
+    """Return the problem of a caller who is known and may not do this."""
+    return problem(403, code, detail)
+
+
+def too_many(until: float) -> Response:
+    """Return the problem of a caller who has to wait `until` a moment, in seconds since 1970."""
+    seconds = max(1, math.ceil(until - time.time()))
+    detail = f"Too many requests; try again in {seconds} s."
+    return problem(429, "too_many_requests", detail, headers={"Retry-After": str(seconds)})
+
+
+class Refused(Exception):
+    """Nothing was done; `response` says why."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
 class BodyTooLarge(Exception):
     """The body has more than `limit` bytes."""
 
@@ -95,6 +123,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(BodyTooLarge, _body_too_large)
+    app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
 
 
@@ -155,6 +184,11 @@ async def _http_error(_request: Request, error: Any) -> Response:
 
 async def _body_too_large(_request: Request, error: Any) -> Response:
     return too_large(error.limit)
+
+
+async def _refused(_request: Request, error: Any) -> Response:
+    response: Response = error.response
+    return response
 
 
 async def _nobody_listens(_request: Request, _error: Any) -> Response:

@@ -51,6 +51,15 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     assert audit.returncode == 0, audit.stdout
 
 
+@pytest.fixture(scope="session")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that others can reach: everybody has to say who they are."""
+    system = System(tmp_path_factory.mktemp("public") / "data", host="0.0.0.0")
+    system.start()
+    yield system
+    system.stop()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

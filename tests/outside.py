@@ -1,8 +1,9 @@
 """What customers, baristas and auditors do from outside: HTTP, and SQL on each service's books."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ AGAIN = (httpx.codes.INTERNAL_SERVER_ERROR, httpx.codes.SERVICE_UNAVAILABLE)
 ANSWERED_S = 150.0
 ASYNC = "respond-async"
 SETTLED = "wait=30"
+
+CHUNK = 1 << 20
 
 Detail = dict[str, Any]
 
@@ -129,6 +132,12 @@ def history(system: System, order_id: str) -> list[str]:
     return [row["type"] for row in system.sql("journal", query, order_id)]
 
 
+def orders_of(system: System, customer_id: str) -> list[str]:
+    """Return a customer's orders in the journal."""
+    query = "SELECT order_id FROM events WHERE type = 'OrderPlaced' AND data LIKE ?"
+    return [row["order_id"] for row in system.sql("journal", query, f"%{customer_id}%")]
+
+
 @dataclass(frozen=True)
 class Books:
     """What each service has written down about one order, read from its database file."""
@@ -193,3 +202,17 @@ def assert_agreed(system: System, order_id: str) -> Books:
         assert ticket["number"] == detail["pickup_number"]
     assert found.token is None, "the card token outlived its attempt"
     return found
+
+
+def found(text: str, paths: list[Path]) -> list[Path]:
+    """Return those files that contain a text anywhere, as bytes."""
+    return [path for path in paths if any(text.encode() in part for part in parts(path))]
+
+
+def parts(path: Path) -> Iterator[bytes]:
+    """Yield a file in overlapping pieces, so that nothing hides on a seam."""
+    with path.open("rb") as file:
+        seam = b""
+        while chunk := file.read(CHUNK):
+            yield seam + chunk
+            seam = chunk[-128:]

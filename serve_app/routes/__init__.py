@@ -1,6 +1,17 @@
-"""The routes of the HTTP contract, one module a resource."""
+"""The routes of the HTTP contract, one module a resource, and the pages."""
 
-from serve_app.routes import health, order_details, orders, payments, pickups, stores, stream
+from serve_app.routes import (
+    docs,
+    health,
+    order_details,
+    orders,
+    pages,
+    payments,
+    pickups,
+    session,
+    stores,
+    stream,
+)
 
 ROUTERS = (
     order_details.router,  # first: routes are tried in turn, and this is read most
@@ -9,5 +20,8 @@ ROUTERS = (
     pickups.router,
     payments.router,
     stores.router,
+    session.router,
     health.router,
+    docs.router,
+    pages.router,
 )

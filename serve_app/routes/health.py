@@ -1,27 +1,14 @@
-"""Health, and a first page that says where everything is."""
+"""Health: of this replica, and of what an order needs."""
 
 from fastapi import APIRouter, Request, Response
 
+from serve_app.access import PublicRoute
 from serve_app.answers import json_answer
 from serve_app.documentation import problems
 from serve_app.problems import RETRY_AFTER, problem
 from serve_app.reading import siren_of
 
-router = APIRouter(tags=["health"])
-
-
-@router.get("/", include_in_schema=False)
-async def index() -> Response:
-    """Say where everything is."""
-    return json_answer(
-        {
-            "name": "Siren Order",
-            "documentation": "/docs",
-            "openapi": "/openapi.json",
-            "stores": "/stores",
-            "order_details": "/order-details",
-        }
-    )
+router = APIRouter(tags=["health"], route_class=PublicRoute)
 
 
 @router.get("/healthz", responses={200: {"description": "This replica lives."}})

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from actors.client import DEFAULT_WAIT_S
 from serve_app import answer_schemas, schemas
-from serve_app.answers import detail_answer, detail_page_answer
+from serve_app.access import EVERYBODY, AccessRoute, allow
+from serve_app.answers import detail_answer, detail_page_answer, empty_page_answer
 from serve_app.documentation import answer, problems
+from serve_app.ownership import NOT_IN_VIEW, check_detail, check_order, in_scope
 from serve_app.reading import check_query, siren_of
 
-router = APIRouter(tags=["order details"])
+router = APIRouter(tags=["order details"], route_class=AccessRoute)
 
 Version = Annotated[
     int | None,
@@ -27,18 +29,23 @@ Version = Annotated[
         **problems(422),
     },
 )
+@allow(*EVERYBODY)
 async def list_order_details(
     request: Request, wanted: Annotated[schemas.OrderDetailFilter, Query()]
 ) -> Response:
-    """List order details, newest first."""
+    """List order details, newest first; a customer's own, or those of a store for its staff."""
     check_query(request)
-    return detail_page_answer(await siren_of(request).details.page(**wanted.model_dump()))
+    filters = in_scope(request, wanted.model_dump())
+    if filters is None:
+        return empty_page_answer()
+    return detail_page_answer(await siren_of(request).details.page(**filters))
 
 
 @router.get(
     "/order-details/{order_id:id}",
     responses={200: answer(answer_schemas.OrderDetail, "The order."), **problems(404, 422)},
 )
+@allow(*EVERYBODY)
 async def get_order_detail(
     request: Request, order_id: str, min_version: Version = None
 ) -> Response:
@@ -49,7 +56,9 @@ async def get_order_detail(
     check_query(request)
     siren = siren_of(request)
     if min_version:
+        await check_order(request, order_id)  # waiting or not would tell whether it exists
         row = await siren.watcher.wait_beyond(order_id, min_version - 1, DEFAULT_WAIT_S)
         if row is not None:
             return detail_answer(row.body.encode())
-    return detail_answer(await siren.detail(order_id))
+    detail = await siren.detail(order_id)
+    return detail_answer(check_detail(request, detail, NOT_IN_VIEW))

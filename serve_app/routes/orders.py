@@ -12,9 +12,11 @@ from actors.domain.values import OrderStatus, PaymentStatus
 from actors.messages import OrderReply
 from actors.paging import Page
 from serve_app import answer_schemas, schemas
+from serve_app.access import CUSTOMER, EVERYBODY, OWNER, SERVICE, allow
 from serve_app.answers import JSON, REPLAYED, command_answer, detail_answer, page_answer
 from serve_app.direct import DirectRoute
 from serve_app.documentation import REPLAYED_HEADER, answer, problems, takes
+from serve_app.ownership import NO_ORDER, check_customer, check_detail, check_order
 from serve_app.problems import problem
 from serve_app.reading import CommandHeaders, command_headers, read, siren_of
 
@@ -48,15 +50,18 @@ _order_id_of = msgspec.json.Decoder(_Placed)
     },
     openapi_extra=takes(schemas.PlaceOrder),
 )
+@allow(CUSTOMER, OWNER, SERVICE)
 async def place_order(request: Request) -> Response:
     """Place an order.
 
     With `payment` the card is charged at once; a declined card is a 201 whose body says so. The
     key is scoped to the customer and kept for ever. 409 `store_closed`, `sold_out` or
-    `store_full`: there is no order.
+    `store_full`: there is no order. 403 `foreign_customer`: `customer.id` must be the token's
+    subject.
     """
     asked = command_headers(request)
     order = (await read(request, schemas.PlaceOrder)).to_order()
+    check_customer(request, order.customer_id)
     reply = await siren_of(request).place(order, asked.key, asked.wait)
     location = {"Location": f"/orders/{_order_id_of.decode(reply.detail).order_id}"}
     if reply.replayed:
@@ -68,9 +73,10 @@ async def place_order(request: Request) -> Response:
     "/orders/{order_id:id}",
     responses={200: answer(answer_schemas.OrderDetail, "The order."), **problems(404)},
 )
+@allow(*EVERYBODY)
 async def get_order(request: Request, order_id: str) -> Response:
     """Read an order from the journal: linearizable, whichever services are down."""
-    return detail_answer(await siren_of(request).order(order_id))
+    return detail_answer(check_detail(request, await siren_of(request).order(order_id)))
 
 
 @router.get(
@@ -80,11 +86,13 @@ async def get_order(request: Request, order_id: str) -> Response:
         **problems(404),
     },
 )
+@allow(*EVERYBODY)
 async def get_order_events(request: Request, order_id: str) -> Response:
     """Read the order's history from the journal, oldest first."""
+    await check_order(request, order_id)
     history = await siren_of(request).journal.load(order_id)
     if not history.events:
-        raise NotFound("order_not_found", "There is no order with this id.")
+        raise NotFound("order_not_found", NO_ORDER)
     return page_answer(Page([_event(stored) for stored in history.events], None))
 
 
@@ -97,10 +105,12 @@ async def get_order_events(request: Request, order_id: str) -> Response:
     },
     openapi_extra=takes(schemas.Payment),
 )
+@allow(CUSTOMER, OWNER, SERVICE)
 async def pay_order(request: Request, order_id: str) -> Response:
     """Pay an order that is PLACED; answers once the payment is final or the wait is over."""
     asked = command_headers(request)
     payment = await read(request, schemas.Payment)
+    await check_order(request, order_id)
     reply = await siren_of(request).pay(order_id, payment.token, asked.key, asked.wait)
     response = _payment_answer(reply, asked)
     if reply.replayed:
@@ -117,10 +127,12 @@ async def pay_order(request: Request, order_id: str) -> Response:
     },
     openapi_extra=takes(schemas.Cancel, required=False),
 )
+@allow(CUSTOMER, OWNER, SERVICE)
 async def cancel_order(request: Request, order_id: str) -> Response:
     """Cancel an order that nobody prepares yet, and undo what was done for it."""
     asked = command_headers(request)
     reason = (await read(request, schemas.Cancel, schemas.Cancel())).reason
+    await check_order(request, order_id)
     reply = await siren_of(request).cancel(order_id, reason, asked.key, asked.wait)
     undone = reply.order_status == OrderStatus.CANCELED
     return command_answer(reply, asked, 200 if undone else 202)
@@ -135,6 +147,7 @@ async def cancel_order(request: Request, order_id: str) -> Response:
     },
     openapi_extra=takes(schemas.Cancel, required=False),
 )
+@allow(CUSTOMER, OWNER, SERVICE)
 async def delete_order(request: Request, order_id: str) -> Response:
     """Cancel an order, as `POST …/cancel` does; its history stays."""
     return await cancel_order(request, order_id)

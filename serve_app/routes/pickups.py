@@ -5,11 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from serve_app import answer_schemas, schemas
-from serve_app.answers import command_answer, page_answer
+from serve_app.access import OWNER, SERVICE, STAFF, AccessRoute, allow
+from serve_app.answers import command_answer, empty_page_answer, page_answer
 from serve_app.documentation import Responses, answer, problems, takes
+from serve_app.ownership import check_order, in_scope
 from serve_app.reading import check_query, command_headers, read, siren_of
 
-router = APIRouter(tags=["pickups"])
+router = APIRouter(tags=["pickups"], route_class=AccessRoute)
 
 MOVED: Responses = {
     200: answer(answer_schemas.OrderDetail, "Done, now or before."),
@@ -24,34 +26,44 @@ MOVED: Responses = {
         **problems(422),
     },
 )
+@allow(STAFF, OWNER, SERVICE)
 async def list_pickups(
     request: Request, wanted: Annotated[schemas.TicketFilter, Query()]
 ) -> Response:
-    """List tickets, oldest first."""
+    """List tickets, oldest first; for staff, those of their store."""
     check_query(request)
-    return page_answer(await siren_of(request).stores.tickets(**wanted.model_dump()))
+    filters = in_scope(request, wanted.model_dump())
+    if filters is None:
+        return empty_page_answer()
+    return page_answer(await siren_of(request).stores.tickets(**filters))
 
 
 @router.post("/pickups/{order_id:id}/start", responses=MOVED, openapi_extra=takes(None))
+@allow(STAFF, OWNER, SERVICE)
 async def start_pickup(request: Request, order_id: str) -> Response:
     """Begin to prepare an ACCEPTED order; from now on the customer cannot cancel it."""
     asked = command_headers(request)
+    await check_order(request, order_id)
     reply = await siren_of(request).start(order_id, asked.key, asked.wait)
     return command_answer(reply, asked)
 
 
 @router.post("/pickups/{order_id:id}/ready", responses=MOVED, openapi_extra=takes(None))
+@allow(STAFF, OWNER, SERVICE)
 async def ready_pickup(request: Request, order_id: str) -> Response:
     """Call the number of an order that is PREPARING."""
     asked = command_headers(request)
+    await check_order(request, order_id)
     reply = await siren_of(request).ready(order_id, asked.key, asked.wait)
     return command_answer(reply, asked)
 
 
 @router.post("/pickups/{order_id:id}/complete", responses=MOVED, openapi_extra=takes(None))
+@allow(STAFF, OWNER, SERVICE)
 async def complete_pickup(request: Request, order_id: str) -> Response:
     """Hand over an order that is READY."""
     asked = command_headers(request)
+    await check_order(request, order_id)
     reply = await siren_of(request).complete(order_id, asked.key, asked.wait)
     return command_answer(reply, asked)
 
@@ -61,9 +73,11 @@ async def complete_pickup(request: Request, order_id: str) -> Response:
     responses={**MOVED, **problems(413)},
     openapi_extra=takes(schemas.Reject),
 )
+@allow(STAFF, OWNER, SERVICE)
 async def reject_pickup(request: Request, order_id: str) -> Response:
     """Give an order up on the store's side, also while preparing: refund and cancel."""
     asked = command_headers(request)
     reason = (await read(request, schemas.Reject)).reason
+    await check_order(request, order_id)
     reply = await siren_of(request).reject(order_id, reason, asked.key, asked.wait)
     return command_answer(reply, asked)

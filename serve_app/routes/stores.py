@@ -5,11 +5,13 @@ from fastapi import APIRouter, Request, Response
 from actors.messages import MenuItemChange, StoreChange
 from actors.paging import Page
 from serve_app import answer_schemas, schemas
+from serve_app.access import EVERYBODY, OWNER, SERVICE, STAFF, AccessRoute, allow
 from serve_app.answers import json_answer, page_answer
 from serve_app.documentation import answer, problems, takes
+from serve_app.ownership import check_store
 from serve_app.reading import read, siren_of
 
-router = APIRouter(tags=["stores"])
+router = APIRouter(tags=["stores"], route_class=AccessRoute)
 
 
 @router.get(
@@ -19,6 +21,7 @@ router = APIRouter(tags=["stores"])
         **problems(),
     },
 )
+@allow(*EVERYBODY)
 async def list_stores(request: Request) -> Response:
     """List the stores with opening state, queue and estimate."""
     return page_answer(Page(await siren_of(request).stores.stores(), None))
@@ -28,6 +31,7 @@ async def list_stores(request: Request) -> Response:
     "/stores/{store_id:id}",
     responses={200: answer(answer_schemas.Store, "The store."), **problems(404)},
 )
+@allow(*EVERYBODY)
 async def get_store(request: Request, store_id: str) -> Response:
     """Read a store."""
     return json_answer(await siren_of(request).stores.store(store_id))
@@ -40,6 +44,7 @@ async def get_store(request: Request, store_id: str) -> Response:
         **problems(404),
     },
 )
+@allow(*EVERYBODY)
 async def get_menu(request: Request, store_id: str) -> Response:
     """Read a store's menu, in the order of its board."""
     return page_answer(Page(await siren_of(request).stores.menu(store_id), None))
@@ -53,8 +58,10 @@ async def get_menu(request: Request, store_id: str) -> Response:
     },
     openapi_extra=takes(schemas.ChangeStore, command=False),
 )
+@allow(STAFF, OWNER, SERVICE)
 async def change_store(request: Request, store_id: str) -> Response:
     """Open or close a store, or limit how many tickets it has at once."""
+    check_store(request, store_id)
     wanted = await read(request, schemas.ChangeStore)
     siren = siren_of(request)
     limits = "capacity" in wanted.model_fields_set  # null is a limit too: none
@@ -70,8 +77,10 @@ async def change_store(request: Request, store_id: str) -> Response:
     },
     openapi_extra=takes(schemas.ChangeMenuItem, command=False),
 )
+@allow(STAFF, OWNER, SERVICE)
 async def change_menu_item(request: Request, store_id: str, menu_id: str) -> Response:
     """Sell a menu item out, or change its price for orders to come."""
+    check_store(request, store_id)
     wanted = await read(request, schemas.ChangeMenuItem)
     siren = siren_of(request)
     await siren.change_menu_item(MenuItemChange(store_id, menu_id, wanted.sold_out, wanted.price))

@@ -1,5 +1,7 @@
 """The stream of an order's changes, as Server-Sent Events from the view."""
 
+import math
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,10 +14,13 @@ from actors.client import AsyncSiren
 from actors.domain.errors import Unavailable
 from actors.domain.values import OrderStatus
 from readmodel.queries import DetailRow
+from serve_app.access import EVERYBODY, AccessRoute, allow
 from serve_app.documentation import problems
+from serve_app.gate import caller
+from serve_app.ownership import check_order
 from serve_app.reading import siren_of
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(tags=["orders"], route_class=AccessRoute)
 
 PATIENCE_S = 60.0
 """How long one look for changes lasts; nothing depends on it, the stream goes on."""
@@ -35,25 +40,31 @@ _status_of = msgspec.json.Decoder(_Status)
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Somebody who follows an order and has seen it up to `version`."""
+    """Somebody who follows an order, has seen it up to `version`, and may until a moment."""
 
     siren: AsyncSiren
     order_id: str
     version: int
+    until: float
+
+    def patience(self) -> float:
+        """Return how long the next look for changes lasts; not above 0 where none is allowed."""
+        return min(PATIENCE_S, self.until - time.time())
 
 
 async def follower(request: Request, order_id: str) -> Follower:
     """Return who asks; raises `NotFound`, or `NothingToCome`, while a status can still be sent."""
-    siren = siren_of(request)
+    await check_order(request, order_id)
+    siren, until = siren_of(request), caller(request).expires_at or math.inf
     row = await siren.details.get(order_id)
     if row is None:
         await siren.order(order_id)  # placed a moment ago, and the view will have it soon
-        return Follower(siren, order_id, 0)
+        return Follower(siren, order_id, 0, until)
     # An id above the view's was never sent from here: nobody has seen what is not there yet.
     seen = min(_last_event_id(request), row.version)
     if seen == row.version and _is_final(row):
         raise NothingToCome
-    return Follower(siren, order_id, seen)
+    return Follower(siren, order_id, seen, until)
 
 
 @router.get(
@@ -75,18 +86,19 @@ async def follower(request: Request, order_id: str) -> Follower:
         ]
     },
 )
+@allow(*EVERYBODY)
 async def stream_order(
     following: Annotated[Follower, Depends(follower)],
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow an order: its detail at once, and again at each change, until it is finished.
 
-    Changes that come quickly after one another may be sent as one.
+    Changes that come quickly after one another may be sent as one. The stream ends with the token.
     """
     version = following.version
     watcher = following.siren.watcher
-    while True:
+    while (patience := following.patience()) > 0:
         try:
-            row = await watcher.wait_beyond(following.order_id, version, PATIENCE_S)
+            row = await watcher.wait_beyond(following.order_id, version, patience)
         except Unavailable:
             return  # whoever still wants to know connects again, with the id of the last event
         if row is not None:

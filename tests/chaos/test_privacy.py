@@ -1,6 +1,5 @@
 """No name, phone number or card token where it does not belong: databases and logs are searched."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.outside import accepted, assert_agreed, card, new_order, place, post, reaches
+from tests.outside import accepted, assert_agreed, card, found, new_order, place, post, reaches
 from tests.system import ORDER_ACTOR, System
-
-CHUNK = 1 << 20
 
 
 @dataclass
@@ -107,20 +104,40 @@ def test_no_log_holds_anything_personal(system: System, person: Person) -> None:
         assert found(secret, logs) == []
 
 
+def test_a_forgotten_customer_is_in_no_file(system: System) -> None:
+    """Nor in a log: the command and the actors speak of orders."""
+    leaving, staying = Person(), Person()
+    customer = {"id": f"c-{uuid4().hex}", "name": leaving.name, "tel": leaving.tel}
+    done, canceled, waiting = [
+        accepted(system, new_order(customer=customer)),
+        accepted(system, new_order(customer=customer)),
+        place(system, new_order(None, customer=customer))["order_id"],
+    ]
+    for button in ("start", "ready", "complete"):
+        post(system, f"/pickups/{done}/{button}")
+    post(system, f"/orders/{canceled}/cancel")
+    reaches(system, accepted(system, staying.order("tok_approve")), "ACCEPTED")
+
+    told = system.siren("forget", customer["id"])
+
+    assert told.returncode == 0, told.stderr
+    assert "forgot the customer of 3 orders" in told.stdout
+    everything = [
+        path
+        for folder in (system.data_dir, system.ray_logs())
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
+    for secret in (leaving.name, leaving.tel):
+        assert found(secret, everything) == []
+    assert found(staying.name, everything)
+    for order_id in (done, canceled, waiting):
+        detail = system.http.get(f"/order-details/{order_id}").json()
+        assert detail["customer"] == {"id": customer["id"], "name": None, "tel": None}
+    payment = system.http.get("/payments", params={"order_id": done}).json()["items"]
+    assert [each["status"] for each in payment] == ["APPROVED"]
+
+
 def files(folder: Path, service: str) -> list[Path]:
     """Return a database's files, the write-ahead log included."""
     return sorted(folder.glob(f"{service}.db*"))
-
-
-def found(text: str, paths: list[Path]) -> list[Path]:
-    """Return those files that contain a text anywhere, as bytes."""
-    return [path for path in paths if any(text.encode() in part for part in parts(path))]
-
-
-def parts(path: Path) -> Iterator[bytes]:
-    """Yield a file in overlapping pieces, so that nothing hides on a seam."""
-    with path.open("rb") as file:
-        seam = b""
-        while chunk := file.read(CHUNK):
-            yield seam + chunk
-            seam = chunk[-128:]

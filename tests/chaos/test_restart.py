@@ -3,8 +3,7 @@
 import pytest
 
 from tests.chaos.conftest import DEADLINE_S, Catastrophe
-from tests.outside import assert_agreed, place, reaches
-from tests.system import System
+from tests.outside import assert_agreed, orders_of, place, reaches
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -55,9 +54,3 @@ def test_the_audit_finds_nothing(catastrophe: Catastrophe) -> None:
     audit = catastrophe.system.siren("verify")
     assert audit.returncode == 0, audit.stdout
     assert "no violation" in audit.stdout
-
-
-def orders_of(system: System, customer_id: str) -> list[str]:
-    """Return a customer's orders in the journal."""
-    query = "SELECT order_id FROM events WHERE type = 'OrderPlaced' AND data LIKE ?"
-    return [row["order_id"] for row in system.sql("journal", query, f"%{customer_id}%")]

@@ -1,11 +1,15 @@
 """What the start refuses, and what of the system can be reached from where."""
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
+import pytest
 
 from tests.chaos.conftest import Catastrophe
+from tests.outside import found, new_order
 from tests.system import GATEWAY, System, free_port
 
 LOOPBACK = ("127.", "::1", "::ffff:127.")
@@ -46,11 +50,61 @@ def test_the_data_folder_is_the_owner_s_alone(system: System) -> None:
     assert system.data_dir.stat().st_mode & 0o077 == 0
 
 
-def test_an_address_that_others_can_reach_is_refused(system: System, tmp_path: Path) -> None:
-    refused = system.siren("up", "--host", "0.0.0.0", "--data", str(tmp_path / "data"))
-    assert refused.returncode == 1
-    assert refused.stderr.strip().count("\n") == 0, refused.stderr
-    assert "refusing to listen on 0.0.0.0" in refused.stderr
+def test_the_secret_of_tokens_is_the_owner_s_alone(system: System) -> None:
+    assert (system.data_dir / "token.secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_haproxy_adds_nothing_that_looks_like_a_proxy_and_hides_nothing_that_does(
+    system: System,
+) -> None:
+    assert system.http.get("/session").json()["role"] == "owner"
+    for strange in (
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"Host": "evil.example"},
+        {"Origin": "http://evil.example"},
+    ):
+        assert system.http.get("/order-details", headers=strange).status_code == 401
+
+
+def test_a_replica_answers_this_machine_alone(system: System) -> None:
+    """Past HAProxy, whoever reaches one could say any `Host`."""
+    replica = next(iter(system.processes(GATEWAY)))
+    ports = {c.laddr.port for c in replica.net_connections("inet") if not c.raddr}
+    answered = set()
+    for address in (_address_of_this_machine(), "127.0.0.1"):
+        for port in ports:
+            with suppress(httpx.HTTPError):  # closed there, or not HTTP
+                url = f"http://{address}:{port}/order-details"
+                answer = httpx.get(url, headers={"Host": "localhost"})
+                answered.add((address, answer.status_code))
+    assert answered == {("127.0.0.1", 200)}
+
+
+def test_where_others_can_come_in_everybody_needs_a_token(public: System) -> None:
+    for headers in ({}, {"Host": "localhost"}, {"Authorization": "Bearer nonsense"}):
+        assert public.http.get("/order-details", headers=headers).status_code == 401
+    assert public.http.get("/session").json()["authentication"] == "required"
+
+    printed = public.siren("token", "--role", "owner")
+    assert printed.returncode == 0, printed.stderr
+    owner = {"Authorization": f"Bearer {printed.stdout.strip()}"}
+    assert public.http.get("/order-details", headers=owner).status_code == 200
+
+    guest = public.http.post("/session").json()
+    person = {"id": guest["subject"], "name": "Nara Passingby", "tel": "010-7777-0001"}
+    headers = {"Authorization": f"Bearer {guest['token']}", "Prefer": "wait=30"}
+    placed = public.http.post("/orders", json=new_order(customer=person), headers=headers)
+    assert placed.status_code == 201
+    path = placed.headers["location"]
+    assert public.http.get(path, headers=headers).status_code == 200
+    other = {"Authorization": f"Bearer {public.http.post('/session').json()['token']}"}
+    assert public.http.get(path, headers=other).status_code == 404
+
+    logs = [file for file in public.ray_logs().rglob("*") if file.is_file()]
+    assert found("GET /orders/{order_id} 404", logs)
+    for secret in (guest["subject"], guest["token"], person["name"], person["tel"], path):
+        assert found(secret, [public.log, *logs]) == []
 
 
 def test_a_second_system_on_one_folder_is_refused_and_told_who_has_it(system: System) -> None:
@@ -87,6 +141,15 @@ def _ports(system: System) -> set[int]:
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     }
+
+
+def _address_of_this_machine() -> str:
+    """Return an address by which other machines know this one."""
+    for addresses in psutil.net_if_addrs().values():
+        for address in addresses:
+            if address.family == socket.AF_INET and not address.address.startswith("127."):
+                return address.address
+    pytest.skip("this machine has no address but loopback")
 
 
 def _name(process: psutil.Process) -> str:

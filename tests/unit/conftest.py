@@ -21,5 +21,5 @@ async def siren(tmp_path: Path) -> AsyncIterator[AsyncSiren]:
 @pytest.fixture
 async def client(siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-    async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

@@ -14,6 +14,7 @@ from actors.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.settings import Settings
 from actors.store_queries import StoreQueries
 from cluster import bootstrap
+from cluster.environment import free_port
 from readmodel.queries import OrderDetails
 
 
@@ -32,15 +33,51 @@ def refusal(**settings: Any) -> SirenError:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org", ""])
-def test_an_address_beyond_this_machine_is_refused(host: str) -> None:
-    error = refusal(host=host)
-    assert error.code == "not_loopback"
-    assert "only loopback addresses are safe" in error.detail
+def test_beyond_this_machine_nobody_is_the_owner_without_a_token(host: str) -> None:
+    settings = Settings(host=host)
+    bootstrap.check(settings)
+    assert not settings.owner_mode
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
-def test_an_address_of_this_machine_is_accepted(host: str) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
+def test_on_this_machine_it_is_so_unless_authentication_is_required(host: str) -> None:
     bootstrap.check(Settings(host=host))
+    assert Settings(host=host).owner_mode
+    assert not Settings(host=host, auth="required").owner_mode
+
+
+PROVIDER: dict[str, Any] = {
+    "jwks_url": "https://login.example.org/keys",
+    "jwks_issuer": "https://login.example.org",
+    "jwks_audience": "siren",
+}
+POSTGRES: dict[str, Any] = {"database_url": "postgresql+asyncpg://siren@127.0.0.1/siren"}
+
+
+@pytest.mark.parametrize("missing", list(PROVIDER))
+def test_a_provider_whose_tokens_could_be_for_others_is_refused(missing: str) -> None:
+    bootstrap.check(Settings(**PROVIDER))
+    assert refusal(**PROVIDER | {missing: None}).code == "jwks_incomplete"
+
+
+@pytest.mark.parametrize("url", ["http://login.example.org/keys", "file:///keys", "keys"])
+def test_keys_that_can_be_changed_on_their_way_are_refused(url: str) -> None:
+    bootstrap.check(Settings(**PROVIDER | {"jwks_url": "http://127.0.0.1:8080/keys"}))
+    assert refusal(**PROVIDER | {"jwks_url": url}).code == "jwks_not_https"
+
+
+def test_on_a_shared_database_authentication_needs_a_shared_secret() -> None:
+    required = POSTGRES | {"auth": "required"}
+    assert refusal(**required).code == "no_shared_secret"
+    bootstrap.check(Settings(**required, jwt_secret="s" * 32))
+    bootstrap.check(Settings(**required, **PROVIDER))
+    bootstrap.check(Settings(**POSTGRES))
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://*", "null"])
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    bootstrap.check(Settings(cors_origins="https://example.org,http://[::1]:3000"))
+    assert refusal(cors_origins=f"https://example.org,{origin}").code == "wrong_cors_origin"
 
 
 def test_a_taken_port_is_refused_and_named(taken: int) -> None:
@@ -48,6 +85,13 @@ def test_a_taken_port_is_refused_and_named(taken: int) -> None:
         bootstrap.check_port(Settings(port=taken))
     assert refused.value.code == "port_taken"
     assert str(taken) in refused.value.detail
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "::1", "no-such-host.invalid"])
+def test_an_address_that_is_not_ours_is_not_called_taken(host: str) -> None:
+    with pytest.raises(SirenError, match=f"cannot listen on {host}") as refused:
+        bootstrap.check_port(Settings(host=host, port=free_port()))
+    assert refused.value.code == "cannot_listen"
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,28 @@ import asyncio
 import os
 import re
 import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 from typer.testing import CliRunner, Result
 
+from actors.domain.errors import SirenError
 from actors.journal_tables import events
 from actors.settings import Settings
 from cluster.cli import app
 from cluster.data_folder import DataFolder
 from cluster.environment import free_port
+from cluster.token_secret import make_secret
 from readmodel.tables import checkpoint, open_database, order_detail
+from serve_app.identity import Identity, Role
+from serve_app.tokens import InvalidToken, Tokens
 from tests.support import InProcess
 
-COMMANDS = ("up", "down", "status", "verify", "rebuild-view")
+COMMANDS = ("up", "down", "status", "verify", "rebuild-view", "token", "forget")
 
 
 def siren(*arguments: str, data: Path | None = None) -> Result:
@@ -58,6 +65,15 @@ def test_a_wrong_setting_names_its_variable(
     assert sentence(result).startswith(f"{variable}: ")
 
 
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Undo what `siren up` sets for Ray: systems that are started later would share its ports."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 # --- up -----------------------------------------------------------------------------------------
 
 
@@ -69,10 +85,14 @@ def test_up_refuses_a_taken_port_in_one_sentence(tmp_path: Path) -> None:
     assert f"port {port} on 127.0.0.1 is taken" in sentence(result)
 
 
-def test_up_refuses_an_address_beyond_this_machine_in_one_sentence(tmp_path: Path) -> None:
-    result = siren("up", "--host", "0.0.0.0", "--port", str(free_port()), data=tmp_path)
+def test_up_refuses_what_could_not_be_safe_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIREN_JWKS_URL", "https://login.example.org/keys")
+    result = siren("up", "--port", str(free_port()), data=tmp_path)
     assert result.exit_code == 1
-    assert "refusing to listen on 0.0.0.0" in sentence(result)
+    assert "SIREN_JWKS_AUDIENCE" in sentence(result)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_up_refuses_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -95,6 +115,110 @@ def test_up_refuses_a_wrong_database_url(tmp_path: Path, monkeypatch: pytest.Mon
     assert result.exit_code == 1
     assert "SIREN_DATABASE_URL must look like" in sentence(result)
     assert "secret" not in result.output
+
+
+# --- token, forget ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> bytes:
+    """The secret of a folder on which `siren up` has run."""
+    return make_secret(Settings(data_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("options", "identity"),
+    [
+        (("--role", "owner"), Identity("owner", Role.OWNER)),
+        (("--role", "service", "--subject", "till"), Identity("till", Role.SERVICE)),
+        (("--role", "customer", "--subject", "c-17"), Identity("c-17", Role.CUSTOMER)),
+        (
+            ("--role", "staff", "--store", "gangnam"),
+            Identity("staff-gangnam", Role.STAFF, "gangnam"),
+        ),
+    ],
+)
+def test_a_token_is_for_whom_it_was_asked_for(
+    tmp_path: Path, secret: bytes, options: tuple[str, ...], identity: Identity
+) -> None:
+    result = siren("token", *options, "--hours", "2", data=tmp_path)
+    assert result.exit_code == 0, result.output
+    (token,) = result.stdout.splitlines()
+    holder = asyncio.run(Tokens(secret).identity(token.encode()))
+    assert holder.expires_at is not None
+    assert 1.9 * 3600 < holder.expires_at - time.time() <= 2 * 3600
+    assert replace(holder, expires_at=None) == identity
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--role", "root"),
+        ("--role", "staff"),
+        ("--role", "owner", "--store", "gangnam"),
+        ("--role", "customer"),
+        ("--role", "owner", "--subject", ""),
+        ("--role", "owner", "--subject", "x" * 65),
+        ("--role", "owner", "--hours", "0"),
+    ],
+)
+@pytest.mark.usefixtures("secret")
+def test_a_token_for_nobody_in_particular_is_refused(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    result = siren("token", *options, data=tmp_path)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+def test_without_a_secret_there_is_no_token_and_none_is_made(tmp_path: Path) -> None:
+    result = siren("token", "--role", "owner", data=tmp_path)
+    assert result.exit_code == 1
+    assert "the first `siren up` makes it" in sentence(result)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_configured_secret_comes_before_the_file(
+    tmp_path: Path, secret: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIREN_JWT_SECRET", "configured" * 4)
+    token = siren("token", "--role", "owner", data=tmp_path).stdout.strip().encode()
+    assert asyncio.run(Tokens(b"configured" * 4).identity(token)).role is Role.OWNER
+    with pytest.raises(InvalidToken):
+        asyncio.run(Tokens(secret).identity(token))
+
+
+def test_a_secret_that_is_too_short_is_refused_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SIREN_JWT_SECRET", "hunter2")
+    result = siren("token", "--role", "owner")
+    assert result.exit_code == 2
+    assert sentence(result).startswith("SIREN_JWT_SECRET: ")
+    assert "hunter2" not in result.output
+
+
+def test_the_secret_is_made_once_and_for_its_owner_s_eyes(tmp_path: Path, secret: bytes) -> None:
+    file = tmp_path / "token.secret"
+    assert len(secret) == 64
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o644)
+    assert make_secret(Settings(data_dir=tmp_path)) == secret
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("short")
+    with pytest.raises(SirenError, match="at least 32 characters"):
+        make_secret(Settings(data_dir=tmp_path))
+
+
+def test_forget_needs_the_running_system(tmp_path: Path) -> None:
+    result = siren("forget", "c-17", data=tmp_path)
+    assert result.exit_code == 1
+    assert "start it with `siren up`" in sentence(result)
+
+
+def test_forget_names_backups_as_what_it_cannot_reach() -> None:
+    assert "BACKUPS ARE NOT TOUCHED" in " ".join(siren("forget", "--help").stdout.split())
 
 
 # --- down, status -------------------------------------------------------------------------------

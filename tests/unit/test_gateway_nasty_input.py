@@ -43,7 +43,7 @@ async def test_no_input_makes_the_application_fail(database_url: str, tmp_path: 
         settings = Settings(database_url=database_url)
     async with in_process(settings) as siren:
         transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-        async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             order_id = await placed(client)
             requests = [(method, path) for method, path, _ in [*COMMANDS, *READS]]
             for method, path in [*requests, ("POST", "/orders"), *LISTS]:

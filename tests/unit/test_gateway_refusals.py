@@ -28,7 +28,7 @@ async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Async
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-    async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

@@ -1,0 +1,66 @@
+"""Which roles may call a route: declared once, enforced before it runs, and shown in OpenAPI."""
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from serve_app.documentation import SECURITY_SCHEME, problems
+from serve_app.gate import gate_of
+from serve_app.identity import Role
+
+CUSTOMER, STAFF, OWNER, SERVICE = Role.CUSTOMER, Role.STAFF, Role.OWNER, Role.SERVICE
+EVERYBODY = tuple(Role)
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_allowed: dict[Callable[..., Any], frozenset[Role]] = {}
+
+
+def allow(*roles: Role) -> Callable[[Endpoint], Endpoint]:
+    """Say which roles may call an endpoint; stands below the router's own decorator."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        _allowed[endpoint] = frozenset(roles)
+        return endpoint
+
+    return declare
+
+
+class AccessRoute(APIRoute):
+    """A route for the roles that `allow` named. One without them cannot be made."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if endpoint not in _allowed:
+            raise TypeError(f"{endpoint.__name__} does not say who may call it: @allow(...)")
+        self.roles = _allowed[endpoint]
+        named = [role.value for role in Role if role in self.roles]
+        options["openapi_extra"] = (options.get("openapi_extra") or {}) | {
+            "security": [{SECURITY_SCHEME: []}],
+            "x-roles": named,
+        }
+        options["responses"] = {**(options.get("responses") or {}), **problems(401, 403, 429)}
+        told = inspect.cleandoc(endpoint.__doc__ or "")
+        options["description"] = f"{told}\n\nRoles: {', '.join(named)}."
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Handler:
+        """Return what Starlette calls: the gate first, so that a refusal says nothing else."""
+        roles, handler = self.roles, self.admitted_handler()
+
+        async def handle(request: Request) -> Response:
+            await gate_of(request).admit(request, roles)
+            return await handler(request)
+
+        return handle
+
+    def admitted_handler(self) -> Handler:
+        """Return what runs once a request is let in."""
+        return super().get_route_handler()
+
+
+class PublicRoute(APIRoute):
+    """A route for anybody, with or without a token: health, session, pages."""

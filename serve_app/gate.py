@@ -1,0 +1,94 @@
+"""What every request has to pass: who is it, may it call this, and is it not too much."""
+
+import limits
+from fastapi import Request
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.types import Scope
+
+from actors.settings import Settings
+from serve_app.identity import OWNER, Identity, Role
+from serve_app.owner_mode import OwnerMode
+from serve_app.problems import Refused, forbidden, too_many, unauthenticated
+from serve_app.provider_keys import ProviderKeys
+from serve_app.tokens import InvalidToken, Tokens
+
+WHO_ARE_YOU = "This needs a token: Authorization: Bearer <token>."
+
+
+class Gate:
+    """Decides who a request is, and whether it goes on. One a replica."""
+
+    def __init__(self, settings: Settings, secret: bytes) -> None:
+        self.tokens = Tokens(secret, _provider(settings))
+        self.owner_mode = OwnerMode(settings.host) if settings.owner_mode else None
+        self._limit = None if settings.owner_mode else RateLimit(settings.rate_limit)
+
+    async def identify(self, scope: Scope) -> Identity | None:
+        """Return who calls, None where nothing says so.
+
+        Raises `Refused` (401) for a token that is not valid: whoever sends one means it.
+        """
+        credentials = [value for name, value in scope["headers"] if name == b"authorization"]
+        if credentials:
+            return await self._holder(credentials)
+        if self.owner_mode is not None and self.owner_mode.admits(scope):
+            return OWNER
+        return None
+
+    async def admit(self, request: Request, roles: frozenset[Role]) -> None:
+        """Let a request on whose role is one of `roles`; `caller` then tells who it is.
+
+        Raises `Refused`: 401, then 403, then 429.
+        """
+        identity = await self.identify(request.scope)
+        if identity is None:
+            raise Refused(unauthenticated(WHO_ARE_YOU))
+        request.scope["identity"] = identity
+        if identity.role not in roles:
+            raise Refused(forbidden("forbidden", f"This is not for the role {identity.role}."))
+        # A service acts for many: it is trusted with its own pace.
+        if self._limit is not None and identity.role is not Role.SERVICE:
+            self._limit.count(identity.subject)
+
+    async def _holder(self, credentials: list[bytes]) -> Identity:
+        scheme, _, token = credentials[0].strip().partition(b" ")
+        if len(credentials) > 1 or scheme.lower() != b"bearer":
+            raise Refused(unauthenticated(WHO_ARE_YOU))
+        try:
+            return await self.tokens.identity(token.strip())
+        except InvalidToken as error:
+            raise Refused(unauthenticated(str(error), error="invalid_token")) from error
+
+
+class RateLimit:
+    """At most so many requests a subject in each window of time."""
+
+    def __init__(self, limit: str) -> None:
+        self._limit = limits.parse(limit)
+        self._windows = FixedWindowRateLimiter(MemoryStorage())
+
+    def count(self, subject: str) -> None:
+        """Count a request; raises `Refused` (429) where it is one too many."""
+        if not self._windows.hit(self._limit, subject):
+            raise Refused(too_many(self._windows.get_window_stats(self._limit, subject).reset_time))
+
+
+def caller(request: Request) -> Identity:
+    """Return who was let in."""
+    identity: Identity = request.scope["identity"]
+    return identity
+
+
+def gate_of(request: Request) -> Gate:
+    """Return the gate that the application was built with."""
+    gate: Gate = request.app.state.gate
+    return gate
+
+
+def _provider(settings: Settings) -> ProviderKeys | None:
+    if settings.jwks_url is None:
+        return None
+    assert settings.jwks_issuer is not None
+    assert settings.jwks_audience is not None
+    return ProviderKeys(settings.jwks_url, settings.jwks_issuer, settings.jwks_audience)

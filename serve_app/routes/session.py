@@ -1,0 +1,70 @@
+"""Sessions: who a token says one is, and a guest's token for whoever walks in."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request, Response
+
+from serve_app import answer_schemas
+from serve_app.access import PublicRoute
+from serve_app.answers import json_answer
+from serve_app.documentation import answer, problems
+from serve_app.gate import gate_of
+from serve_app.identity import Identity
+from serve_app.problems import Refused, forbidden
+from serve_app.tokens import GUEST_LIFE, issue, new_guest
+
+router = APIRouter(tags=["session"], route_class=PublicRoute)
+
+
+@router.get(
+    "/session",
+    responses={
+        200: answer(answer_schemas.Session, "All null without a token."),
+        **problems(401),
+    },
+)
+async def get_session(request: Request) -> Response:
+    """Tell who a request is from; 401 only where it has a token that is not valid.
+
+    `authentication` is `off` where requests from this machine need no token: they are the owner's.
+    """
+    gate = gate_of(request)
+    identity = await gate.identify(request.scope)
+    known = gate.owner_mode is not None and identity is not None
+    shown = _shown(identity) if identity else dict.fromkeys(answer_schemas.Who.model_fields)
+    return json_answer({"authentication": "off" if known else "required", **shown})
+
+
+@router.post(
+    "/session",
+    status_code=201,
+    responses={
+        201: answer(answer_schemas.GuestSession, "A new guest, or the same one for longer."),
+        **problems(401, 403),
+    },
+)
+async def post_session(request: Request) -> Response:
+    """Begin as a guest, who can order at once; with a guest's token that still holds, go on.
+
+    A guest sees their own orders and payments, and nobody can guess who they are.
+    """
+    gate = gate_of(request)
+    identity = await gate.identify(request.scope)
+    if identity is None and gate.owner_mode is not None:
+        detail = "Authentication is off here: only requests from this machine to itself are let in."
+        raise Refused(forbidden("forbidden", detail))
+    guest = identity if identity is not None and identity.guest else new_guest()
+    token, expires_at = issue(gate.tokens.secret, guest, GUEST_LIFE)
+    shown = _shown(replace(guest, expires_at=expires_at))
+    return json_answer({"token": token, **shown}, 201)
+
+
+def _shown(identity: Identity) -> dict[str, object]:
+    expires = identity.expires_at
+    return {
+        "subject": identity.subject,
+        "role": identity.role,
+        "store_id": identity.store_id,
+        "expires_at": None if expires is None else datetime.fromtimestamp(expires, UTC),
+    }

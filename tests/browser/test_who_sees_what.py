@@ -1,0 +1,91 @@
+"""Guests see their own orders, staff their own store, and both of them only after signing in."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Enter
+from tests.browser.people import Barista, Customer
+from tests.browser.visitor import PHONE, TABLET, Visitor
+from tests.system import System
+
+
+@pytest.fixture
+def stranger(chromium: Browser, public: System) -> Iterator[Visitor]:
+    """Somebody with a tablet who has not signed in."""
+    visitor = Visitor.enter(chromium, public.url, TABLET)
+    yield visitor
+    visitor.leave()
+
+
+def test_an_order_of_another_guest_is_as_if_it_were_not(enter: Enter) -> None:
+    one, other = Customer(enter(PHONE)), Customer(enter(PHONE))
+    order_id = one.order()
+    texts = []
+    for address in (f"/my/{order_id}", f"/my/{uuid4().hex}"):
+        other.page.goto(address)
+        expect(other.page.locator("#missing")).to_be_visible()
+        texts.append(other.page.locator("main").inner_text())
+    assert texts[0] == texts[1]
+    other.page.goto("/my")
+    expect(other.page.locator("#none")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", "/board/gangnam", "/owner/payments"])
+def test_a_machine_without_sign_in_says_that_everybody_is_the_owner(
+    tablet: Visitor, path: str
+) -> None:
+    tablet.page.goto(path)
+    expect(tablet.page.locator("#owner-banner")).to_be_visible()
+
+
+def test_staff_sign_in_and_are_led_back_to_their_board(
+    stranger: Visitor, chromium: Browser, public: System
+) -> None:
+    guest = Visitor.enter(chromium, public.url, PHONE)
+    order_id = Customer(guest).order()
+    page = stranger.page
+    page.goto("/board/gangnam")
+    page.wait_for_url("**/sign-in?next=%2Fboard%2Fgangnam")
+    sign_in(page, token(public, "staff", "--store", "gangnam"))
+    page.wait_for_url("**/board/gangnam")
+    expect(page.locator("#owner-banner")).to_have_count(0)
+    barista = Barista(stranger)
+    barista.moves(order_id, "new")
+    Customer(guest).sees("PREPARING")
+    guest.leave()
+
+    page.goto("/board/jeju")
+    page.wait_for_url("**/board/gangnam")
+    page.goto("/owner/payments")
+    page.wait_for_url("**/sign-in?next=%2Fowner%2Fpayments")
+
+
+def test_a_token_that_is_none_is_refused_and_kept_nowhere(stranger: Visitor) -> None:
+    page = stranger.page
+    page.goto("/sign-in")
+    sign_in(page, "not.a.token")
+    expect(page.locator("#refusal")).not_to_be_empty()
+    assert page.evaluate("JSON.stringify([localStorage, sessionStorage])").count("not.a") == 0
+
+
+def test_signing_in_leads_to_no_other_site(stranger: Visitor, public: System) -> None:
+    page = stranger.page
+    page.goto("/sign-in?next=https://elsewhere.example/")
+    sign_in(page, token(public, "owner"))
+    page.wait_for_url(f"{public.url}/owner/order-details")
+
+
+def token(system: System, role: str, *more: str) -> str:
+    """Return a token as `siren token` prints it."""
+    printed = system.siren("token", "--role", role, *more)
+    assert printed.returncode == 0, printed.stderr
+    return printed.stdout.strip()
+
+
+def sign_in(page: Page, token: str) -> None:
+    """Paste a token on the page to sign in."""
+    page.locator("#token").fill(token)
+    page.locator("#enter").click()

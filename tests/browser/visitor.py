@@ -1,0 +1,73 @@
+"""Somebody at a browser of their own: what they see, and what went wrong there."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+)
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
+TABLET: ViewportSize = {"width": 1280, "height": 800}
+SEEN_MS = 15_000
+"""How long anything may take to be seen on a busy machine; after that it is a failure."""
+
+expect.set_options(timeout=SEEN_MS)
+
+
+@dataclass
+class Visitor:
+    """One browser context with one page in it: nothing is shared with anybody else."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    """What no page may do: uncaught errors, violations of its security policy, foreign hosts."""
+
+    @classmethod
+    def enter(
+        cls, browser: Browser, url: str, size: ViewportSize, locale: str = "en-US", **options: Any
+    ) -> "Visitor":
+        """Open a context of its own, as this size of screen and this language."""
+        context = browser.new_context(
+            base_url=url, viewport=size, locale=locale, timezone_id="Asia/Seoul", **options
+        )
+        context.set_default_timeout(SEEN_MS)
+        visitor = cls(context.new_page(), url)
+        visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+        visitor.page.on("console", visitor._hear)
+        context.on("request", visitor._watch)
+        return visitor
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self.complaints.append(message.text)
+
+    def _watch(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.url}/", "data:", "blob:")):
+            self.complaints.append(f"asked {request.url}")
+
+    def guest(self) -> str:
+        """Return the subject of the guest that this browser is."""
+        kept = "JSON.parse(localStorage.getItem('siren.guest'))?.subject"
+        handle = self.page.wait_for_function(kept)
+        return str(handle.json_value())
+
+    def button(self, name: str, within: Locator | None = None) -> Locator:
+        """Return the button that is called so."""
+        return (within or self.page).get_by_role("button", name=name)
+
+    def what_is_seen(self) -> str:
+        """Return the page as a screen reader has it."""
+        return self.page.locator("body").aria_snapshot()
+
+    def leave(self) -> None:
+        """Close the context, and find that nothing went wrong in it."""
+        self.page.context.close()
+        assert self.complaints == []

@@ -1,0 +1,147 @@
+"""The pages as they are sent: whole, small, safe under their policy, and in two languages."""
+
+import gzip
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serve_app.assets import FOLDER
+from serve_app.routes.pages import PAGES
+
+FILES = sorted(path for path in FOLDER.iterdir() if path.suffix != ".html")
+SOURCES = [path.read_text("utf-8") for path in sorted(FOLDER.iterdir()) if path.name != "texts.js"]
+MOST = 100 * 1024
+ADDRESSES = {re.sub(r"\{\w+:id\}", "some-id", address): name for address, name in PAGES.items()}
+# Families of texts that are named by a state or a code, and not one by one.
+FAMILIES = r"age|button|event|headline|live|name|order|payment|problem|reason|status|step"
+
+
+class Elements(HTMLParser):
+    """What a page is made of: each element's name and attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def texts() -> dict[str, list[str]]:
+    source = (FOLDER / "texts.js").read_text("utf-8")
+    table = re.sub(r",\n\}", "\n}", source[source.index("{") : source.rindex(";")])
+    read: dict[str, list[str]] = json.loads(table)
+    return read
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_a_page_is_html_that_its_policy_lets_live(
+    client: httpx.AsyncClient, address: str
+) -> None:
+    """No script or style in it, no handler, and nothing from another host."""
+    page = await client.get(address)
+
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "unsafe-inline" not in page.headers["content-security-policy"]
+    for tag, attributes in Elements(page.text).found:
+        assert tag != "style"
+        assert tag != "script" or attributes.get("src")
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+        for name in ("src", "href", "action"):
+            assert (attributes.get(name) or "/").startswith(("/", "#"))
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_whatever_a_page_loads_is_there_with_its_type(
+    client: httpx.AsyncClient, address: str
+) -> None:
+    """A browser runs no module of another type."""
+    elements = Elements((await client.get(address)).text).found
+    wanted = {a["href"] for tag, a in elements if tag == "link"}
+    wanted |= {a["src"] for tag, a in elements if tag == "script"}
+    assert f"/static/{ADDRESSES[address]}.js" in wanted
+    seen: set[str] = set()
+    while wanted - seen:
+        path = str((wanted - seen).pop())
+        seen.add(path)
+        file = await client.get(path)
+        assert file.status_code == 200, path
+        if path.endswith(".js"):
+            assert file.headers["content-type"] == "text/javascript; charset=utf-8"
+            imports = re.findall(r'from "\./([\w-]+\.js)"', file.text)
+            wanted |= {f"/static/{name}" for name in imports}
+
+
+async def test_an_element_that_a_module_asks_for_is_in_its_page(client: httpx.AsyncClient) -> None:
+    """Its own page, or one that uses the module together with it."""
+    pages = [Elements((await client.get(address)).text).found for address in ADDRESSES]
+    ids = {a["id"] for elements in pages for _, a in elements if "id" in a}
+    made = {id_ for source in SOURCES for id_ in re.findall(r'\bid: "([\w-]+)"', source)}
+    asked = {id_ for source in SOURCES for id_ in re.findall(r'byId\("([\w-]+)"\)', source)}
+    assert asked <= ids | made
+
+
+async def test_what_a_browser_has_already_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/static/style.css"):
+        first = await client.get(path)
+        assert first.headers["cache-control"] == "no-cache"
+
+        again = await client.get(path, headers={"If-None-Match": first.headers["etag"]})
+        other = await client.get(path, headers={"If-None-Match": 'W/"another"'})
+
+        assert (again.status_code, again.content) == (304, b"")
+        assert (other.status_code, other.content) == (200, first.content)
+
+
+async def test_a_browser_that_cannot_unzip_gets_the_same_file(client: httpx.AsyncClient) -> None:
+    packed = await client.get("/static/order.js")
+    plain = await client.get("/static/order.js", headers={"Accept-Encoding": "identity"})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert plain.content == packed.content == (FOLDER / "order.js").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "order.html", "%2e%2e%2fapp.py", ".hidden"])
+async def test_nothing_else_is_sent(client: httpx.AsyncClient, name: str) -> None:
+    assert (await client.get(f"/static/{name}")).status_code == 404
+
+
+def test_all_of_it_weighs_less_than_a_picture() -> None:
+    """As it travels; and no file is a burden by itself."""
+    packed = {path: len(gzip.compress(path.read_bytes())) for path in FOLDER.iterdir()}
+    assert sum(packed.values()) < MOST
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_file_asks_another_host(path: Path) -> None:
+    source = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?://|@import|url\(", source)
+
+
+def test_what_people_typed_never_becomes_markup() -> None:
+    dangerous = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
+    assert not [source for source in SOURCES if re.search(dangerous, source)]
+
+
+def test_every_text_is_there_in_both_languages() -> None:
+    for key, translations in texts().items():
+        korean, english = translations
+        assert bool(korean) == bool(english), key
+        places = [sorted(re.findall(r"\{\w+\}", text)) for text in (korean, english)]
+        assert places[0] == places[1], key
+
+
+def test_every_text_that_is_used_is_known_and_the_other_way_round() -> None:
+    sources = "\n".join(SOURCES)
+    used = set(re.findall(r'\bt\("([\w.-]+)"', sources))
+    used |= set(re.findall(r'data-t(?:-label)?="([\w.-]+)"', sources))
+    assert used <= set(texts())
+    unused = [key for key in texts() if f'"{key}"' not in sources]
+    assert [key for key in unused if not re.match(rf"({FAMILIES})\.", key)] == []
