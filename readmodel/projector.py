@@ -113,8 +113,10 @@ class ProjectionActor:
             if self._error is not None:
                 await asyncio.sleep(POLL_S)  # nudges do not help here
                 continue
+            # Not wait_for: before Python 3.12 it may swallow a cancellation that comes with the nudge.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._nudged.wait()
 
     async def _catch_up(self) -> None:
         try:

@@ -4,7 +4,7 @@ import asyncio
 import multiprocessing
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ import psutil
 from actors.addressing import SLOTS
 from actors.exchange import Channel
 from actors.journal import Journal
-from actors.messages import ChargeRequest
 from actors.order_host import RECOVERY_BATCH, OrderHost
 from actors.process import spare_garbage_collection
 from actors.settings import Settings
@@ -47,10 +46,10 @@ class Woken:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Seconds until all open orders were activated and asked for their charge, and settled."""
+    """Seconds until all open orders were in hand again, and until all were settled."""
 
     orders: int
-    asked_s: float
+    taken_up_s: float
     settled_s: float
 
 
@@ -108,22 +107,17 @@ async def wake_all(folder: Path) -> Woken:
     )
 
 
-async def ask_for_all(folder: Path) -> float:
-    """Return the seconds until a host has asked for all outstanding charges of a folder.
+async def take_up_all(folder: Path) -> float:
+    """Return the seconds until a host has all open orders of a folder in hand again.
 
-    Nobody answers, so that it is the host's own work alone, and the folder stays as it is.
+    Each is in memory, and its step under way or in the queue. Nobody answers, so that it is the
+    host's own work alone, and the folder stays as it is.
     """
 
-    everybody, asked = asyncio.Event(), 0
+    async def silence(_: object) -> None:
+        await asyncio.Event().wait()
+
     async with InProcess(Settings(data_dir=folder)) as system:
-
-        async def silence(_: object) -> None:
-            nonlocal asked
-            asked += 1
-            if asked == len(due):
-                everybody.set()
-            await asyncio.Event().wait()
-
         host = _host(system, Direct(silence))
         spare_garbage_collection()
         began = time.perf_counter()
@@ -131,7 +125,6 @@ async def ask_for_all(folder: Path) -> float:
         try:
             async with asyncio.timeout(LIMIT_S):
                 await host.recover(due)
-                await everybody.wait()
             return time.perf_counter() - began
         finally:
             await _end(host)
@@ -143,21 +136,20 @@ async def recover_charging(folder: Path) -> Recovered:
     Payment and store are in this process too, and take their share of its one core.
     """
     async with InProcess(Settings(data_dir=folder)) as system:
-        payment = _Counting(system.payments.handle)
-        host = _host(system, payment)
+        host = _host(system, Direct(system.payments.handle))
         spare_garbage_collection()
         began = time.perf_counter()
         due = await system.journal.open_orders(range(SLOTS))
         try:
             async with asyncio.timeout(LIMIT_S):
                 await host.recover(due)
+                taken_up = time.perf_counter()
                 while host._tasks:
                     await asyncio.wait(host._tasks)
         finally:
             settled = time.perf_counter()
             await _end(host)
-        assert len(payment.asked) == len(due)
-    return Recovered(len(due), payment.last_new - began, settled - began)
+    return Recovered(len(due), taken_up - began, settled - began)
 
 
 async def rebuild_view(folder: Path) -> Rebuilt:
@@ -180,21 +172,6 @@ async def rebuild_view(folder: Path) -> Rebuilt:
     finally:
         await journal.close()
         await view.close()
-
-
-class _Counting(Direct):
-    """Stands in for payment's channel, and notes when it was first asked about which order."""
-
-    def __init__(self, handle: Callable[[Any], Awaitable[Any]]) -> None:
-        super().__init__(handle)
-        self.asked: set[str] = set()
-        self.last_new = 0.0
-
-    async def ask(self, request: object, timeout: float) -> Any:
-        if isinstance(request, ChargeRequest) and request.order_id not in self.asked:
-            self.asked.add(request.order_id)
-            self.last_new = time.perf_counter()
-        return await super().ask(request, timeout)
 
 
 def _host(system: InProcess, payment: Direct) -> OrderHost:

@@ -82,7 +82,7 @@ def memory(run: Run) -> list[Figure]:
 def recovery(run: Run) -> list[Figure]:
     """Recovery of orders whose charge is outstanding, and what they cost in memory afterwards."""
     folder = run.open_orders("charging", "charging")
-    sent_s = alone.in_own_process(alone.ask_for_all, folder)
+    host_s = alone.in_own_process(alone.take_up_all, folder)
     found = alone.in_own_process(alone.recover_charging, folder)
     accepted = alone.in_own_process(alone.wake_all, folder)
     real = served.recover(run.open_orders("charging", "charging in the system"), run.live)
@@ -91,12 +91,13 @@ def recovery(run: Run) -> list[Figure]:
     every = f"{_of(run.live)}, the whole system, from the first"
     outstanding = "recovery, charge outstanding"
     return [
-        Figure(f"{outstanding}: host alone, all asked for", sent_s, "s", note=host),
-        Figure(f"{outstanding}: all asked for", found.asked_s, "s", 10, note=both),
+        Figure(f"{outstanding}: host alone, all taken up", host_s, "s", 10, note=host),
+        Figure(f"{outstanding}: all taken up", found.taken_up_s, "s", 10, note=both),
         Figure(f"{outstanding}: all accepted", found.settled_s, "s", note=both),
         *_in_memory("accepted", accepted),
         Figure("recovery in the system: all charged", real.charged_s, "s", note=every),
         Figure("recovery in the system: all accepted", real.settled_s, "s", note=every),
+        Figure("a new order meanwhile, p50", real.new_order_ms, "ms", note="1 connection"),
     ]
 
 
