@@ -7,6 +7,10 @@ from typing import Generic, TypeVar
 from actors.domain.errors import Unavailable
 
 LONGEST_REST_S = 0.005
+LARGEST_BATCH = 48
+"""Who comes in a crowd goes on in parts: the next process, on another core, begins with the first
+part while this one works on the second. With every payment taking 300 ms, 256 connections had 600
+orders a second in batches of up to 256, and 717 so."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,7 +30,7 @@ class Batcher(Generic[Item, Result]):
     def __init__(
         self,
         flush: Callable[[list[Item]], Awaitable[list[Result]]],
-        limit: int = 256,
+        limit: int = LARGEST_BATCH,
     ) -> None:
         self._flush = flush
         self._limit = limit

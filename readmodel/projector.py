@@ -113,7 +113,7 @@ class ProjectionActor:
             if self._error is not None:
                 await asyncio.sleep(POLL_S)  # nudges do not help here
                 continue
-            # Not wait_for: before Python 3.12 it may swallow a cancellation that comes with the nudge.
+            # Not wait_for: before Python 3.12 it may swallow a cancellation.
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._nudged.wait()
