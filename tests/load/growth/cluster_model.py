@@ -14,7 +14,8 @@ from itertools import count
 from rich.console import Console
 from rich.table import Table
 
-LARGEST_BATCH = 256
+from actors.batching import LARGEST_BATCH
+
 LARGEST_CLUSTER = 16
 WARM_UP = 0.3
 """The part of the simulated time that does not count."""
@@ -29,7 +30,7 @@ class Costs:
     host: float = 0.48  # three visits
     payment: float = 0.20
     store: float = 0.13
-    call: float = 1.2  # a Ray call, both sides, for each batch
+    call: float = 0.2  # a message and its reply, both sides, for each batch
     # PostgreSQL, one commit: the advisory lock lets one in at a time, whoever asks.
     commit: float = 1.0
     commit_item: float = 0.03  # 23,000 to 50,000 rows a second in large groups
@@ -129,9 +130,9 @@ def _route(cluster: dict[str, list[Process]], order: int) -> deque[Process]:
         return cluster[kind][order % len(cluster[kind])]
 
     gateway, host, journal = mine("gateway"), mine("order host"), mine("journal lock")
-    placing = [gateway, host, journal, mine("payment"), mine("payments lock"), host, journal]
-    accepting = [mine("store"), mine("stores lock"), host, journal, gateway]
-    return deque([*placing, *accepting])
+    paying = [gateway, host, journal, mine("payment"), mine("payments lock")]
+    accepting = [host, mine("store"), mine("stores lock"), host, journal, gateway]
+    return deque([*paying, *accepting])
 
 
 def main() -> None:
