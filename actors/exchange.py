@@ -10,7 +10,9 @@ loop leaves as one batch.
 import asyncio
 import hmac
 import logging
+import random
 import secrets
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, cast
 
@@ -23,8 +25,13 @@ from actors.domain.errors import SirenError, Unavailable
 
 HEARTBEAT_S = 1.0
 """How often a callee that works on a request says that it lives."""
-SILENCE_S = 5.0
-"""After this long without a sound a peer counts as hung: longer than HEARTBEAT_S by far."""
+SILENCE_S = 15.0
+"""After this long without a sound a peer counts as hung. A service that waits for its database's
+lock is silent for up to `database.BUSY_TIMEOUT_S`; the death of a process is heard at once."""
+CONNECT_S = 5.0
+"""How long a connection may take until the callee has welcomed the caller."""
+FULL_BATCH = 256
+"""Frames; what is repeated after a loss may be many."""
 LARGEST_MESSAGE = 64 * 2**20
 """Bytes; a length above this is no message of ours."""
 KEY_BYTES = 32
@@ -59,6 +66,8 @@ class _Link(asyncio.Protocol):
         largest: int = LARGEST_MESSAGE,
     ) -> None:
         self.largest = largest
+        self.welcomed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        """True with the peer's first message, False where the connection is lost before."""
         self._received = received
         self._lost = lost
         self._transport: asyncio.WriteTransport | None = None
@@ -67,6 +76,8 @@ class _Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
+        # A peer whose machine vanished says no goodbye.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
         self._incoming += data
@@ -79,11 +90,17 @@ class _Link(asyncio.Protocol):
                 return
             message = bytes(self._incoming[_HEADER:end])
             del self._incoming[:end]
+            self._welcome(known=True)
             self._received(self, message)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None
+        self._welcome(known=False)
         self._lost(self)
+
+    def _welcome(self, *, known: bool) -> None:
+        if not self.welcomed.done():
+            self.welcomed.set_result(known)
 
     def send(self, frame: Frame) -> None:
         """Send a frame, together with whatever else is sent in this turn of the event loop."""
@@ -103,7 +120,8 @@ class _Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         frames, self._outgoing = self._outgoing, []
-        self.write(_encode(frames))
+        for start in range(0, len(frames), FULL_BATCH):
+            self.write(_encode(frames[start : start + FULL_BATCH]))
 
 
 class _Caller:
@@ -136,11 +154,21 @@ class Exchange:
         if self._listening is None:
             listening = asyncio.get_running_loop().create_server(self._accept, self._host, 0)
             self._listening = asyncio.ensure_future(listening)
-        server = await self._listening
+        try:
+            server = await asyncio.shield(self._listening)
+        except OSError:
+            self._listening = None  # no port free, say: the next caller tries again
+            raise
         return Endpoint(self._host, server.sockets[0].getsockname()[1], self._key)
 
     def _accept(self) -> _Link:
-        return _Link(self._received, self._forget, largest=KEY_BYTES)  # until it is known
+        link = _Link(self._received, self._forget, largest=KEY_BYTES)  # until it is known
+        asyncio.get_running_loop().call_later(CONNECT_S, self._expect, link)
+        return link
+
+    def _expect(self, link: _Link) -> None:
+        if link not in self._callers:
+            link.abort()
 
     def _forget(self, link: _Link) -> None:
         self._callers.pop(link, None)
@@ -196,12 +224,12 @@ class Channel:
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
         self._link: _Link | None = None
-        self._welcome: asyncio.Future[None] | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._number = 0
         self._unanswered: dict[int, tuple[bytes, asyncio.Future[bytes]]] = {}
         self._heard_at = 0.0
         self._watching = False
+        self._fruitless = 0
 
     async def ask(self, request: object, timeout: float) -> Any:
         """Return the reply, or raise the `SirenError` that came instead of one.
@@ -234,41 +262,47 @@ class Channel:
 
     async def _reconnect(self) -> None:
         try:
+            if self._fruitless:  # the peer welcomes, and hangs up: it shall not be flooded
+                pause = min(2.0, 0.05 * 2 ** min(self._fruitless, 6))
+                await asyncio.sleep(pause * random.random())  # noqa: S311 - no secret
             await AsyncRetrying(
                 wait=wait_random_exponential(multiplier=0.05, max=2), before_sleep=_log_surprise
             )(self._open)
         finally:
             self._connecting = None
+        if self._link is None:  # lost again at once
+            self._connect_soon()
 
     async def _open(self) -> None:
         if not self._unanswered:  # those who asked gave up meanwhile
             return
         actor = await asyncio.to_thread(self._connect)
-        async with asyncio.timeout(SILENCE_S):
-            host, port, key = await actor.endpoint.remote()
-            loop = asyncio.get_running_loop()
-            self._welcome = loop.create_future()
-            _, link = await loop.create_connection(
-                lambda: _Link(self._received, self._lost), host, port
-            )
-            link.write(key)
-            await self._welcome
+        link = _Link(self._received, self._lost)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                host, port, key = await actor.endpoint.remote()
+                await asyncio.get_running_loop().create_connection(lambda: link, host, port)
+                link.write(key)
+                welcomed = await link.welcomed
+        except BaseException:
+            link.abort()
+            raise
+        if not welcomed:
+            raise ConnectionResetError("the actor hung up")
         self._link = link
+        self._fruitless += 1  # until there is a reply
         for number, (data, _) in self._unanswered.items():
             link.send((number, data))
 
     def _received(self, _link: _Link, message: bytes) -> None:
         self._heard_at = asyncio.get_running_loop().time()
-        if self._welcome is not None and not self._welcome.done():
-            self._welcome.set_result(None)
         for number, reply in _decode(message):
+            self._fruitless = 0
             _, future = self._unanswered.get(number, (b"", None))
             if future is not None and not future.done():
                 future.set_result(reply)
 
     def _lost(self, link: _Link) -> None:
-        if self._welcome is not None and not self._welcome.done():
-            self._welcome.set_exception(ConnectionResetError("the actor hung up"))
         if self._link is link:
             self._link = None
             self._connect_soon()

@@ -6,8 +6,9 @@ arrive while a payment is under way, and their outcomes come back as commands.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -21,7 +22,14 @@ from actors.domain.detail import detail
 from actors.domain.errors import Conflict, Rejected, Unavailable
 from actors.domain.order import Order, decide, evolve
 from actors.domain.private import private_after
-from actors.domain.saga import Step, UpdateTicket, due_at, is_settled
+from actors.domain.saga import (
+    AuthorizePayment,
+    CancelPayment,
+    Step,
+    UpdateTicket,
+    due_at,
+    is_settled,
+)
 from actors.domain.values import OrderStatus
 from actors.journal import Append, Due, History, Journal
 from actors.messages import OrderReply, OrderRequest
@@ -30,9 +38,12 @@ from actors.steps import Steps
 
 RECOVERY_BATCH = 256
 RECOVERING = 256
-"""Steps of recovered orders at a time: the rest wait, so that new orders need not wait for them."""
-Turn = AbstractAsyncContextManager[object]
+"""Steps of recovered orders that payment, and that store is asked for at a time. The rest wait, so
+that new orders need not wait for them."""
 AT_ONCE = nullcontext()
+PAYMENT_STEPS = (AuthorizePayment, CancelPayment)
+
+logger = logging.getLogger("siren")
 
 
 class OrderHost:
@@ -55,7 +66,9 @@ class OrderHost:
         self._passivate_after_s = passivate_after_s
         self._live: dict[str, Activation] = {}
         self._deadlines = Deadlines(self._expire)
-        self._recovering = asyncio.Semaphore(RECOVERING)
+        # One for each service: where one of them is silent, the other's steps go on.
+        self._payment_turns = asyncio.Semaphore(RECOVERING)
+        self._store_turns = asyncio.Semaphore(RECOVERING)
         self._tasks: set[asyncio.Task[object]] = set()
 
     def __len__(self) -> int:
@@ -92,15 +105,17 @@ class OrderHost:
                 self.set_deadline(due.order_id, due.due_at)
         for start in range(0, len(due_now), RECOVERY_BATCH):
             chunk = due_now[start : start + RECOVERY_BATCH]
-            await until_done(partial(self.take_up, chunk))
+            await until_done(partial(self._take_up_or_wake, chunk))
 
     async def take_up(self, order_ids: Sequence[str]) -> None:
         """Load orders, and take up the steps that are outstanding, some of them at a time."""
         histories = await self._journal.load_all(order_ids)
         for order_id, history in zip(order_ids, histories, strict=True):
             activation = self._activate(order_id)
-            if not activation.loaded and not activation.mailbox.locked():  # no command was faster
-                self._restore(activation, history, self._recovering)
+            if activation.mailbox.locked():  # a command was faster, and may still fail
+                self._wake_soon(order_id)
+            elif not activation.loaded:
+                self._restore(activation, history, recovered=True)
 
     def set_deadline(self, order_id: str, at: datetime | None) -> None:
         """Cancel the order at `at` unless it is paid by then; None: it no longer matters."""
@@ -129,10 +144,36 @@ class OrderHost:
     async def _load(self, activation: Activation) -> None:
         self._restore(activation, await self._journal.load(activation.order_id))
 
-    def _restore(self, activation: Activation, history: History, turn: Turn = AT_ONCE) -> None:
+    def _restore(
+        self, activation: Activation, history: History, *, recovered: bool = False
+    ) -> None:
         activation.restore(history)
         if activation.order is not None:
-            self._follow_up(activation, turn)
+            self._follow_up(activation, recovered=recovered)
+
+    async def _take_up_or_wake(self, order_ids: Sequence[str]) -> None:
+        try:
+            await self.take_up(order_ids)
+        except Unavailable:
+            raise
+        except Exception:  # one that cannot be read must not keep the others from theirs
+            logger.exception("orders cannot be taken up together; each is tried alone")
+            for order_id in order_ids:
+                self._wake_soon(order_id)
+
+    def _wake_soon(self, order_id: str) -> None:
+        """See to it that somebody looks after an order, whatever becomes of its commands."""
+        self._spawn(until_done(partial(self._wake, order_id)))
+
+    async def _wake(self, order_id: str) -> None:
+        activation = self._activate(order_id)
+        async with activation.mailbox:
+            if self._live.get(order_id) is not activation:
+                raise Unavailable("passivated", "The order was let go meanwhile.")
+            if not activation.loaded:
+                await self._load(activation)
+            if activation.order is None:
+                self._live.pop(order_id)
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -213,13 +254,14 @@ class OrderHost:
             await self._journal.append(append)
         except Unavailable:
             activation.loaded = False  # stored or not: only the journal knows
+            self._wake_soon(activation.order_id)
             raise
         # crash here: the events are durable; recovery derives the same next steps from them
         activation.order, activation.private, activation.loaded = evolved, private, True
         self._committed()
         self._follow_up(activation)
 
-    def _follow_up(self, activation: Activation, turn: Turn = AT_ONCE) -> None:
+    def _follow_up(self, activation: Activation, *, recovered: bool = False) -> None:
         """After any change: wake those who wait, keep the deadline, start what comes next."""
         activation.wake()
         order = activation.order
@@ -229,7 +271,7 @@ class OrderHost:
         for step in activation.outstanding():
             if step not in activation.running:
                 activation.running.add(step)
-                self._spawn(self._run_step(activation, step, turn))
+                self._spawn(self._run_step(activation, step, recovered=recovered))
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
@@ -250,9 +292,11 @@ class OrderHost:
 
     # --- steps and deadlines ------------------------------------------------------------------
 
-    async def _run_step(self, activation: Activation, step: Step, turn: Turn) -> None:
+    async def _run_step(self, activation: Activation, step: Step, *, recovered: bool) -> None:
+        turns = self._payment_turns if isinstance(step, PAYMENT_STEPS) else self._store_turns
+
         async def attempt() -> None:
-            async with turn:  # each attempt waits for its own: one that fails holds up nobody
+            async with turns if recovered else AT_ONCE:  # not while it waits to be tried again
                 await self._try_step(activation, step)
 
         try:

@@ -11,6 +11,7 @@ import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from actors import exchange
+from actors.database import BUSY_TIMEOUT_S
 from actors.domain.errors import Rejected, Unavailable
 from actors.exchange import Channel, Endpoint, Exchange
 from actors.messages import RefundRequest, TicketReply
@@ -93,6 +94,7 @@ class Wire:
 async def wire(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wire]:
     monkeypatch.setattr(exchange, "HEARTBEAT_S", 0.02)
     monkeypatch.setattr(exchange, "SILENCE_S", 0.3)
+    monkeypatch.setattr(exchange, "CONNECT_S", 0.3)
     wire = Wire()
     yield wire
     for callee in wire.callees:
@@ -199,6 +201,53 @@ async def test_a_peer_that_never_says_a_word_is_given_up(wire: Wire, deaf: Endpo
     wire.callee.faults = [deaf]
     assert await wire.ask("a") == TicketReply("a")
     assert wire.connected == 2
+
+
+async def test_a_connection_that_is_not_welcomed_is_closed(wire: Wire) -> None:
+    """A frozen process takes connections: what was given up must not pile up there."""
+    closed = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1024):
+            pass
+        writer.close()
+        closed.set()
+
+    server = await asyncio.start_server(listen, LOOPBACK, 0)
+    wire.callee.faults = [Endpoint(LOOPBACK, server.sockets[0].getsockname()[1], b"key")]
+    assert await wire.ask("a") == TicketReply("a")
+    async with asyncio.timeout(10):
+        await closed.wait()
+    server.close()
+
+
+async def test_who_says_nothing_is_hung_up_on(wire: Wire) -> None:
+    host, port, _ = await wire.callee.exchange.endpoint()
+    reader, writer = await asyncio.open_connection(host, port)
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+
+
+async def test_a_port_that_cannot_be_had_is_tried_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    callee = Callee(echo)
+    loop = asyncio.get_running_loop()
+    original = loop.create_server
+
+    async def refused(*_: object, **__: object) -> Any:
+        monkeypatch.setattr(loop, "create_server", original)
+        raise OSError("no port is free")
+
+    monkeypatch.setattr(loop, "create_server", refused)
+    with pytest.raises(OSError, match="no port"):
+        await callee.exchange.endpoint()
+    assert (await callee.exchange.endpoint()).port
+    await callee.stop_listening()
+
+
+def test_a_service_that_waits_for_its_database_does_not_count_as_hung() -> None:
+    assert exchange.SILENCE_S > BUSY_TIMEOUT_S + exchange.HEARTBEAT_S
 
 
 async def test_who_does_not_know_the_key_is_hung_up_on(wire: Wire) -> None:

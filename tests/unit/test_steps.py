@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from actors import order_host, steps
+from actors.activation import Activation
+from actors.codec import UnknownEvent
 from actors.domain import commands as cmd
+from actors.domain.errors import Unavailable
 from actors.exchange import Channel
-from actors.journal import Append
-from actors.messages import TicketCancellation, TicketReply, TicketRequest
+from actors.journal import Append, Due, History
+from actors.messages import TicketReply, TicketRequest
 from actors.order_host import OrderHost
 from actors.settings import Settings
 from actors.steps import Steps
@@ -53,11 +57,6 @@ class Watched(InProcess):
         self.appends.append([type(stored.event).__name__ for stored in append.events])
         await self._append(append)
 
-    async def ticket(self, order_id: str) -> TicketReply:
-        reply = await self.stores.handle(TicketCancellation(order_id, "gangnam"))
-        assert isinstance(reply, TicketReply)
-        return reply
-
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[Watched]:
@@ -68,6 +67,12 @@ async def system(tmp_path: Path) -> AsyncIterator[Watched]:
 async def events(system: Watched, order_id: str) -> list[str]:
     history = await system.journal.load(order_id)
     return [type(stored.event).__name__ for stored in history.events]
+
+
+async def reaches(system: Watched, order_id: str, event: str) -> None:
+    async with asyncio.timeout(10):
+        while (await events(system, order_id))[-1] != event:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
 
 
 async def live_charges(system: Watched, order_id: str) -> bool:
@@ -191,6 +196,61 @@ async def test_recovery_takes_up_some_steps_at_a_time_and_a_new_order_goes_first
     await system.settle()
     for order_id in (*waiting, new):
         assert (await events(system, order_id))[-1] == "PickupStarted"
+
+
+async def test_an_order_that_cannot_be_read_keeps_no_other_from_being_recovered(
+    system: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.host._steps._payment = cast(Any, _Silent())
+    broken, whole = [await system.place(wait=0) for _ in range(2)]
+    await system.crash()
+    original = Activation.restore
+
+    def restore(activation: Activation, history: History) -> None:
+        if activation.order_id == broken:
+            raise UnknownEvent("FromTheFuture", 1)
+        original(activation, history)
+
+    monkeypatch.setattr(Activation, "restore", restore)
+    now = datetime.now(UTC)
+    await system.host.recover([Due(broken, now), Due(whole, now)])
+    await reaches(system, whole, "PickupStarted")
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "not stored"])
+async def test_an_append_whose_outcome_is_unknown_leaves_no_order_alone(
+    system: Watched, *, stored: bool
+) -> None:
+    """The customer gave up, too: whatever is in the journal is carried on by itself."""
+    order_id = await system.place()
+    written = system.journal.append
+
+    async def unsure(append: Append) -> None:
+        system.journal.append = written  # type: ignore[method-assign]
+        if stored:
+            await written(append)
+        raise Unavailable("database_unavailable", "The connection was cut.")
+
+    system.journal.append = unsure  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        await system.do(order_id, cmd.CancelOrder, reason="changed my mind")
+    await system.settle()
+    last = "PaymentCanceled" if stored else "PickupStarted"
+    assert (await events(system, order_id))[-1] == last
+
+
+async def test_recovery_looks_after_an_order_whose_command_fails_meanwhile(
+    system: Watched,
+) -> None:
+    """The customer's repeat holds the mailbox while the host recovers, and its append fails."""
+    system.host._steps._payment = cast(Any, _Silent())
+    order_id = await system.place(wait=0)
+    await system.crash()
+    activation = system.host._activate(order_id)
+    async with activation.mailbox:
+        await system.host.take_up([order_id])
+        system.host._live.pop(order_id)  # as a placement does that did not come to an order
+    await reaches(system, order_id, "PickupStarted")
 
 
 class _Silent:
