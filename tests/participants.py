@@ -92,7 +92,9 @@ class Store:
 
     def update(self, status: str, version: int, *, erase: bool) -> Reply:
         if version > self.version and self.status is not None:
-            self.status, self.version = status, version
+            if self.status != "CANCELED":  # an update that was sent before may come after
+                self.status = status
+            self.version = version
             self.named = self.named and not erase
         return Acknowledged(version)
 

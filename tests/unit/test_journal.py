@@ -192,7 +192,7 @@ async def test_appends_that_wait_share_a_transaction(
         return await transact(work)
 
     monkeypatch.setattr(journal.database, "transact", counted)
-    await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(100)))
+    await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(40)))
     assert 1 <= len(works) <= 2
     assert await rows_everywhere(journal) == [100, 0, 0]
 
@@ -368,7 +368,7 @@ async def test_a_full_disk_acknowledges_nothing_and_harms_nothing(journal: Journ
 
     await journal.append(appending("before"))
     await limit_pages(1)  # SQLite takes the present size where the limit is below it
-    full = [appending(f"o{n}", count=20) for n in range(50)]
+    full = [appending(f"o{n}", count=25) for n in range(40)]
     results = await asyncio.gather(*map(journal.append, full), return_exceptions=True)
     assert {type(result) for result in results} == {Unavailable}
     assert await rows_everywhere(journal) == [1, 0, 0]
