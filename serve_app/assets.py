@@ -42,10 +42,14 @@ def load_files() -> dict[str, Asset]:
 
 
 def load_page(name: str) -> Asset:
-    """Read a page: the frame that all have, around its own part, with the module of its name."""
-    frame = (FOLDER / "frame.html").read_text("utf-8")
-    main = (FOLDER / f"{name}.html").read_text("utf-8")
-    page = frame.replace("{page}", name).replace("{main}", main)
+    """Read a page: its own part in the frame that all have, with the module of its name.
+
+    The owner's pages share a table.
+    """
+    frame, main, table = (
+        (FOLDER / f"{part}.html").read_text("utf-8") for part in ("frame", name, "table")
+    )
+    page = frame.replace("{page}", name).replace("{main}", main).replace("{table}", table)
     return _asset(page.encode(), HTML)
 
 

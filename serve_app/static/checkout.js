@@ -1,72 +1,80 @@
-// The customer's name, number and way to pay, on the order page.
+// Who pays and how: the simulated provider's cards stand where a real one's form would be.
 
-import { byId, say } from "./dom.js";
+import { byId, el, say } from "./dom.js";
 import { t } from "./language.js";
-import { byCard, chooseCard, habit, keepHabit } from "./payment.js";
 import { keep, kept } from "./storage.js";
+
+const CARDS = ["approve", "decline", "slow_4000", "flaky", "lost_reply", "unavailable"];
+
+export const habit = () => kept("payment") ?? { now: true, token: "tok_approve" };
+
+/** Let the customer choose a card. Returns the select; its value is the card's token. */
+export function chooseCard() {
+	const options = CARDS.map((card) => el("option", { value: `tok_${card}` }, t(`card.${card}`)));
+	const select = el("select", { id: "card", "aria-describedby": "card-note" }, options);
+	select.value = habit().token;
+	const note = el("p.soft", { id: "card-note" }, t("card.note"));
+	byId("card-choice").replaceChildren(el("label", { for: "card" }, t("card.label")), select, note);
+	return select;
+}
+
+export const byCard = (token) => ({ method: "card", token });
 
 const FIELDS = ["name", "tel"];
 // What no ticket can show; the server refuses it too.
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 
 export class Checkout {
-  #card = chooseCard(byId("card-choice"));
-  #when = byId("order").elements.when;
+	#card = chooseCard();
+	#when = byId("order").elements.when;
 
-  constructor(onChange) {
-    const contact = kept("contact") ?? {};
-    for (const field of FIELDS) {
-      byId(field).value = contact[field] ?? "";
-      byId(field).addEventListener("input", () => this.#typed(field));
-    }
-    this.#when.value = habit().now ? "now" : "later";
-    for (const part of [...this.#when, this.#card]) {
-      part.addEventListener("change", () => {
-        this.#showPayment();
-        onChange();
-      });
-    }
-    this.#showPayment();
-  }
+	constructor(onChange) {
+		const contact = kept("contact") ?? {};
+		for (const field of FIELDS) {
+			byId(field).value = contact[field] ?? "";
+			byId(field).oninput = () => {
+				this.#complain(field, false);
+				keep("contact", this.contact);
+			};
+		}
+		this.#when.value = habit().now ? "now" : "later";
+		for (const part of [...this.#when, this.#card]) {
+			part.onchange = () => {
+				this.#showPayment();
+				onChange();
+			};
+		}
+		this.#showPayment();
+	}
 
-  get paysNow() {
-    return this.#when.value === "now";
-  }
+	get paysNow() {
+		return this.#when.value === "now";
+	}
+	get payment() {
+		return this.paysNow ? byCard(this.#card.value) : undefined;
+	}
 
-  /** Return the card's payment; undefined where the customer pays later. */
-  get payment() {
-    return this.paysNow ? byCard(this.#card.value) : undefined;
-  }
+	get contact() {
+		const typed = (field) => byId(field).value.replace(UNPRINTABLE, "").trim();
+		return Object.fromEntries(FIELDS.map((field) => [field, typed(field)]));
+	}
 
-  get contact() {
-    const entries = FIELDS.map((field) => [
-      field,
-      byId(field).value.replace(UNPRINTABLE, "").trim(),
-    ]);
-    return Object.fromEntries(entries);
-  }
+	/** Whether nothing is missing; says what is, and goes there. */
+	check() {
+		const missing = FIELDS.filter((field) => !this.contact[field]);
+		for (const field of FIELDS) this.#complain(field, missing.includes(field));
+		if (missing.length) byId(missing[0]).focus();
+		return missing.length === 0;
+	}
 
-  /** Whether nothing is missing; says what is, and goes there. */
-  check() {
-    const missing = FIELDS.filter((field) => !this.contact[field]);
-    for (const field of FIELDS) this.#complain(field, missing.includes(field));
-    if (missing.length) byId(missing[0]).focus();
-    return missing.length === 0;
-  }
+	#complain(field, missing) {
+		byId(field).ariaInvalid = missing;
+		say(`${field}-error`, missing ? t(`order.${field}-missing`) : "");
+	}
 
-  #typed(field) {
-    this.#complain(field, false);
-    keep("contact", this.contact);
-  }
-
-  #complain(field, missing) {
-    byId(field).setAttribute("aria-invalid", String(missing));
-    say(byId(`${field}-error`), missing ? t(`order.${field}-missing`) : "");
-  }
-
-  #showPayment() {
-    byId("card-choice").hidden = !this.paysNow;
-    byId("later-note").hidden = this.paysNow;
-    keepHabit(this.paysNow, this.#card.value);
-  }
+	#showPayment() {
+		byId("card-choice").hidden = !this.paysNow;
+		byId("later-note").hidden = this.paysNow;
+		keep("payment", { now: this.paysNow, token: this.#card.value });
+	}
 }

@@ -1,8 +1,7 @@
 // The list of this guest's orders, newest first; it keeps up while any of them is under way.
 
+import { asGuest, guest, repeat, url } from "./api.js";
 import { arrange, byId, el, named } from "./dom.js";
-import { repeat } from "./http.js";
-import { asGuest, guest } from "./identity.js";
 import { dayAndClock, localName, money, t } from "./language.js";
 import { orderSummary, stateMark } from "./order-view.js";
 import { connection, customerShell } from "./shell.js";
@@ -12,71 +11,47 @@ const STEP = 20;
 const MOST = 200;
 
 let limit = STEP;
-let stores = {};
-
-customerShell("my.title");
-
-async function look() {
-  const { subject } = await guest();
-  const query = new URLSearchParams({ customer_id: subject, limit });
-  const page = await asGuest("GET", `/order-details?${query}`);
-  if (!Object.keys(stores).length) await loadStores();
-  show(page);
-}
-
-async function loadStores() {
-  const { items } = await asGuest("GET", "/stores");
-  stores = Object.fromEntries(items.map((store) => [store.store_id, store]));
-}
-
+let stores = null;
 const shown = new Map();
 
-function show({ items, next_cursor: more }) {
-  arrange(byId("orders"), items.map(entry));
-  byId("none").hidden = items.length > 0;
-  byId("more").hidden = more === null || limit >= MOST;
+async function look() {
+	const { subject } = await guest();
+	const path = url`/order-details?customer_id=${subject}&limit=${limit}`;
+	const { items, next_cursor: more } = await asGuest("GET", path);
+	stores ??= (await asGuest("GET", "/stores")).items;
+	arrange(byId("orders"), items.map(entry));
+	byId("none").hidden = items.length > 0;
+	byId("more").hidden = more === null || limit >= MOST;
 }
-
-/** Return the element of an order; a new one only where the order has changed. */
 function entry(order) {
-  const before = shown.get(order.order_id);
-  if (before?.version === order.version) return before.node;
-  const node = card(order);
-  shown.set(order.order_id, { version: order.version, node });
-  return node;
+	const { order_id: id, version } = order;
+	if (shown.get(id)?.version !== version) shown.set(id, { version, node: card(order) });
+	return shown.get(id).node;
 }
 
 function card(order) {
-  const store = stores[order.store_id];
-  const path = `/my/${order.order_id}`;
-  const where = store ? localName(store.name) : order.store_id;
-  const attributes = {
-    class: "card entry",
-    "data-order": order.order_id,
-    "data-status": order.order_status,
-  };
-  return el(
-    "li",
-    attributes,
-    el(
-      "a",
-      { class: "entry-link", href: path },
-      el("span", { class: "entry-number" }, order.pickup_number ?? "—"),
-      stateMark("status", order.order_status),
-    ),
-    el("p", {}, ...orderSummary(order)),
-    el(
-      "p",
-      { class: "soft" },
-      named(where),
-      ` · ${dayAndClock(order.placed_at, store?.time_zone)} · ${money(order.total, order.currency)}`,
-    ),
-    el("a", { class: "button quiet", href: `/?again=${order.order_id}` }, t("again.button")),
-  );
+	const { order_id: id, order_status: status } = order;
+	const store = stores.find(({ store_id }) => store_id === order.store_id);
+	const where = named(localName(store?.name ?? order.store_id));
+	const when = dayAndClock(order.placed_at, store?.time_zone);
+	return el(
+		"li.card.entry",
+		{ "data-order": id, "data-status": status },
+		el(
+			"a.entry-link",
+			{ href: `/my/${id}` },
+			el("span.entry-number", order.pickup_number ?? "—"),
+			stateMark("status", status),
+		),
+		el("p", orderSummary(order.items)),
+		el("p.soft", where, ` · ${when} · ${money(order.total, order.currency)}`),
+		el("a.button.quiet", { href: `/?again=${id}` }, t("again.button")),
+	);
 }
 
-byId("more").addEventListener("click", () => {
-  limit = Math.min(MOST, limit + STEP);
-  look().then(connection.fine, connection.lost);
-});
-repeat(look, LOOK_MS, { onFine: connection.fine, onTrouble: connection.lost });
+customerShell("nav.my");
+byId("more").onclick = () => {
+	limit = Math.min(MOST, limit + STEP);
+	look().then(connection.fine, connection.lost);
+};
+repeat(look, LOOK_MS, connection);

@@ -3,22 +3,20 @@
 
 const memory = new Map();
 
-/** Return what was kept under a name; null where there is nothing, or nothing that can be read. */
+/** Return what was kept under a name; null where there is nothing to read. */
 export function kept(name) {
-  try {
-    return JSON.parse(localStorage.getItem(`siren.${name}`)) ?? memory.get(name) ?? null;
-  } catch {
-    return memory.get(name) ?? null;
-  }
+	try {
+		return JSON.parse(localStorage.getItem(`siren.${name}`)) ?? memory.get(name) ?? null;
+	} catch {
+		return memory.get(name) ?? null;
+	}
 }
-
-/** Keep a value; null forgets it. */
 export function keep(name, value) {
-  memory.set(name, value);
-  try {
-    if (value === null) localStorage.removeItem(`siren.${name}`);
-    else localStorage.setItem(`siren.${name}`, JSON.stringify(value));
-  } catch {
-    // It stays in memory.
-  }
+	memory.set(name, value);
+	try {
+		if (value === null) localStorage.removeItem(`siren.${name}`);
+		else localStorage.setItem(`siren.${name}`, JSON.stringify(value));
+	} catch {
+		// It stays in memory.
+	}
 }

@@ -1,255 +1,274 @@
-// Every text of the pages: by key, in Korean and in English.
+// Every text in Korean and English, by `group.key`. Stores name things in English themselves.
 
-export const TEXTS = {
-  "again.button": ["다시 주문", "Order again"],
-  "again.edit": ["바꿔서 담기", "Change it first"],
-  "again.later": ["{price} · 다시 주문 (나중에 결제)", "Order again · {price}, pay later"],
-  "again.pay": ["{price} 결제하고 다시 주문", "Order again · pay {price}"],
-  "again.sold-out": ["지금은 품절된 메뉴가 있어요.", "Some of it is sold out at the moment."],
-  "again.title": ["지난번처럼", "The same as last time?"],
-  "again.wait": ["{name} · 지금 주문하면 {wait} 뒤", "{name} · ready in {wait} if you order now"],
-  "age.fresh": ["{n}분", "{n} min"],
-  "age.late": ["{n}분 · 늦음", "{n} min · late"],
-  "age.waiting": ["{n}분 · 기다림", "{n} min · waiting"],
-  "attempt.offline": ["오프라인이에요. 연결되면 같은 주문을 이어서 보냅니다.", "You are offline. The same order goes out once you are back."],
-  "attempt.resumed": ["보내던 주문을 이어서 확인하고 있어요. 두 번 주문되지 않아요.", "Going on with the order you sent. It will not be placed twice."],
-  "attempt.retrying": ["아직 답이 없어 같은 주문을 다시 보내고 있어요. 두 번 주문되지 않아요.", "No answer yet; sending the same order again. It will not be placed twice."],
-  "attempt.title": ["주문을 확인하는 중", "Confirming your order"],
-  "banner.owner": ["이 기기에서는 로그인이 없어요. 누구나 점주입니다.", "No sign-in on this machine: everybody here is the owner."],
-  "banner.staff": ["매장 화면", "Staff pages"],
-  "board.canceled": ["손님이 취소함", "Cancelled"],
-  "board.erased": ["이름 없음", "No name"],
-  "board.new": ["새 주문", "New"],
-  "board.news": ["새 주문: {numbers}", "New order: {numbers}"],
-  "board.no-store": ["이런 매장이 없어요", "There is no such store"],
-  "board.preparing": ["만드는 중", "Preparing"],
-  "board.ready": ["준비 완료", "Ready"],
-  "board.store": ["매장", "Store"],
-  "board.title": ["바리스타 보드", "Barista’s board"],
-  "button.complete": ["전달 완료", "Handed over"],
-  "button.dismiss": ["확인", "Got it"],
-  "button.ready": ["완성 · 호출", "Ready · call"],
-  "button.reject": ["거절…", "Reject…"],
-  "button.start": ["만들기 시작", "Start"],
-  "cancel.button": ["주문 취소", "Cancel order"],
-  "cancel.confirm": ["취소하기", "Yes, cancel"],
-  "cancel.free": ["아직 결제되지 않은 주문이에요.", "Nothing has been charged yet."],
-  "cancel.keep": ["그대로 두기", "Keep it"],
-  "cancel.refund": ["결제한 금액은 전부 환불됩니다.", "You get all of your money back."],
-  "cancel.title": ["이 주문을 취소할까요?", "Cancel this order?"],
-  "card.approve": ["승인되는 카드", "Card that is approved"],
-  "card.decline": ["거절되는 카드", "Card that is declined"],
-  "card.flaky": ["두 번 실패한 뒤 승인", "Fails twice, then approved"],
-  "card.label": ["시험용 카드", "Test card"],
-  "card.lost": ["승인되지만 응답이 사라짐", "Charged, but the reply is lost"],
-  "card.note": ["모의 결제라 실제 돈은 나가지 않아요.", "Simulated: no real money is charged."],
-  "card.slow": ["4초 걸려 승인", "Approved after 4 seconds"],
-  "card.unavailable": ["결제사 응답 없음", "Provider is unavailable"],
-  "cart.bar": ["{n}개 담음 · {price} · 결제로", "{n} in cart · {price} · Check out"],
-  "cart.empty": ["메뉴에서 골라 담아 주세요.", "Choose something from the menu."],
-  "cart.remove": ["{name} 빼기", "Remove {name}"],
-  "cart.total": ["합계", "Total"],
-  "close": ["닫기", "Close"],
-  "column.amount": ["금액", "Amount"],
-  "column.approved-at": ["승인 시각", "Approved"],
-  "column.attempts": ["시도", "Attempts"],
-  "column.canceled-at": ["취소 시각", "Cancelled"],
-  "column.customer": ["손님", "Customer"],
-  "column.items": ["메뉴", "Items"],
-  "column.number": ["번호", "Number"],
-  "column.order": ["주문", "Order"],
-  "column.order-status": ["주문 상태", "Order"],
-  "column.payment": ["결제", "Payment"],
-  "column.payment-status": ["결제 상태", "Payment"],
-  "column.placed-at": ["주문 시각", "Placed"],
-  "column.reason": ["취소 이유", "Reason"],
-  "column.store": ["매장", "Store"],
-  "column.total": ["합계", "Total"],
-  "connection.lost": ["연결이 끊겼어요. 다시 잇는 중…", "Connection lost. Trying again…"],
-  "connection.offline": ["오프라인이에요. 연결되면 이어서 보여 드려요.", "You are offline. This page goes on once you are back."],
-  "counter.at-most": ["최대 {n}건", "at most {n}"],
-  "counter.button": ["매장 · 메뉴", "Store & menu"],
-  "counter.capacity": ["동시에 받을 주문 수", "Orders at once"],
-  "counter.capacity-note": ["비워 두면 제한이 없어요. 찰 때까지만 새 주문을 받습니다.", "Empty means no limit. When it is reached, no new orders are taken."],
-  "counter.menu": ["품절", "Sold out"],
-  "counter.menu-note": ["켜면 손님 메뉴에서 바로 품절로 보여요.", "What is on here is greyed out on the menu at once."],
-  "counter.open": ["주문 받는 중", "Taking orders"],
-  "counter.saved": ["저장했어요.", "Saved."],
-  "counter.title": ["매장과 메뉴", "Store and menu"],
-  "event.CustomerErased": ["손님 정보 삭제", "Customer’s data erased"],
-  "event.OrderCanceled": ["주문 취소", "Order cancelled"],
-  "event.OrderPlaced": ["주문 접수", "Order placed"],
-  "event.PaymentApproved": ["결제 승인", "Payment approved"],
-  "event.PaymentCanceled": ["결제 취소 · 환불", "Payment refunded"],
-  "event.PaymentDeclined": ["결제 거절", "Payment declined"],
-  "event.PaymentRequested": ["결제 요청", "Payment requested"],
-  "event.PickedUp": ["픽업 완료", "Picked up"],
-  "event.PickupCanceled": ["매장 접수 취소", "Store’s ticket cancelled"],
-  "event.PickupReady": ["준비 완료", "Ready"],
-  "event.PickupRejected": ["매장에서 거절", "Rejected by the store"],
-  "event.PickupStarted": ["매장에서 접수", "Accepted by the store"],
-  "event.PreparationStarted": ["만들기 시작", "Preparation started"],
-  "filter.all": ["전체", "All"],
-  "filter.apply": ["찾기", "Filter"],
-  "filter.clear": ["지우기", "Clear"],
-  "filter.customer": ["손님 ID", "Customer id"],
-  "filter.order": ["주문 ID", "Order id"],
-  "filter.order-status": ["주문 상태", "Order state"],
-  "filter.payment-status": ["결제 상태", "Payment state"],
-  "filter.store": ["매장", "Store"],
-  "headline.ACCEPTED": ["매장에서 접수했어요", "The store has your order"],
-  "headline.CANCELED": ["취소된 주문이에요", "This order is cancelled"],
-  "headline.CANCELING": ["취소하고 있어요", "Cancelling your order"],
-  "headline.DECLINED": ["카드가 거절되었어요", "Your card was declined"],
-  "headline.PAID": ["결제됐어요. 매장에 전하는 중", "Paid. Telling the store"],
-  "headline.PAYING": ["결제를 확인하고 있어요", "Confirming your payment"],
-  "headline.PICKED_UP": ["맛있게 드세요!", "Enjoy!"],
-  "headline.PLACED": ["결제를 기다리고 있어요", "Waiting for your payment"],
-  "headline.PREPARING": ["만들고 있어요", "Being prepared"],
-  "headline.READY": ["준비됐어요!", "It’s ready!"],
-  "live.done": ["", ""],
-  "live.live": ["실시간", "Live"],
-  "live.reconnecting": ["다시 연결 중…", "Reconnecting…"],
-  "menu.less": ["{name} 하나 빼기", "One {name} less"],
-  "menu.more": ["{name} 담기", "Add {name}"],
-  "menu.sold-out": ["품절", "Sold out"],
-  "money.never": ["청구된 금액이 없어요.", "Nothing was charged."],
-  "money.refunded": ["전액 환불됐어요.", "Refunded in full."],
-  "money.refunding": ["환불하고 있어요…", "Your refund is on its way…"],
-  "more": ["더 보기", "Show more"],
-  "my.first": ["주문하러 가기", "Place one"],
-  "my.none": ["아직 주문이 없어요.", "No orders yet."],
-  "my.title": ["내 주문", "My orders"],
-  "name.Americano": ["아메리카노", "Americano"],
-  "name.Bagel": ["베이글", "Bagel"],
-  "name.Cappuccino": ["카푸치노", "Cappuccino"],
-  "name.Cheesecake": ["치즈케이크", "Cheesecake"],
-  "name.Citron Tea": ["유자차", "Citron Tea"],
-  "name.Cold Brew": ["콜드브루", "Cold Brew"],
-  "name.Croissant": ["크루아상", "Croissant"],
-  "name.Earl Grey": ["얼그레이", "Earl Grey"],
-  "name.Espresso": ["에스프레소", "Espresso"],
-  "name.Gangnam": ["강남점", "Gangnam"],
-  "name.Green Tea Latte": ["녹차 라테", "Green Tea Latte"],
-  "name.Jeju": ["제주점", "Jeju"],
-  "name.Jeju Tangerine Ade": ["제주 감귤 에이드", "Jeju Tangerine Ade"],
-  "name.Latte": ["라테", "Latte"],
-  "name.Mocha": ["모카", "Mocha"],
-  "name.Pangyo": ["판교점", "Pangyo"],
-  "name.Sweet Potato Latte": ["고구마 라테", "Sweet Potato Latte"],
-  "name.Vanilla Latte": ["바닐라 라테", "Vanilla Latte"],
-  "nav.details": ["주문 내역", "Order details"],
-  "nav.label": ["둘러보기", "Main"],
-  "nav.my": ["내 주문", "My orders"],
-  "nav.order": ["주문하기", "Order"],
-  "nav.payments": ["결제", "Payments"],
-  "nav.skip": ["본문으로", "Skip to content"],
-  "one.come": ["카운터에서 번호를 말씀해 주세요.", "Come to the counter and say your number."],
-  "one.history": ["지나온 길", "History"],
-  "one.items": ["주문한 메뉴", "Your order"],
-  "one.missing": ["이 브라우저의 주문이 아니거나 없는 주문이에요.", "There is no such order, or it is not one of this visit."],
-  "one.number": ["픽업 번호", "Your number"],
-  "one.pay-before": ["{time}까지 결제해 주세요. 지나면 자동으로 취소돼요.", "Pay by {time}; after that the order is cancelled."],
-  "one.progress": ["진행 상황", "Progress"],
-  "one.ready-about": ["{time}쯤 준비돼요", "Ready at about {time}"],
-  "one.title": ["주문", "Order"],
-  "order-details.one": ["주문", "Order"],
-  "order-details.title": ["주문 내역", "Order details"],
-  "order.cart": ["담은 메뉴", "Your cart"],
-  "order.menu": ["메뉴", "Menu"],
-  "order.name": ["부를 이름", "Name"],
-  "order.name-missing": ["이름을 적어 주세요.", "Please tell us your name."],
-  "order.place": ["{price} 결제하고 주문", "Pay {price} and order"],
-  "order.place-later": ["{price} 주문하고 나중에 결제", "Order for {price}, pay later"],
-  "order.placing": ["주문하는 중…", "Placing your order…"],
-  "order.store": ["어느 매장에서 찾으세요?", "Where do you pick it up?"],
-  "order.tel": ["전화번호", "Phone number"],
-  "order.tel-missing": ["전화번호를 적어 주세요.", "Please tell us your phone number."],
-  "order.title": ["미리 주문하고, 번호가 불리면 찾아가세요", "Order ahead, pick it up when your number is called"],
-  "pay.again": ["{price} 다시 결제", "Pay {price} again"],
-  "pay.button": ["{price} 결제", "Pay {price}"],
-  "pay.declined": ["청구되지 않았어요. 다른 카드로 다시 결제할 수 있어요.", "Nothing was charged. You can pay again with another card."],
-  "pay.how": ["결제", "Payment"],
-  "pay.later": ["나중에 결제", "Pay later"],
-  "pay.later-note": ["결제한 뒤에 매장이 만들기 시작해요.", "The store begins only after you have paid."],
-  "pay.now": ["지금 카드로", "Card, now"],
-  "pay.open": ["결제하면 바로 매장에 전해져요.", "The store gets your order as soon as you pay."],
-  "pay.paying": ["결제하는 중…", "Paying…"],
-  "pay.title": ["결제", "Payment"],
-  "pay.under-way": ["결제사의 답을 기다리고 있어요. 두 번 청구되지 않아요.", "Waiting for the payment provider. You are never charged twice."],
-  "payment.APPROVED": ["결제됨", "Paid"],
-  "payment.CANCELED": ["환불됨", "Refunded"],
-  "payment.DECLINED": ["거절됨", "Declined"],
-  "payment.NONE": ["결제 전", "Not paid yet"],
-  "payment.PENDING": ["확인 중", "Pending"],
-  "payments.one": ["결제", "Payment"],
-  "payments.title": ["결제", "Payments"],
-  "problem.forbidden": ["이 계정으로는 할 수 없어요.", "This sign-in may not do that."],
-  "problem.foreign_customer": ["방문이 바뀌었어요. 다시 주문해 주세요.", "Your visit has changed. Please order again."],
-  "problem.invalid_request": ["입력한 내용을 다시 확인해 주세요.", "Please check what you entered."],
-  "problem.no_staff": ["직원이나 점주의 토큰이 아니에요.", "This is not a token of staff or owner."],
-  "problem.not_cancelable": ["이미 만들기 시작해서 취소할 수 없어요.", "It is being prepared already, so it cannot be cancelled."],
-  "problem.not_payable": ["지금은 결제할 수 없는 주문이에요.", "This order cannot be paid now."],
-  "problem.order_not_found": ["이런 주문이 없어요.", "There is no such order."],
-  "problem.out_of_turn": ["그사이 다른 상태가 되었어요.", "It has moved on in the meantime."],
-  "problem.payment_canceled": ["주문이 취소되어 결제도 취소됐어요.", "The order was cancelled, and its payment with it."],
-  "problem.payment_in_progress": ["이미 결제가 진행 중이에요.", "A payment is under way already."],
-  "problem.payment_not_found": ["이런 결제가 없어요.", "There is no such payment."],
-  "problem.payment_timeout": ["결제 시간이 지났어요.", "The time to pay is over."],
-  "problem.sold_out": ["방금 품절된 메뉴가 있어요. 주문도 결제도 되지 않았어요.", "Something has just sold out. Nothing was ordered or charged."],
-  "problem.store_closed": ["매장이 방금 주문을 마감했어요. 결제되지 않았어요.", "The store has just closed. Nothing was charged."],
-  "problem.store_full": ["매장이 지금 너무 바빠 주문을 받지 못해요. 결제되지 않았어요.", "The store is too busy for another order now. Nothing was charged."],
-  "problem.unauthenticated": ["로그인이 만료됐거나 올바르지 않아요.", "The sign-in is not valid, or has expired."],
-  "reason.closing_soon": ["곧 마감합니다", "Closing soon"],
-  "reason.customer_request": ["손님이 취소함", "Cancelled by the customer"],
-  "reason.ingredient_out": ["재료가 떨어졌어요", "An ingredient ran out"],
-  "reason.machine_broken": ["기계가 고장 났어요", "The machine is broken"],
-  "reason.not_picked_up": ["찾아가지 않음", "Not picked up"],
-  "reason.payment_timeout": ["결제 시간이 지남", "Not paid in time"],
-  "reason.sold_out": ["품절", "Sold out"],
-  "reason.store_closed": ["매장 마감", "The store is closed"],
-  "reason.store_full": ["매장이 너무 바쁨", "The store is too busy"],
-  "reason.unknown_store": ["매장을 찾을 수 없음", "The store is not known"],
-  "reject.confirm": ["거절하고 환불", "Reject and refund"],
-  "reject.keep": ["돌아가기", "Go back"],
-  "reject.note": ["손님에게 전액 환불되고 이유가 보여요. 되돌릴 수 없어요.", "The customer is refunded and sees why. This cannot be undone."],
-  "reject.other": ["다른 이유", "Another reason"],
-  "reject.text": ["다른 이유 (손님에게 보임)", "Other reason (the customer sees it)"],
-  "reject.title": ["{number} 주문을 거절할까요?", "Reject {number}?"],
-  "reject.why": ["이유", "Why?"],
-  "save": ["저장", "Save"],
-  "sign-in.button": ["로그인", "Sign in"],
-  "sign-in.command": ["이렇게 만들 수 있어요:", "Make one with"],
-  "sign-in.note": ["직원과 점주만 로그인합니다. 손님은 로그인 없이 주문해요.", "Only staff and owner sign in. Customers order without."],
-  "sign-in.title": ["매장 로그인", "Staff sign-in"],
-  "sign-in.token": ["토큰", "Token"],
-  "sign-out": ["로그아웃", "Sign out"],
-  "sound.off": ["소리 꺼짐", "Sound off"],
-  "sound.on": ["소리 켜짐", "Sound on"],
-  "sound.waits": ["화면을 눌러 소리 켜기", "Tap for sound"],
-  "status.ACCEPTED": ["접수됨", "Accepted"],
-  "status.CANCELED": ["취소됨", "Cancelled"],
-  "status.CANCELING": ["취소 중", "Cancelling"],
-  "status.PAID": ["결제됨", "Paid"],
-  "status.PICKED_UP": ["픽업 완료", "Picked up"],
-  "status.PLACED": ["결제 대기", "To be paid"],
-  "status.PREPARING": ["만드는 중", "Preparing"],
-  "status.READY": ["준비 완료", "Ready"],
-  "step.accepted": ["접수", "Accepted"],
-  "step.paid": ["결제", "Paid"],
-  "step.picked-up": ["픽업", "Picked up"],
-  "step.placed": ["주문", "Placed"],
-  "step.preparing": ["만드는 중", "Preparing"],
-  "step.ready": ["준비 완료", "Ready"],
-  "store.closed": ["지금은 주문을 받지 않아요", "Not taking orders"],
-  "store.closed-now": ["이 매장은 지금 주문을 받지 않아요.", "This store is not taking orders now."],
-  "store.no-queue": ["대기 없음", "No queue"],
-  "store.open": ["주문 받는 중", "Open"],
-  "store.queue": ["대기 {n}건", "{n} waiting"],
-  "store.wait": ["약 {wait}", "about {wait}"],
-  "table.newer": ["← 더 최근", "← Newer"],
-  "table.none": ["찾은 것이 없어요.", "Nothing found."],
-  "table.older": ["더 이전 →", "Older →"],
-  "unit.minutes": ["{n}분", "{n} min"],
-  "visit.ended": ["새 방문이 시작됐어요. 이전 주문은 다른 방문의 것이라 여기서 보이지 않아요.", "A new visit has begun. Earlier orders belong to another visit and are not shown here."],
-};
+export const TEXTS = {};
+
+const TABLE = `
+again
+button | 다시 주문 | Order again
+edit | 바꿔서 담기 | Change it first
+later | {price} · 다시 주문 (나중에 결제) | Order again · {price}, pay later
+pay | {price} 결제하고 다시 주문 | Order again · pay {price}
+sold-out | 지금은 품절된 메뉴가 있어요. | Some of it is sold out at the moment.
+title | 지난번처럼 | The same as last time?
+wait | {name} · 지금 주문하면 {wait} 뒤 | {name} · ready in {wait} if you order now
+age
+fresh | {n}분 | {n} min
+late | {n}분 · 늦음 | {n} min · late
+waiting | {n}분 · 기다림 | {n} min · waiting
+attempt
+retrying | 답이 없어 다시 보내고 있어요. 두 번 주문되지 않아요. | No answer yet; trying again. It will not be placed twice.
+title | 주문을 확인하는 중 | Confirming your order
+banner
+owner | 이 기기에서는 로그인이 없어요. 누구나 점주입니다. | No sign-in on this machine: everybody here is the owner.
+staff | 매장 화면 | Staff pages
+board
+erased | 이름 없음 | No name
+new | 새 주문 | New
+news | 새 주문: {numbers} | New order: {numbers}
+no-store | 이런 매장이 없어요 | There is no such store
+title | 바리스타 보드 | Barista’s board
+button
+close | 닫기 | Close
+complete | 전달 완료 | Handed over
+dismiss | 확인 | Got it
+more | 더 보기 | Show more
+ready | 완성 · 호출 | Ready · call
+reject | 거절… | Reject…
+save | 저장 | Save
+sign-out | 로그아웃 | Sign out
+start | 만들기 시작 | Start
+cancel
+button | 주문 취소 | Cancel order
+confirm | 취소하기 | Yes, cancel
+keep | 그대로 두기 | Keep it
+refund | 결제한 금액은 전부 환불됩니다. | You get all of your money back.
+title | 이 주문을 취소할까요? | Cancel this order?
+card
+approve | 승인되는 카드 | Card that is approved
+decline | 거절되는 카드 | Card that is declined
+flaky | 두 번 실패한 뒤 승인 | Fails twice, then approved
+label | 시험용 카드 | Test card
+lost_reply | 승인되지만 응답이 사라짐 | Charged, but the reply is lost
+note | 모의 결제라 실제 돈은 나가지 않아요. | Simulated: no real money is charged.
+slow_4000 | 4초 걸려 승인 | Approved after 4 seconds
+unavailable | 결제사 응답 없음 | Provider is unavailable
+cart
+bar | {n}개 담음 · {price} · 결제로 | {n} in cart · {price} · Check out
+empty | 메뉴에서 골라 담아 주세요. | Choose something from the menu.
+remove | {name} 빼기 | Remove {name}
+total | 합계 | Total
+column
+amount | 금액 | Amount
+approved-at | 승인 시각 | Approved
+attempts | 시도 | Attempts
+canceled-at | 취소 시각 | Cancelled
+customer | 손님 | Customer
+items | 메뉴 | Items
+number | 번호 | Number
+order | 주문 | Order
+order-status | 주문 상태 | Order
+payment | 결제 | Payment
+payment-status | 결제 상태 | Payment
+placed-at | 주문 시각 | Placed
+reason | 취소 이유 | Reason
+store | 매장 | Store
+connection
+lost | 연결이 끊겼어요. 다시 잇는 중… | Connection lost. Trying again…
+offline | 오프라인이에요. 연결되면 이어져요. | You are offline. This goes on once you are back.
+counter
+at-most | 최대 {n}건 | at most {n}
+capacity | 동시에 받을 주문 수 | Orders at once
+capacity-note | 비우면 제한이 없어요. 찰 때까지만 주문을 받습니다. | Empty: no limit. When reached, no new orders are taken.
+open | 주문 받는 중 | Taking orders
+saved | 저장했어요. | Saved.
+title | 매장과 메뉴 | Store and menu
+event
+CustomerErased | 손님 정보 삭제 | Customer’s data erased
+OrderCanceled | 주문 취소 | Order cancelled
+OrderPlaced | 주문 접수 | Order placed
+PaymentApproved | 결제 승인 | Payment approved
+PaymentCanceled | 결제 취소 · 환불 | Payment refunded
+PaymentDeclined | 결제 거절 | Payment declined
+PaymentRequested | 결제 요청 | Payment requested
+PickedUp | 픽업 완료 | Picked up
+PickupCanceled | 매장 접수 취소 | Store’s ticket cancelled
+PickupReady | 준비 완료 | Ready
+PickupRejected | 매장에서 거절 | Rejected by the store
+PickupStarted | 매장에서 접수 | Accepted by the store
+PreparationStarted | 만들기 시작 | Preparation started
+filter
+all | 전체 | All
+apply | 찾기 | Filter
+clear | 지우기 | Clear
+customer | 손님 ID | Customer id
+order | 주문 ID | Order id
+headline
+ACCEPTED | 매장에서 접수했어요 | The store has your order
+CANCELED | 취소된 주문이에요 | This order is cancelled
+CANCELING | 취소하고 있어요 | Cancelling your order
+DECLINED | 카드가 거절되었어요 | Your card was declined
+PAID | 결제됐어요. 매장에 전하는 중 | Paid. Telling the store
+PAYING | 결제를 확인하고 있어요 | Confirming your payment
+PICKED_UP | 맛있게 드세요! | Enjoy!
+PLACED | 결제를 기다리고 있어요 | Waiting for your payment
+PREPARING | 만들고 있어요 | Being prepared
+READY | 준비됐어요! | It’s ready!
+live
+live | 실시간 | Live
+reconnecting | 다시 연결 중… | Reconnecting…
+menu
+less | {name} 하나 빼기 | One {name} less
+more | {name} 담기 | Add {name}
+sold-out | 품절 | Sold out
+money
+never | 청구된 금액이 없어요. | Nothing was charged.
+refunded | 전액 환불됐어요. | Refunded in full.
+refunding | 환불하고 있어요… | Your refund is on its way…
+my
+none | 아직 주문이 없어요. | No orders yet.
+name
+Americano | 아메리카노
+Bagel | 베이글
+Cappuccino | 카푸치노
+Cheesecake | 치즈케이크
+Citron Tea | 유자차
+Cold Brew | 콜드브루
+Croissant | 크루아상
+Earl Grey | 얼그레이
+Espresso | 에스프레소
+Gangnam | 강남점
+Green Tea Latte | 녹차 라테
+Jeju | 제주점
+Jeju Tangerine Ade | 제주 감귤 에이드
+Latte | 라테
+Mocha | 모카
+Pangyo | 판교점
+Sweet Potato Latte | 고구마 라테
+Vanilla Latte | 바닐라 라테
+nav
+details | 주문 내역 | Order details
+label | 둘러보기 | Main
+my | 내 주문 | My orders
+order | 주문하기 | Order
+payments | 결제 | Payments
+skip | 본문으로 | Skip to content
+one
+come | 카운터에서 번호를 말씀해 주세요. | Come to the counter and say your number.
+history | 지나온 길 | History
+items | 주문한 메뉴 | Your order
+missing | 이 방문의 주문이 아니거나 없는 주문이에요. | There is no such order of this visit.
+number | 픽업 번호 | Your number
+pay-before | {time}까지 결제해 주세요. 지나면 취소돼요. | Pay by {time}, or the order is cancelled.
+progress | 진행 상황 | Progress
+ready-about | {time}쯤 준비돼요 | Ready at about {time}
+order
+cart | 담은 메뉴 | Your cart
+menu | 메뉴 | Menu
+name | 부를 이름 | Name
+name-missing | 이름을 적어 주세요. | Please tell us your name.
+place | {price} 결제하고 주문 | Pay {price} and order
+place-later | {price} 주문하고 나중에 결제 | Order for {price}, pay later
+placing | 주문하는 중… | Placing your order…
+store | 어느 매장에서 찾으세요? | Where do you pick it up?
+tel | 전화번호 | Phone number
+tel-missing | 전화번호를 적어 주세요. | Please tell us your phone number.
+title | 미리 주문하고, 번호가 불리면 찾아가세요 | Order ahead, pick it up when your number is called
+pay
+again | {price} 다시 결제 | Pay {price} again
+button | {price} 결제 | Pay {price}
+declined | 청구되지 않았어요. 다른 카드로 결제해 주세요. | Nothing was charged. Please try another card.
+later | 나중에 결제 | Pay later
+later-note | 결제하면 만들기 시작해요. | The store begins once you have paid.
+now | 지금 카드로 | Card, now
+paying | 결제하는 중… | Paying…
+under-way | 결제를 확인하고 있어요. 두 번 청구되지 않아요. | Waiting for the provider. You are never charged twice.
+payment
+APPROVED | 결제됨 | Paid
+CANCELED | 환불됨 | Refunded
+DECLINED | 거절됨 | Declined
+NONE | 결제 전 | Not paid yet
+PENDING | 확인 중 | Pending
+problem
+forbidden | 이 계정으로는 할 수 없어요. | This sign-in may not do that.
+foreign_customer | 방문이 바뀌었어요. 다시 주문해 주세요. | Your visit has changed. Please order again.
+invalid_request | 입력한 내용을 다시 확인해 주세요. | Please check what you entered.
+no_staff | 직원이나 점주의 토큰이 아니에요. | This is not a token of staff or owner.
+not_cancelable | 이미 만들고 있어 취소할 수 없어요. | It is being prepared; it cannot be cancelled.
+not_payable | 지금은 결제할 수 없는 주문이에요. | This order cannot be paid now.
+order_not_found | 이런 주문이 없어요. | There is no such order.
+out_of_turn | 그사이 다른 상태가 되었어요. | It has moved on in the meantime.
+payment_canceled | 주문과 결제가 취소됐어요. | Order and payment were cancelled.
+payment_in_progress | 이미 결제가 진행 중이에요. | A payment is under way already.
+payment_not_found | 이런 결제가 없어요. | There is no such payment.
+payment_timeout | 결제 시간이 지났어요. | The time to pay is over.
+sold_out | 방금 품절됐어요. 결제되지 않았어요. | Something has just sold out. Nothing was charged.
+store_closed | 방금 마감했어요. 결제되지 않았어요. | The store has just closed. Nothing was charged.
+store_full | 매장이 너무 바빠요. 결제되지 않았어요. | The store is too busy now. Nothing was charged.
+unauthenticated | 로그인이 만료됐거나 올바르지 않아요. | The sign-in is not valid, or has expired.
+reason
+closing_soon | 곧 마감합니다 | Closing soon
+customer_request | 손님이 취소함 | Cancelled by the customer
+ingredient_out | 재료가 떨어졌어요 | An ingredient ran out
+machine_broken | 기계가 고장 났어요 | The machine is broken
+not_picked_up | 찾아가지 않음 | Not picked up
+other | 다른 이유 | Another reason
+payment_timeout | 결제 시간이 지남 | Not paid in time
+sold_out | 품절 | Sold out
+store_closed | 매장 마감 | The store is closed
+store_full | 매장이 너무 바쁨 | The store is too busy
+unknown_store | 매장을 찾을 수 없음 | The store is not known
+reject
+confirm | 거절하고 환불 | Reject and refund
+keep | 돌아가기 | Go back
+note | 전액 환불되고 손님에게 이유가 보여요. 되돌릴 수 없어요. | The customer is refunded and sees why. There is no undo.
+text | 다른 이유 (손님에게 보임) | Other reason (the customer sees it)
+title | {number} 주문을 거절할까요? | Reject {number}?
+why | 이유 | Why?
+sign-in
+button | 로그인 | Sign in
+command | 이렇게 만들 수 있어요: | Make one with
+note | 직원과 점주만 로그인해요. | Only staff and owner sign in.
+title | 매장 로그인 | Staff sign-in
+token | 토큰 | Token
+sound
+off | 소리 꺼짐 | Sound off
+on | 소리 켜짐 | Sound on
+waits | 화면을 눌러 소리 켜기 | Tap for sound
+status
+ACCEPTED | 접수됨 | Accepted
+CANCELED | 취소됨 | Cancelled
+CANCELING | 취소 중 | Cancelling
+PAID | 결제됨 | Paid
+PICKED_UP | 픽업 완료 | Picked up
+PLACED | 결제 대기 | To be paid
+PREPARING | 만드는 중 | Preparing
+READY | 준비 완료 | Ready
+step
+accepted | 접수 | Accepted
+paid | 결제 | Paid
+picked_up | 픽업 | Picked up
+placed | 주문 | Placed
+preparing | 만드는 중 | Preparing
+ready | 준비 완료 | Ready
+store
+closed | 지금은 주문을 받지 않아요 | Not taking orders
+open | 주문 받는 중 | Open
+queue | 대기 {n}건 | {n} waiting
+wait | 약 {wait} | about {wait}
+table
+newer | ← 더 최근 | ← Newer
+none | 찾은 것이 없어요. | Nothing found.
+older | 더 이전 → | Older →
+one | 자세히 | Details
+unit
+minutes | {n}분 | {n} min
+visit
+ended | 새 방문이에요. 이전 방문의 주문은 보이지 않아요. | A new visit has begun; earlier orders are not shown.
+`;
+
+let group = "";
+for (const row of TABLE.trim().split("\n")) {
+	const [key, ...texts] = row.split(" | ");
+	if (texts.length) TEXTS[`${group}.${key}`] = texts;
+	else group = key;
+}

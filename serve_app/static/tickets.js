@@ -1,9 +1,9 @@
 // A store's tickets as its board knows them. Knows nothing of what the board looks like.
 //
-// A list may be older than what a button just did, and lists of different states are read one after
-// the other. So a ticket never goes back, and one that vanishes from its list is asked for by its id.
+// A list may be older than what a button just did, or than another list. So a ticket never goes back,
+// and one that vanishes from its list is asked for by its id.
 
-import { asStaff } from "./identity.js";
+import { asStaff, url } from "./api.js";
 import { keep, kept } from "./storage.js";
 
 export const NEW = "ACCEPTED";
@@ -12,83 +12,78 @@ const RANK = { ACCEPTED: 0, PREPARING: 1, READY: 2, PICKED_UP: 3, REJECTED: 3, C
 const PAGE = 200;
 
 export class Tickets {
-  #storeId;
-  #tickets = new Map();
-  #ended = new Set();
-  #remembered;
+	#storeId;
+	#tickets = new Map();
+	#ended = new Set();
+	#remembered;
 
-  constructor(storeId) {
-    this.#storeId = storeId;
-    // Ids only: what became of them while the page was away is asked again.
-    this.#remembered = kept(`board.${storeId}`) ?? [];
-  }
+	constructor(storeId) {
+		this.#storeId = storeId;
+		// Ids only: what became of them while the page was away is asked again.
+		this.#remembered = kept(`board.${storeId}`) ?? [];
+	}
 
-  /** Return the tickets to show, oldest first; cancelled ones stay until they are dismissed. */
-  all() {
-    return [...this.#tickets.values()].sort((a, b) => (a.opened_at < b.opened_at ? -1 : 1));
-  }
+	/** Return the tickets, oldest first; cancelled ones stay until they are dismissed. */
+	all() {
+		return [...this.#tickets.values()].sort((a, b) => (a.opened_at < b.opened_at ? -1 : 1));
+	}
 
-  /** Read the lists of these states, and whatever vanished from them; return what is new. */
-  async look(states) {
-    const before = new Set([...this.#tickets.keys(), ...this.#remembered]);
-    const listed = (await Promise.all(states.map((state) => this.#list(state)))).flat();
-    for (const ticket of listed) this.take(ticket);
-    const found = new Set(listed.map((ticket) => ticket.order_id));
-    const missing = this.all().filter((ticket) => states.includes(ticket.status));
-    const ids = new Set([...missing.map((ticket) => ticket.order_id), ...this.#remembered]);
-    for (const id of ids) if (!found.has(id)) await this.#ask(id);
-    this.#remembered = [];
-    this.#remember();
-    return listed.filter((ticket) => ticket.status === NEW && !before.has(ticket.order_id));
-  }
+	/** Read the lists of these states, and what vanished from them; return what is new. */
+	async look(states) {
+		const before = new Set([...this.#tickets.keys(), ...this.#remembered]);
+		const filter = { store_id: this.#storeId, limit: PAGE };
+		const lists = states.map((status) => this.#list({ ...filter, status }));
+		const listed = (await Promise.all(lists)).flat();
+		for (const ticket of listed) this.take(ticket);
+		const found = new Set(listed.map((ticket) => ticket.order_id));
+		const missing = this.all().filter((ticket) => states.includes(ticket.status));
+		const ids = new Set([...missing.map((ticket) => ticket.order_id), ...this.#remembered]);
+		for (const id of ids) if (!found.has(id)) await this.#ask(id);
+		this.#remembered = [];
+		this.#remember();
+		return listed.filter((ticket) => ticket.status === NEW && !before.has(ticket.order_id));
+	}
 
-  /** Take in what is known of a ticket, unless more is known already. */
-  take(ticket) {
-    const id = ticket.order_id;
-    const known = this.#tickets.get(id);
-    if (this.#ended.has(id) || (known && RANK[ticket.status] < RANK[known.status])) return;
-    if (ticket.status === "PICKED_UP" || ticket.status === "REJECTED") this.dismiss(id);
-    else this.#tickets.set(id, ticket);
-  }
+	/** Take in what is known of a ticket, unless more is known already. */
+	take(ticket) {
+		const id = ticket.order_id;
+		const known = this.#tickets.get(id);
+		if (this.#ended.has(id) || (known && RANK[ticket.status] < RANK[known.status])) return;
+		if (ticket.status === "PICKED_UP" || ticket.status === "REJECTED") this.dismiss(id);
+		else this.#tickets.set(id, ticket);
+	}
 
-  /** Show a ticket no more. */
-  dismiss(id) {
-    this.#tickets.delete(id);
-    this.#ended.add(id);
-    this.#remember();
-  }
+	dismiss(id) {
+		this.#tickets.delete(id);
+		this.#ended.add(id);
+		this.#remember();
+	}
 
-  /** Press one of the barista's buttons. */
-  async press(ticket, button, status, { key, body }) {
-    const path = `/pickups/${encodeURIComponent(ticket.order_id)}/${button}`;
-    await asStaff("POST", path, { key, body, wait: 2 });
-    this.take({ ...ticket, status });
-  }
+	async press(ticket, button, status, { key, body }) {
+		await asStaff("POST", url`/pickups/${ticket.order_id}/${button}`, { key, body, wait: 2 });
+		this.take({ ...ticket, status });
+	}
 
-  async #ask(id) {
-    const [ticket] = await this.#page({ order_id: id });
-    if (ticket?.store_id === this.#storeId) this.take(ticket);
-  }
+	async #ask(id) {
+		const [ticket] = await this.#list({ order_id: id });
+		if (ticket?.store_id === this.#storeId) this.take(ticket);
+	}
 
-  async #list(status) {
-    return this.#page({ store_id: this.#storeId, status, limit: PAGE });
-  }
+	async #list(filter) {
+		const items = [];
+		let cursor = null;
+		do {
+			const query = new URLSearchParams(cursor === null ? filter : { ...filter, cursor });
+			const page = await asStaff("GET", `/pickups?${query}`);
+			items.push(...page.items);
+			cursor = page.next_cursor;
+		} while (cursor !== null);
+		return items;
+	}
 
-  async #page(filter) {
-    const items = [];
-    let cursor = null;
-    do {
-      const query = new URLSearchParams(cursor === null ? filter : { ...filter, cursor });
-      const page = await asStaff("GET", `/pickups?${query}`);
-      items.push(...page.items);
-      cursor = page.next_cursor;
-    } while (cursor !== null);
-    return items;
-  }
-
-  #remember() {
-    const ids = [...this.#tickets.keys(), ...this.#remembered];
-    const changed = JSON.stringify(ids) !== JSON.stringify(kept(`board.${this.#storeId}`));
-    if (changed) keep(`board.${this.#storeId}`, ids);
-  }
+	#remember() {
+		const ids = [...this.#tickets.keys(), ...this.#remembered];
+		const changed = JSON.stringify(ids) !== JSON.stringify(kept(`board.${this.#storeId}`));
+		if (changed) keep(`board.${this.#storeId}`, ids);
+	}
 }

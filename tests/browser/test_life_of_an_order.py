@@ -34,7 +34,7 @@ def test_each_step_of_the_barista_is_seen_on_the_customers_page_without_a_reload
     for column, status, step in (
         ("new", "PREPARING", "preparing"),
         ("preparing", "READY", "ready"),
-        ("ready", "PICKED_UP", "picked-up"),
+        ("ready", "PICKED_UP", "picked_up"),
     ):
         barista.moves(order_id, column)
         customer.sees(status)
@@ -229,4 +229,5 @@ def test_owner_tables_filter_and_open_one_with_its_events(tablet: Visitor, syste
     page.keyboard.press("Escape")
     page.locator("#status").select_option("APPROVED")
     page.locator("#filters button.primary").click()
+    expect(page.locator("#none")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(0)
