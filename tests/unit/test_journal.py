@@ -194,7 +194,7 @@ async def test_appends_that_wait_share_a_transaction(
     monkeypatch.setattr(journal.database, "transact", counted)
     await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(40)))
     assert 1 <= len(works) <= 2
-    assert await rows_everywhere(journal) == [100, 0, 0]
+    assert await rows_everywhere(journal) == [40, 0, 0]
 
 
 async def test_loads_that_wait_share_a_query(journal: Journal) -> None:
