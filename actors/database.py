@@ -100,7 +100,7 @@ class Database:
     IMMEDIATE), an advisory lock on PostgreSQL, taken before any row is read. So what is decided
     inside one is decided on the latest state, and positions become visible in order.
 
-    There are two ways in. `transact` and `query` are for what every order needs: prepared
+    There are two ways in. `transact`, `query` and `fetch` are for what every order needs: prepared
     statements, and on SQLite no thread and nothing of SQLAlchemy in between. `write` and `read`
     are SQLAlchemy's own connections, for everything else.
     """
@@ -177,8 +177,17 @@ class Database:
             async with self.read() as connection:
                 return await connection.run_sync(lambda sync: work(_SqlAlchemyTransaction(sync)))
 
+    async def fetch(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
+        """Return the rows of one query, as `query` would: alone it needs no transaction."""
+        with _unavailable_when_unreachable():
+            if self._inline_read is not None:
+                await asyncio.sleep(0)
+                return self._inline_read.fetch(statement, parameters)
+            async with self.read() as connection:
+                return (await connection.execute(statement.statement, parameters)).all()
+
     def prepare(self, statement: Executable, columns: Iterable[str] = ()) -> Prepared:
-        """Return a statement for `transact` and `query`; an INSERT names its `columns`.
+        """Return a statement for `transact`, `query` and `fetch`; an INSERT names its `columns`.
 
         Building one costs more than running it: do it once.
         """
@@ -240,6 +249,9 @@ class _InlineSqlite:
                 connection.execute("ROLLBACK")
             raise
         return result
+
+    def fetch(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
+        return _SqliteTransaction(self._connection or self._connect()).all(statement, parameters)
 
     def close(self) -> None:
         if self._connection is not None:

@@ -132,19 +132,13 @@ class Journal:
     async def private_of(self, order_ids: Iterable[str]) -> dict[str, PrivateData]:
         """Return name and phone number of the orders that exist; None where they were erased."""
         mine = {"order_ids": list(order_ids)}
-        rows = await self.database.query(
-            lambda transaction: transaction.all(self._run.private, mine)
-        )
+        rows = await self.database.fetch(self._run.private, mine)
         return {order_id: PrivateData(name, tel) for order_id, name, tel in rows}
 
     async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
         """Return up to `limit` (position, event) after `position`, in order of position."""
         after = {"position": position, "limit": limit}
-        return await self.database.query(
-            lambda transaction: [
-                _stored(row) for row in transaction.all(self._run.read_after, after)
-            ]
-        )
+        return [_stored(row) for row in await self.database.fetch(self._run.read_after, after)]
 
     async def last_position(self) -> int:
         """Return the position of the newest event; 0 where there is none."""

@@ -4,10 +4,11 @@ Knows no provider. A change is a pure function of the payment, applied inside a 
 write transaction, so whatever is decided is decided on the latest state of the database.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -139,7 +140,7 @@ class PaymentLedger:
         await self.database.close()
 
     async def _find_all(self, order_ids: list[str]) -> list[Payment]:
-        known = await self.database.query(lambda transaction: self._load(transaction, order_ids))
+        known = _by_order(await self.database.fetch(self._query, {"order_ids": order_ids}))
         return [known.get(order_id) or Payment(order_id) for order_id in order_ids]
 
     async def _commit(self, batch: list[tuple[str, Change]]) -> list[Payment]:
@@ -149,7 +150,8 @@ class PaymentLedger:
         self, batch: list[tuple[str, Change]], transaction: Transaction
     ) -> list[Payment]:
         results: list[Payment] = []
-        known = self._load(transaction, [order_id for order_id, _ in batch])
+        mine = {"order_ids": [order_id for order_id, _ in batch]}
+        known = _by_order(transaction.all(self._query, mine))
         changed: dict[str, Payment] = {}
         for order_id, change in batch:
             before = known.get(order_id) or Payment(order_id)
@@ -162,9 +164,9 @@ class PaymentLedger:
             transaction.change(self._upsert, rows)
         return results
 
-    def _load(self, transaction: Transaction, order_ids: list[str]) -> dict[str, Payment]:
-        rows = transaction.all(self._query, {"order_ids": order_ids})
-        return {row[0]: Payment(*row) for row in rows}
+
+def _by_order(rows: Sequence[Sequence[Any]]) -> dict[str, Payment]:
+    return {row[0]: Payment(*row) for row in rows}
 
 
 def now_micros() -> int:

@@ -6,6 +6,7 @@ orders. Its tokens are part of the HTTP contract.
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -147,7 +148,7 @@ class SimulatedProvider:
         await self.database.close()
 
     async def _find_all(self, keys: list[str]) -> list[Charge | None]:
-        known = await self.database.query(lambda transaction: self._load(transaction, keys))
+        known = _by_key(await self.database.fetch(self._find, {"keys": keys}))
         return [known[key].charge if key in known else None for key in keys]
 
     async def _authorize_late(self, request: _Authorization, delay_s: float) -> Charge:
@@ -177,7 +178,8 @@ class SimulatedProvider:
         self, batch: list[_Authorization | _Cancellation], transaction: Transaction
     ) -> list[Any]:
         flaky = [w.key for w in batch if isinstance(w, _Authorization) and w.token == FLAKY]
-        before = self._load(transaction, [write.key for write in batch])
+        mine = {"keys": [write.key for write in batch]}
+        before = _by_key(transaction.all(self._find, mine))
         failures: dict[str, int] = {}
         if flaky:
             failures.update(transaction.all(self._find_failures, {"keys": flaky}))  # type: ignore[arg-type]
@@ -186,10 +188,6 @@ class SimulatedProvider:
         changed = [entry for key, entry in books.items() if before.get(key) is not entry]
         self._store(transaction, changed, failures)
         return results
-
-    def _load(self, transaction: Transaction, keys: list[str]) -> dict[str, _Entry]:
-        rows = transaction.all(self._find, {"keys": keys})
-        return {row[0]: _Entry(*row) for row in rows}
 
     def _store(
         self, transaction: Transaction, changed: list[_Entry], failures: dict[str, int]
@@ -231,6 +229,10 @@ def _authorize(
     if request.token == LOST_REPLY:
         return Unavailable("provider_timeout", "The payment provider did not answer in time.")
     return entry.charge
+
+
+def _by_key(rows: Sequence[Sequence[Any]]) -> dict[str, _Entry]:
+    return {row[0]: _Entry(*row) for row in rows}
 
 
 def _entry(key: str, amount: int | None, currency: str | None, status: ChargeStatus) -> _Entry:

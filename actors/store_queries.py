@@ -1,15 +1,13 @@
 """Stores, menus and tickets, read from the database alone: no store actor need be alive."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Row, Select, or_, select
 
 from actors.batching import Batcher
-from actors.database import Database, Transaction
+from actors.database import Database
 from actors.domain.errors import Invalid, NotFound
 from actors.domain.values import PickupStatus
 from actors.journal_tables import from_micros
@@ -18,8 +16,7 @@ from actors.store_tables import menu_items, metadata, stores, tickets
 from actors.tickets import StoreRow, is_full
 
 
-@dataclass(frozen=True, slots=True)
-class MenuItem:
+class MenuItem(NamedTuple):
     """What an order line takes from the menu; `price` is in the store's minor unit."""
 
     name: str
@@ -44,20 +41,16 @@ class StoreQueries:
     def __init__(self, url: str) -> None:
         self._database = Database(url, metadata)
         self._offers: Batcher[str, Offer] = Batcher(self._load_offers)
-        among = self._database.among
-        prepare, s, m = self._database.prepare, stores.c, menu_items.c
-        room = (s.capacity, s.queued + s.ready)
-        self._these_stores = prepare(
-            select(s.store_id, s.currency, s.open, *room).where(among(s.store_id, "store_ids"))
-        )
-        self._their_menus = prepare(
-            select(m.store_id, m.menu_id, m.name, m.price, m.sold_out).where(
-                among(m.store_id, "store_ids")
-            )
+        s, m = stores.c, menu_items.c
+        self._with_menus = self._database.prepare(
+            select(s.store_id, s.currency, s.open, s.capacity, s.queued + s.ready)
+            .add_columns(m.menu_id, m.name, m.price, m.sold_out)
+            .select_from(stores.outerjoin(menu_items, m.store_id == s.store_id))
+            .where(self._database.among(s.store_id, "store_ids"))
         )
 
     async def offer(self, store_id: str) -> Offer:
-        """Return what the store sells; calls that wait share two queries.
+        """Return what the store sells; calls that wait share a query.
 
         Raises `Invalid` (`unknown_store`) where there is no such store.
         """
@@ -131,27 +124,22 @@ class StoreQueries:
             return list(await connection.execute(query))
 
     async def _load_offers(self, store_ids: list[str]) -> list[Any]:
-        wanted = list(set(store_ids))
-        offers = await self._database.query(partial(self._read_offers, wanted))
+        rows = await self._database.fetch(self._with_menus, {"store_ids": list(set(store_ids))})
+        offers: dict[str, Offer] = {}
+        for store_id, currency, is_open, capacity, uncollected, menu_id, *item in rows:
+            offer = offers.get(store_id)
+            if offer is None:
+                full = is_full(capacity, uncollected)
+                offer = offers[store_id] = Offer(store_id, currency, bool(is_open), full, {})
+            if menu_id is not None:
+                offer.items[menu_id] = MenuItem(*item)
         unknown = Invalid("unknown_store", "There is no store with this id.", "/store_id")
         return [offers.get(store_id, unknown) for store_id in store_ids]
-
-    def _read_offers(self, wanted: list[str], transaction: Transaction) -> dict[str, Offer]:
-        mine = {"store_ids": wanted}
-        offers = {row[0]: _offer(row) for row in transaction.all(self._these_stores, mine)}
-        for store_id, menu_id, *item in transaction.all(self._their_menus, mine):
-            offers[store_id].items[menu_id] = MenuItem(*item)
-        return offers
 
 
 def _is_no_tombstone() -> Any:
     # What was cancelled before it came has no number, and was never work for anybody.
     return or_(tickets.c.status != PickupStatus.CANCELED, tickets.c.number.is_not(None))
-
-
-def _offer(row: Sequence[Any]) -> Offer:
-    store_id, currency, is_open, capacity, uncollected = row
-    return Offer(store_id, currency, bool(is_open), is_full(capacity, uncollected), {})
 
 
 def _store(row: Row[Any]) -> dict[str, Any]:

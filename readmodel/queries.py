@@ -75,15 +75,13 @@ class OrderDetails:
 
     async def position(self) -> int:
         """Return the journal position that the view has reached; 0 before any."""
-        rows = await self._database.query(
-            lambda transaction: transaction.all(self._position, {"name": LIVE})
-        )
+        rows = await self._database.fetch(self._position, {"name": LIVE})
         return int(rows[0][0]) if rows else 0
 
     async def changed(self, order_ids: list[str], since: int) -> dict[str, DetailRow]:
         """Return those of some orders that have changed after journal position `since`."""
         asked = {"order_ids": order_ids, "since": since}
-        rows = await self._database.query(lambda transaction: transaction.all(self._changed, asked))
+        rows = await self._database.fetch(self._changed, asked)
         return {order_id: DetailRow(version, body) for order_id, version, body in rows}
 
     async def close(self) -> None:

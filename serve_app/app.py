@@ -71,6 +71,7 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     settings = siren.installation.settings
     app.state.siren = siren
@@ -90,6 +91,6 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
     add_handlers(app)
     stream.add_handler(app)
     for router in ROUTERS:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     document(app)
     return app
