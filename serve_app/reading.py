@@ -1,11 +1,12 @@
-"""Reading requests: bodies up to a limit, the headers of commands, and ids in paths."""
+"""Reading requests: bodies up to a limit, queries, the headers of commands, and ids in paths."""
 
 import re
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from fastapi import Request
-from pydantic import BaseModel
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.convertors import Convertor, register_url_convertor
 
 from actors.client import DEFAULT_WAIT_S, AsyncSiren
@@ -17,6 +18,7 @@ MAX_WAIT_S = 30
 MAX_KEY = 255
 
 Body = TypeVar("Body", bound=BaseModel)
+Query = TypeVar("Query", bound=BaseModel)
 
 _VISIBLE = re.compile(rb"[!-~]{1,%d}" % MAX_KEY)
 _WAIT = re.compile(rb'wait\s*=\s*"?([0-9]+)"?\s*(?:;.*)?')
@@ -106,6 +108,21 @@ def _wait_preference(preferences: bytes) -> tuple[float, str]:
     if b"respond-async" in wanted:
         return 0, "respond-async"
     return DEFAULT_WAIT_S, ""
+
+
+def read_query(request: Request, model: type[Query]) -> Query:
+    """Return the validated query parameters; those that are not known are ignored.
+
+    Raises `RequestValidationError`, or `Invalid` where one is given twice.
+    """
+    check_query(request)
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError(
+            [{**fault, "loc": ("query", *fault["loc"])} for fault in faults]
+        ) from None
 
 
 def check_query(request: Request) -> None:

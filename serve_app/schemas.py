@@ -159,7 +159,7 @@ class ChangeMenuItem(Change):
     model_config = ConfigDict(json_schema_extra={"examples": [{"sold_out": True}, {"price": 4700}]})
 
 
-# --- filters of lists ---------------------------------------------------------------------------
+# --- query parameters -----------------------------------------------------------------------------
 
 
 class Filter(BaseModel):
@@ -169,6 +169,12 @@ class Filter(BaseModel):
 
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=512)
+
+
+class OrderDetailQuery(BaseModel):
+    """How recent an order detail is asked for."""
+
+    min_version: int = Field(0, ge=0, le=MAX_VERSION)
 
 
 class OrderDetailFilter(Filter):

@@ -15,6 +15,7 @@ from serve_app.routes import (
 
 ROUTERS = (
     order_details.router,  # first: routes are tried in turn, and this is read most
+    order_details.lists,
     orders.router,
     stream.router,
     pickups.router,

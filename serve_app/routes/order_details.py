@@ -8,19 +8,16 @@ from actors.client import DEFAULT_WAIT_S
 from serve_app import answer_schemas, schemas
 from serve_app.access import EVERYBODY, AccessRoute, allow
 from serve_app.answers import detail_answer, detail_page_answer, empty_page_answer
+from serve_app.direct import DirectRoute
 from serve_app.documentation import answer, problems
 from serve_app.ownership import NOT_IN_VIEW, check_detail, check_order, in_scope
-from serve_app.reading import check_query, siren_of
+from serve_app.reading import check_query, read_query, siren_of
 
-router = APIRouter(tags=["order details"], route_class=AccessRoute)
-
-Version = Annotated[
-    int | None,
-    Query(ge=0, le=schemas.MAX_VERSION, description="Wait up to 2 seconds for this version."),
-]
+router = APIRouter(tags=["order details"], route_class=DirectRoute)  # nothing is read as often
+lists = APIRouter(tags=["order details"], route_class=AccessRoute)
 
 
-@router.get(
+@lists.get(
     "/order-details",
     responses={
         200: answer(
@@ -44,16 +41,24 @@ async def list_order_details(
 @router.get(
     "/order-details/{order_id:id}",
     responses={200: answer(answer_schemas.OrderDetail, "The order."), **problems(404, 422)},
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "min_version",
+                "in": "query",
+                "description": "Wait up to 2 seconds for this version.",
+                "schema": {"type": "integer", "minimum": 0, "maximum": schemas.MAX_VERSION},
+            }
+        ]
+    },
 )
 @allow(*EVERYBODY)
-async def get_order_detail(
-    request: Request, order_id: str, min_version: Version = None
-) -> Response:
+async def get_order_detail(request: Request, order_id: str) -> Response:
     """Read an order from the view, whichever services are down.
 
     With `min_version` it waits for that version, and then answers with what it has.
     """
-    check_query(request)
+    min_version = read_query(request, schemas.OrderDetailQuery).min_version
     siren = siren_of(request)
     if min_version:
         await check_order(request, order_id)  # waiting or not would tell whether it exists
