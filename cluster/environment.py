@@ -54,11 +54,3 @@ def listen_error(host: str, port: int) -> OSError | None:
 def port_is_free(host: str, port: int) -> bool:
     """Return whether somebody could listen on this address now."""
     return listen_error(host, port) is None
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import psutil
 
-from cluster.environment import free_port, port_is_free
+from cluster.environment import port_is_free
 
 PORTS = {
     "RAY_SERVE_HAPROXY_METRICS_PORT": 9101,
     "RAY_SERVE_HAPROXY_STATS_PORT": 8404,
 }
-REPLICA_PORTS = range(20_000, 30_000, 100)
-"""Blocks of ports below those that the kernel gives away."""
+BLOCK = 100
+BLOCKS = range(20_000, 30_000, BLOCK)
+"""Of ports below those that the kernel gives away: nobody else gets one between now and its use."""
 END_S = 5.0
 
 
@@ -35,14 +36,15 @@ def claim() -> Path:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": folder / "server-state",
     }
     os.environ.update({name: str(path) for name, path in files.items()})
+    first = secrets.choice([first for first in BLOCKS if port_is_free("", first)])
+    block = (port for port in range(first, first + BLOCK) if port_is_free("", port))
     for name, port in PORTS.items():
-        os.environ.setdefault(name, str(port if port_is_free("", port) else free_port()))
+        os.environ.setdefault(name, str(port if port_is_free("", port) else next(block)))
     # All systems would share Serve's default ports, and so one's HAProxy would hand orders to the
     # proxy or to a replica of another.
-    os.environ.setdefault("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", str(free_port()))
-    block = secrets.choice([first for first in REPLICA_PORTS if port_is_free("", first)])
-    os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", str(block))
-    os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", str(block + 99))
+    os.environ.setdefault("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", str(next(block)))
+    os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", str(next(block)))
+    os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", str(first + BLOCK - 1))
     return folder
 
 

@@ -6,8 +6,8 @@ Tests reach it by HTTP and read its databases by SQL; they never ask the code un
 import json
 import logging
 import os
+import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -273,8 +273,10 @@ def _kill(process: psutil.Process) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on.
+
+    Below those that the kernel gives away: Ray asks it for dozens before this one is used.
+    """
+    while not environment.port_is_free("", port := random.randrange(10_000, 20_000)):
+        pass
+    return port

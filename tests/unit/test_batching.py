@@ -113,24 +113,3 @@ async def test_somebody_who_gives_up_waiting_does_not_disturb_the_others() -> No
     assert await patient == 20
     with pytest.raises(asyncio.CancelledError):
         await impatient
-
-
-async def test_what_comes_one_by_one_right_after_a_flush_shares_the_next() -> None:
-    batches: list[list[str]] = []
-    flushed = asyncio.Event()
-
-    async def flush(items: list[str]) -> list[str]:
-        batches.append(items)
-        await asyncio.wait_for(flushed.wait(), 10)
-        return items
-
-    batcher = Batcher(flush)
-    first = asyncio.create_task(batcher.submit("a"))
-    asyncio.get_running_loop().call_later(0.05, flushed.set)  # the flush takes a while: it rests
-    await first
-    late = []
-    for item in "bcd":
-        late.append(asyncio.create_task(batcher.submit(item)))
-        await asyncio.sleep(0)
-    await asyncio.gather(*late)
-    assert batches == [["a"], ["b", "c", "d"]]

@@ -14,8 +14,8 @@ from actors.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.settings import Settings
 from actors.store_queries import StoreQueries
 from cluster import bootstrap
-from cluster.environment import free_port
 from readmodel.queries import OrderDetails
+from tests.system import free_port
 
 
 @pytest.fixture

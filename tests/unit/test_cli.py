@@ -18,12 +18,12 @@ from actors.journal_tables import events
 from actors.settings import Settings
 from cluster.cli import app
 from cluster.data_folder import DataFolder
-from cluster.environment import free_port
 from cluster.token_secret import make_secret
 from readmodel.tables import checkpoint, open_database, order_detail
 from serve_app.identity import Identity, Role
 from serve_app.tokens import InvalidToken, Tokens
 from tests.support import InProcess
+from tests.system import free_port
 
 COMMANDS = ("up", "down", "status", "verify", "rebuild-view", "token", "forget")
 
