@@ -174,6 +174,15 @@ class Barista:
         assert saved.value.ok
         self.page.keyboard.press("Escape")
 
+    def limits(self, tickets: str) -> None:
+        """Set how many tickets the store has at once; "" is no limit."""
+        self.page.locator("#settings").click()
+        self.page.locator("#capacity").fill(tickets)
+        with self.page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
+            self.page.locator("#capacity-form button").click()
+        assert saved.value.ok
+        self.page.keyboard.press("Escape")
+
     @contextmanager
     def sold_out(self, name: str) -> Iterator[None]:
         """Have an item sold out for as long as the block lasts."""

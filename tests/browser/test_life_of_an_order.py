@@ -1,12 +1,22 @@
 """A customer with a phone and a barista with a tablet, at the same time, on one order."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.people import Barista, Customer
 from tests.browser.visitor import Visitor
-from tests.outside import accepted, assert_agreed, new_order, place, post, reaches
+from tests.outside import accepted, assert_agreed, new_order, orders_of, place, post, reaches
 from tests.system import System, eventually
+
+ROWS = 25
+COUNT_TONES = """
+    window.tones = 0;
+    const start = AudioScheduledSourceNode.prototype.start;
+    AudioScheduledSourceNode.prototype.start = function (...when) {
+        window.tones += 1;
+        return start.apply(this, when);
+    };
+"""
 
 
 @pytest.fixture
@@ -199,6 +209,47 @@ def test_a_closed_store_takes_no_orders_and_says_so(
     expect(customer.page.locator("#place")).to_be_enabled()
 
 
+def test_a_full_store_takes_no_orders_until_it_has_room(
+    customer: Customer, barista: Barista, system: System
+) -> None:
+    barista.watch("jeju")
+    barista.limits("0")
+    try:
+        expect(barista.page.locator("#open-state")).to_contain_text("at most 0")
+        customer.choose({"bagel": 1}, "jeju")
+        customer.introduce()
+        customer.page.locator("#place").click()
+        expect(customer.page.locator("#refusal")).to_contain_text("too busy")
+        assert orders_of(system, customer.visitor.guest()) == []
+    finally:
+        barista.limits("")
+    assert system.http.get("/stores/jeju").json()["capacity"] is None
+    customer.place()
+    customer.sees("ACCEPTED")
+
+
+def test_a_new_ticket_rings_where_somebody_turned_the_sound_on(
+    barista: Barista, system: System
+) -> None:
+    page = barista.page
+    page.add_init_script(COUNT_TONES)
+    barista.watch("pangyo")
+    unheard = accepted(system, new_order(store_id="pangyo"))
+    expect(barista.ticket(unheard, "new")).to_be_visible()
+    assert page.evaluate("tones") == 0
+
+    page.locator("#sound").click()
+    page.wait_for_function("tones === 1")  # so that one hears how loud it is
+    heard = accepted(system, new_order(store_id="pangyo"))
+    expect(barista.ticket(heard, "new")).to_be_visible()
+    page.wait_for_function("tones === 2")
+
+    page.locator("#sound").click()
+    unheard = accepted(system, new_order(store_id="pangyo"))
+    expect(barista.ticket(unheard, "new")).to_be_visible()
+    assert page.evaluate("tones") == 2
+
+
 def test_one_tap_orders_the_same_again(customer: Customer, system: System) -> None:
     first = customer.order({"latte": 2})
     customer.sees("ACCEPTED")
@@ -231,3 +282,26 @@ def test_owner_tables_filter_and_open_one_with_its_events(tablet: Visitor, syste
     page.locator("#filters button.primary").click()
     expect(page.locator("#none")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(0)
+
+
+def test_an_owner_table_turns_its_pages_forth_and_back(tablet: Visitor, system: System) -> None:
+    for _ in range(ROWS + 1):
+        accepted(system)
+    page = tablet.page
+    page.goto("/owner/order-details?store_id=gangnam")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(ROWS)
+    expect(page.locator("#newer")).to_be_disabled()
+    first = rows_of(page)
+
+    page.locator("#older").click()
+    expect(page.locator("#newer")).to_be_enabled()
+    assert not set(first) & set(rows_of(page))
+    page.locator("#newer").click()
+    expect(page.locator("#newer")).to_be_disabled()
+    assert rows_of(page) == first
+
+
+def rows_of(page: Page) -> list[str | None]:
+    """Return the ids of a table's rows, from its top."""
+    return [row.get_attribute("data-row") for row in page.locator("tbody tr").all()]

@@ -33,6 +33,26 @@ def test_an_order_of_another_guest_is_as_if_it_were_not(enter: Enter) -> None:
     expect(other.page.locator("#none")).to_be_visible()
 
 
+def test_a_guest_who_comes_back_when_half_the_time_is_over_is_the_same_for_longer(
+    phone: Visitor,
+) -> None:
+    customer = Customer(phone)
+    order_id = customer.order()
+    guest = phone.guest()
+    phone.page.evaluate(
+        """() => {
+            const known = JSON.parse(localStorage["siren.guest"]);
+            localStorage["siren.guest"] = JSON.stringify({ ...known, renewAt: 0 });
+        }"""
+    )
+    with phone.page.expect_response("**/session") as renewed:
+        phone.page.goto("/my")
+    assert renewed.value.request.method == "POST"
+    expect(phone.page.locator(f"[data-order='{order_id}']")).to_be_visible()
+    assert phone.guest() == guest
+    assert phone.page.evaluate("JSON.parse(localStorage['siren.guest']).renewAt > Date.now()")
+
+
 @pytest.mark.parametrize("path", ["/", "/board/gangnam", "/owner/payments"])
 def test_a_machine_without_sign_in_says_that_everybody_is_the_owner(
     tablet: Visitor, path: str
