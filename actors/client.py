@@ -5,6 +5,7 @@ Every command is repeated with the same id until it is answered, so it happens o
 """
 
 import asyncio
+import logging
 import threading
 import uuid
 from collections.abc import Coroutine
@@ -41,6 +42,7 @@ DESCRIBE_S = 5.0
 ANSWER_MARGIN_S = 5.0
 """How much longer than its `wait` a command may take before it counts as unavailable."""
 
+logger = logging.getLogger("siren")
 Answer = TypeVar("Answer")
 Detail = dict[str, Any]
 
@@ -213,8 +215,10 @@ class AsyncSiren:
                 )
                 await (await connecting).ready.remote()
         except (RayError, SirenError, TimeoutError, ValueError) as error:
+            # The cause is for operators: it may name hosts and files.
             cause = getattr(error, "cause", None) or error
-            return f"order-host:{host}: {str(cause) or type(cause).__name__}"
+            logger.warning("order-host:%d is not ready: %s", host, str(cause) or type(cause))
+            return f"order-host:{host}"
         return None
 
     async def send(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import threading
 import time
@@ -197,7 +198,8 @@ def token(
         raise typer.BadParameter("staff needs one, nobody else has one", param_hint="--store")
     if role is Role.CUSTOMER and subject is None:
         raise typer.BadParameter("needed: it is the customer's id", param_hint="--subject")
-    name = f"{role}{f'-{store}' if store else ''}" if subject is None else subject
+    # Each device of a store has a rate limit of its own.
+    name = subject or (f"staff-{store}-{secrets.token_hex(4)}" if store else role.value)
     if not 1 <= len(name) <= MAX_SUBJECT or not name.isprintable():
         detail = f"must have 1 to {MAX_SUBJECT} printable characters"
         raise typer.BadParameter(detail, param_hint="--subject")

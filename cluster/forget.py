@@ -13,14 +13,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from actors.client import AsyncSiren
 from actors.database import Database
 from actors.domain.errors import SirenError
-from actors.journal_tables import events
+from actors.journal_tables import events, open_orders
 from actors.retrying import until_done
 from actors.settings import Settings
 from actors.store_tables import metadata as store_metadata
 from actors.store_tables import tickets
 from cluster.data_folder import is_held, read_holder
 from cluster.scrub import scrub
-from readmodel.tables import open_database, order_detail
+from readmodel.tables import drop_shadow, open_database, order_detail
 
 AT_ONCE = 64
 CHUNK = 500
@@ -80,7 +80,7 @@ async def forget(siren: AsyncSiren, customer_id: str, progress: Progress) -> For
         progress("erasing orders", start, len(order_ids))
         await asyncio.gather(*(until_done(partial(siren.erase, id_)) for id_ in chunk))
     progress("erasing orders", len(order_ids), len(order_ids))
-    await _until_followed(settings, order_ids, progress)
+    await _until_followed(siren, order_ids, progress)
     databases = await scrub(settings, progress)
     return Forgotten(len(order_ids), databases)
 
@@ -97,8 +97,9 @@ async def _orders_of(database: Database, customer_id: str) -> list[str]:
         return list(await connection.scalars(mine))
 
 
-async def _until_followed(settings: Settings, order_ids: list[str], progress: Progress) -> None:
-    """Wait until neither a ticket nor the view has a name of these orders."""
+async def _until_followed(siren: AsyncSiren, order_ids: list[str], progress: Progress) -> None:
+    """Wait until neither a ticket nor the view has a name of these orders, nor will have one."""
+    settings = siren.installation.settings
     stores = Database(settings.url("stores"), store_metadata)
     view = open_database(settings.url("readmodel"))
     try:
@@ -106,14 +107,26 @@ async def _until_followed(settings: Settings, order_ids: list[str], progress: Pr
             for start in range(0, len(order_ids), CHUNK):
                 progress("waiting for view and tickets", start, len(order_ids))
                 chunk = order_ids[start : start + CHUNK]
-                while await _named(stores, view, chunk):  # noqa: ASYNC110 - other processes do it
+                while await _is_told(siren, chunk) or await _named(stores, view, chunk):  # noqa: ASYNC110 - other processes do it
                     await asyncio.sleep(POLL_S)
     except TimeoutError as error:
         detail = "the view or the store has not followed yet; see `siren status`, then repeat it"
         raise SirenError("not_followed", detail) from error
+    else:
+        # What a rebuild has made so far holds names; one that runs has to be begun again.
+        await drop_shadow(view)
     finally:
         await stores.close()
         await view.close()
+
+
+async def _is_told(siren: AsyncSiren, order_ids: list[str]) -> bool:
+    """Whether the store has still to be told: a ticket may be on its way with the name on it."""
+    unconfirmed = select(open_orders.c.order_id).where(
+        open_orders.c.order_id.in_(order_ids), open_orders.c.ticket_version.is_not(None)
+    )
+    async with siren.journal.database.read() as connection:
+        return (await connection.execute(unconfirmed.limit(1))).first() is not None
 
 
 async def _named(stores: Database, view: Database, order_ids: list[str]) -> bool:

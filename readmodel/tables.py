@@ -88,6 +88,13 @@ async def create_shadow(database: Database) -> Table:
     return shadow
 
 
+async def drop_shadow(database: Database) -> None:
+    """Drop what a rebuild has made so far; one that still runs ends with `Conflict`."""
+    async with database.write() as connection:
+        await connection.execute(delete(checkpoint).where(checkpoint.c.name == SHADOW))
+        await connection.execute(text(f"DROP TABLE IF EXISTS {SHADOW}"))
+
+
 async def swap(database: Database) -> bool:
     """Put the shadow in the view's place, unless the view has got ahead of it.
 

@@ -49,7 +49,7 @@ class Gate:
             raise Refused(forbidden("forbidden", f"This is not for the role {identity.role}."))
         # A service acts for many: it is trusted with its own pace.
         if self._limit is not None and identity.role is not Role.SERVICE:
-            self._limit.count(identity.subject)
+            self._limit.count(identity)
 
     async def _holder(self, credentials: list[bytes]) -> Identity:
         scheme, _, token = credentials[0].strip().partition(b" ")
@@ -68,10 +68,11 @@ class RateLimit:
         self._limit = limits.parse(limit)
         self._windows = FixedWindowRateLimiter(MemoryStorage())
 
-    def count(self, subject: str) -> None:
+    def count(self, identity: Identity) -> None:
         """Count a request; raises `Refused` (429) where it is one too many."""
-        if not self._windows.hit(self._limit, subject):
-            raise Refused(too_many(self._windows.get_window_stats(self._limit, subject).reset_time))
+        who = (identity.role, identity.subject)  # a customer may be called "owner"
+        if not self._windows.hit(self._limit, *who):
+            raise Refused(too_many(self._windows.get_window_stats(self._limit, *who).reset_time))
 
 
 def caller(request: Request) -> Identity:

@@ -26,6 +26,8 @@ KEYS_LIFE_S = 3600.0
 """A provider may be down for so long before known keys are forgotten; new ones come at once."""
 PAUSE_S = 5.0
 """After a failure nobody asks for so long: strangers' tokens must not hammer the provider."""
+UNAVAILABLE = (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, OSError, ValueError)
+"""It is away, hangs up in the middle, or answers with what is no key set."""
 LEEWAY_S = 10.0
 """How far the provider's clock may be ahead."""
 
@@ -62,12 +64,21 @@ class ProviderKeys:
         return claims
 
     async def _key(self, key_id: str) -> jwt.PyJWK:
+        # Before anything can be in the way: a key that is here needs no provider.
+        if (known := self._known(key_id)) is not None:
+            return known
         # The client holds a lock while it fetches: one thread at a time, or they would all wait.
         async with self._fetching:
             if time.monotonic() < self._failed_until:
                 raise Unavailable("identity_provider_unavailable", "its keys cannot be fetched")
             try:
                 return await asyncio.to_thread(self._client.get_signing_key, key_id)
-            except jwt.PyJWKClientConnectionError as error:
+            except UNAVAILABLE as error:
                 self._failed_until = time.monotonic() + PAUSE_S
                 raise Unavailable("identity_provider_unavailable", str(error)) from error
+
+    def _known(self, key_id: str) -> jwt.PyJWK | None:
+        cache = self._client.jwk_set_cache
+        if cache is None or cache.get() is None:
+            return None
+        return self._client.match_kid(self._client.get_signing_keys(), key_id)

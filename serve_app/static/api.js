@@ -48,10 +48,13 @@ const isKnown = (error) => error instanceof Problem || error instanceof Unreacha
 /** Throw `Problem` for a no, `Unreachable` where a response says nothing about the request. */
 export async function check(response) {
 	const { ok, status, headers } = response;
-	if (status >= 500 || status === 429 || status === 408) {
+	if (ok) return;
+	// Whatever stands before the gateway has a 404 of its own while the system starts.
+	const isOurs = headers.get("Content-Type") === "application/problem+json";
+	if (!isOurs || status >= 500 || status === 429) {
 		throw new Unreachable(1000 * (Number(headers.get("Retry-After")) || 0));
 	}
-	if (!ok) throw new Problem(status, await response.json().catch(() => ({})));
+	throw new Problem(status, await response.json());
 }
 
 /** Repeat `request` until it is answered; `onTrouble` hears when it was not. */
@@ -156,7 +159,7 @@ async function renewed(known) {
 	try {
 		return keepGuest(await call("POST", "/session", { token: known.token }));
 	} catch (error) {
-		if (!(error instanceof Problem)) return known; // not now; it is still good for as long again
+		if (error.status !== 401) return known; // not now; it is still good for as long again
 		endVisit(known.token);
 		return newGuest();
 	}
@@ -209,10 +212,15 @@ async function answered(name, request, onTrouble) {
 			() => asGuest("POST", path, { body, key, wait: ORDER_WAIT_S }),
 			onTrouble,
 		);
-		keep(`attempt.${name}`, null);
+		settle(name, key);
 		return answer;
 	} catch (error) {
-		if (error instanceof Problem) keep(`attempt.${name}`, null);
+		if (error instanceof Problem) settle(name, key);
 		throw error;
 	}
+}
+
+/** Forget an attempt, but not another tab's that has taken its place. */
+function settle(name, key) {
+	if (pending(name)?.key === key) keep(`attempt.${name}`, null);
 }

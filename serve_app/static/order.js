@@ -166,7 +166,7 @@ function showLast() {
 // Placing
 
 function placeChosen() {
-	if (busy || !checkout.check()) return;
+	if (busy || !checkout.check() || goesOnWithAnother()) return;
 	const { payment, contact } = checkout;
 	place({ contact, storeId: cart.storeId, lines: cart.lines(menuOfCart()), payment });
 }
@@ -174,7 +174,7 @@ function placeChosen() {
 function placeAgain(menu) {
 	const { name, tel } = last.customer;
 	const contact = name ? { name, tel } : checkout.contact;
-	if (busy || !(contact.name || checkout.check())) return;
+	if (busy || !(contact.name || checkout.check()) || goesOnWithAnother()) return;
 	const { now, token } = habit();
 	const payment = now ? byCard(token) : undefined;
 	place({ contact, storeId: last.store_id, lines: linesOf(last, menu), payment });
@@ -192,9 +192,9 @@ async function place({ contact, storeId, lines, payment }) {
 }
 
 /** Send an order, or the one that waits for its answer, and follow it. */
-async function send(body) {
+async function send(body, { keepCart = false } = {}) {
 	const order = await carryOut("order", { path: "/orders", body }, unanswered);
-	cart.clear();
+	if (!keepCart) cart.clear();
 	location.assign(`/my/${order.order_id}`);
 }
 
@@ -217,10 +217,17 @@ function setBusy(value) {
 	show();
 }
 
-function resume() {
+function resume(options) {
 	setBusy(true);
 	unanswered();
-	send(null).catch(refuse);
+	send(null, options).catch(refuse);
+}
+
+/** Whether an order of another tab still waits for its answer: it comes first, and this cart stays. */
+function goesOnWithAnother() {
+	if (!pending("order")) return false;
+	resume({ keepCart: true });
+	return true;
 }
 
 // The page begins

@@ -6,11 +6,11 @@ import { t } from "./language.js";
 import { customerShell, problemText } from "./shell.js";
 import { keep } from "./storage.js";
 
-/** Return where to go on: a path of this site, never another one. */
+/** Return where to go on: an address of this site, never of another one. */
 function destination({ role, store_id: storeId }) {
 	const home = role === "staff" ? url`/board/${storeId}` : "/owner/order-details";
 	const next = new URL(new URLSearchParams(location.search).get("next") ?? home, location.origin);
-	return next.origin === location.origin ? next.pathname + next.search : home;
+	return next.origin === location.origin ? next.href : home;
 }
 
 async function signIn() {

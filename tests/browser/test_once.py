@@ -47,6 +47,42 @@ def test_an_answer_that_got_lost_is_asked_for_again(customer: Customer, system: 
     made_once(customer, system)
 
 
+def test_an_answer_of_whatever_stands_before_the_gateway_is_none(
+    customer: Customer, system: System
+) -> None:
+    """While the system starts, HAProxy has a 404 of its own."""
+
+    def stands_before(route: Route) -> None:
+        route.fulfill(status=404, content_type="text/plain", body="Path not found")
+
+    customer.choose()
+    customer.introduce()
+    for path in ("**/orders", "**/stream", "**/events"):
+        customer.page.route(path, stands_before, times=1)
+    customer.page.locator("#place").click()
+    made_once(customer, system)
+
+
+def test_an_order_of_another_tab_that_waits_for_its_answer_comes_first(
+    customer: Customer, system: System
+) -> None:
+    context = customer.page.context
+    other = Customer(Visitor(context.new_page(), customer.visitor.url))
+    customer.choose({"americano": 1})
+    customer.introduce()
+    other.choose({"latte": 3})
+    other.introduce()
+    context.set_offline(True)
+    customer.page.locator("#place").click()
+    expect(customer.page.locator("#unanswered")).to_be_visible()
+    other.page.locator("#place").click()
+    expect(other.page.locator("#unanswered")).to_be_visible()
+    context.set_offline(False)
+    made_once(customer, system)
+    assert other.follows() == customer.follows()
+    expect(other.page.locator("#items")).to_contain_text("Americano")
+
+
 def test_an_order_placed_offline_says_so_and_is_sent_once_when_back(
     customer: Customer, system: System
 ) -> None:

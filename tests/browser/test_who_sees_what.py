@@ -1,6 +1,7 @@
 """Guests see their own orders, staff their own store, and both of them only after signing in."""
 
 from collections.abc import Iterator
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -91,11 +92,22 @@ def test_a_token_that_is_none_is_refused_and_kept_nowhere(stranger: Visitor) -> 
     assert page.evaluate("JSON.stringify([localStorage, sessionStorage])").count("not.a") == 0
 
 
-def test_signing_in_leads_to_no_other_site(stranger: Visitor, public: System) -> None:
+@pytest.mark.parametrize(
+    ("wish", "leads_to"),
+    [
+        ("https://elsewhere.example/", "/owner/order-details"),
+        ("//elsewhere.example/", "/owner/order-details"),
+        ("javascript:alert(1)", "/owner/order-details"),
+        ("/.//elsewhere.example/", "//elsewhere.example/"),  # a path of this site
+    ],
+)
+def test_signing_in_leads_to_no_other_site(
+    stranger: Visitor, public: System, wish: str, leads_to: str
+) -> None:
     page = stranger.page
-    page.goto("/sign-in?next=https://elsewhere.example/")
+    page.goto(f"/sign-in?next={quote(wish)}")
     sign_in(page, token(public, "owner"))
-    page.wait_for_url(f"{public.url}/owner/order-details")
+    page.wait_for_url(f"{public.url}{leads_to}")
 
 
 def token(system: System, role: str, *more: str) -> str:

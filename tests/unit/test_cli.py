@@ -133,8 +133,8 @@ def secret(tmp_path: Path) -> bytes:
         (("--role", "service", "--subject", "till"), Identity("till", Role.SERVICE)),
         (("--role", "customer", "--subject", "c-17"), Identity("c-17", Role.CUSTOMER)),
         (
-            ("--role", "staff", "--store", "gangnam"),
-            Identity("staff-gangnam", Role.STAFF, "gangnam"),
+            ("--role", "staff", "--store", "gangnam", "--subject", "till-1"),
+            Identity("till-1", Role.STAFF, "gangnam"),
         ),
     ],
 )
@@ -148,6 +148,17 @@ def test_a_token_is_for_whom_it_was_asked_for(
     assert holder.expires_at is not None
     assert 1.9 * 3600 < holder.expires_at - time.time() <= 2 * 3600
     assert replace(holder, expires_at=None) == identity
+
+
+def test_each_device_of_a_store_is_somebody_of_its_own(tmp_path: Path, secret: bytes) -> None:
+    """Rate limits are by subject."""
+    subjects = set()
+    for _ in range(2):
+        result = siren("token", "--role", "staff", "--store", "gangnam", data=tmp_path)
+        holder = asyncio.run(Tokens(secret).identity(result.stdout.strip().encode()))
+        assert holder.store_id == "gangnam"
+        subjects.add(holder.subject)
+    assert len(subjects) == 2
 
 
 @pytest.mark.parametrize(

