@@ -199,7 +199,8 @@ def token(
     if role is Role.CUSTOMER and subject is None:
         raise typer.BadParameter("needed: it is the customer's id", param_hint="--subject")
     # Each device of a store has a rate limit of its own.
-    name = subject or (f"staff-{store}-{secrets.token_hex(4)}" if store else role.value)
+    name = f"{role}-{store}-{secrets.token_hex(4)}" if store else str(role)
+    name = name if subject is None else subject
     if not 1 <= len(name) <= MAX_SUBJECT or not name.isprintable():
         detail = f"must have 1 to {MAX_SUBJECT} printable characters"
         raise typer.BadParameter(detail, param_hint="--subject")
