@@ -15,12 +15,18 @@ from actors.installation import Installation
 
 NAMESPACE = "siren"
 SLOTS = 256
+KEY_DIGITS = 24
 MAX_CONCURRENCY = 10_000
 
 
+def key_of(order_id: str) -> str:
+    """Return what customer and idempotency key determine of an order's id: its last 24 digits."""
+    return order_id[-KEY_DIGITS:]
+
+
 def slot_of(order_id: str) -> int:
-    """Return the slot, 0 to 255, that an order belongs to for ever."""
-    return zlib.crc32(order_id.encode()) % SLOTS
+    """Return the slot, 0 to 255, that an order belongs to for ever, and every id of its key."""
+    return zlib.crc32(key_of(order_id).encode()) % SLOTS
 
 
 def host_of(order_id: str, order_hosts: int) -> int:

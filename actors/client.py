@@ -103,9 +103,10 @@ class AsyncSiren:
             lines, currency = _priced(offer, order.items), offer.currency
         except (Rejected, Invalid):
             # A repeat is answered from what was placed, whatever the store says today.
-            if key is None or not (await self.journal.load(order_id)).events:
+            known = await self.journal.placed_as(order_id) if key is not None else None
+            if known is None:
                 raise
-            lines, currency = (), ""
+            order_id, lines, currency = known, (), ""
         deadline = timedelta(seconds=self.installation.settings.payment_deadline_s)
         command = cmd.PlaceOrder(
             id=key or order_id,

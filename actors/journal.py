@@ -24,11 +24,11 @@ from sqlalchemy import (
     update,
 )
 
-from actors.addressing import slot_of
+from actors.addressing import KEY_DIGITS, key_of, slot_of
 from actors.batching import Batcher
 from actors.codec import decode_event, encode_event
 from actors.database import Database, Transaction
-from actors.domain.errors import Conflict, SirenError
+from actors.domain.errors import AlreadyPlaced, Conflict, SirenError
 from actors.domain.events import StoredEvent
 from actors.domain.values import PrivateData
 from actors.journal_tables import (
@@ -38,6 +38,7 @@ from actors.journal_tables import (
     meta,
     metadata,
     open_orders,
+    order_keys,
     order_private,
     to_micros,
 )
@@ -81,6 +82,10 @@ class Due:
     due_at: datetime
 
 
+Refusal = Conflict | AlreadyPlaced | None
+"""Why an append was not stored; None where it was."""
+
+
 class Journal:
     """Reads and appends events. Every process that needs the journal opens its own."""
 
@@ -103,6 +108,23 @@ class Journal:
                 f"the journal has schema version {written_by}; "
                 f"this version of siren knows {JOURNAL_SCHEMA_VERSION}",
             )
+        if written_by == 1:
+            await self._note_keys()
+
+    async def _note_keys(self) -> None:
+        """Make a journal of schema version 1 into one of version 2, which has `order_keys`."""
+        e, o = events.c, open_orders.c
+        last_digits = func.substr if self.database.is_sqlite else func.right
+        start = -KEY_DIGITS if self.database.is_sqlite else KEY_DIGITS
+        keys = select(last_digits(e.order_id, start), e.order_id).where(e.version == 1)
+        known = self.database.insert(order_keys).from_select(["key", "order_id"], keys)
+        async with self.database.write() as connection:
+            await connection.execute(known)
+            for order_id in (await connection.scalars(select(o.order_id))).all():
+                mine = update(open_orders).where(o.order_id == order_id)
+                await connection.execute(mine.values(slot=slot_of(order_id)))
+            version = update(meta).where(meta.c.key == "schema_version")
+            await connection.execute(version.values(value=str(JOURNAL_SCHEMA_VERSION)))
 
     async def remember(self, key: str, value: str) -> str:
         """Store `value` under `key` unless there is one already; return the one that stands."""
@@ -114,14 +136,20 @@ class Journal:
     async def append(self, append: Append) -> None:
         """Append durably: on return the events are on disk.
 
-        Raises `Conflict` where the order has moved on from `expected_version` (nothing was
-        stored), or `Unavailable` where the outcome is unknown (load again before deciding again).
+        Raises `Conflict` where the order has moved on from `expected_version`, `AlreadyPlaced`
+        where its key has placed another one (nothing was stored then), or `Unavailable` where the
+        outcome is unknown (load again before deciding again).
         """
         await self._appends.submit(append)
 
     async def load(self, order_id: str) -> History:
         """Return the committed history of an order; empty where there is none."""
         return await self._loads.submit(order_id)
+
+    async def placed_as(self, order_id: str) -> str | None:
+        """Return the id of the order that this one's key has placed; None where it placed none."""
+        rows = await self.database.fetch(self._run.keys, {"keys": [key_of(order_id)]})
+        return str(rows[0][1]) if rows else None
 
     async def load_all(self, order_ids: Sequence[str]) -> list[History]:
         """Return the committed histories of some orders, in one query."""
@@ -175,7 +203,7 @@ class Journal:
     async def _commit(self, batch: list[Append]) -> list[Any]:
         return await self.database.transact(partial(self._commit_all, batch))
 
-    def _commit_all(self, batch: list[Append], transaction: Transaction) -> list[Conflict | None]:
+    def _commit_all(self, batch: list[Append], transaction: Transaction) -> list[Refusal]:
         winners, results = self._arbitrate(transaction, batch)
         self._insert_events(transaction, winners)
         self._move_open_orders(transaction, winners)
@@ -184,18 +212,25 @@ class Journal:
 
     def _arbitrate(
         self, transaction: Transaction, batch: list[Append]
-    ) -> tuple[list[Append], list[Conflict | None]]:
+    ) -> tuple[list[Append], list[Refusal]]:
         """Split a batch into those whose expected version stands and the others' errors."""
         mine = {"order_ids": list({append.order_id for append in batch})}
         versions: dict[str, int] = dict(transaction.all(self._run.versions, mine))  # type: ignore[arg-type]
+        keys = {"keys": [key_of(append.order_id) for append in batch if _places(append)]}
+        placed: dict[str, str] = dict(transaction.all(self._run.keys, keys)) if keys["keys"] else {}  # type: ignore[arg-type]
         winners: list[Append] = []
-        results: list[Conflict | None] = []
+        results: list[Refusal] = []
         for append in batch:
             current = versions.get(append.order_id, 0)
             if current != append.expected_version:
                 detail = f"expected version {append.expected_version}, found {current}"
                 results.append(Conflict("stale_version", detail))
                 continue
+            if _places(append):
+                first = placed.setdefault(key_of(append.order_id), append.order_id)
+                if first != append.order_id:
+                    results.append(AlreadyPlaced(first))
+                    continue
             versions[append.order_id] = current + len(append.events)
             winners.append(append)
             results.append(None)
@@ -205,6 +240,9 @@ class Journal:
         rows = [_row(stored) for append in winners for stored in append.events]
         if rows:
             transaction.change(self._run.insert_events, rows)
+        keys = [_key_row(append.order_id) for append in winners if _places(append)]
+        if keys:
+            transaction.change(self._run.insert_keys, keys)
 
     def _move_open_orders(self, transaction: Transaction, winners: list[Append]) -> None:
         last = {append.order_id: append for append in winners}
@@ -272,6 +310,9 @@ class _Statements:
         self.private = prepare(select(p.order_id, p.name, p.tel).where(among(p.order_id)))
         self.extras = prepare(private_of.select_from(opened).where(among(p.order_id)))
         self.insert_events = prepare(insert(events), EVENT_COLUMNS)
+        k = order_keys.c
+        self.keys = prepare(select(k.key, k.order_id).where(database.among(k.key, "keys")))
+        self.insert_keys = prepare(insert(order_keys), k.keys())
         self.open = database.prepare_upsert(open_orders, "order_id", ("due_at", "ticket_version"))
         self.close = prepare(delete(open_orders).where(open_orders.c.order_id == bindparam("mine")))
         self.insert_private = prepare(insert(order_private), order_private.c.keys())
@@ -314,6 +355,14 @@ def _open_row(append: Append) -> dict[str, Any]:
         "due_at": to_micros(append.due_at),
         "ticket_version": append.ticket_version,
     }
+
+
+def _places(append: Append) -> bool:
+    return append.expected_version == 0 and bool(append.events)
+
+
+def _key_row(order_id: str) -> dict[str, str]:
+    return {"key": key_of(order_id), "order_id": order_id}
 
 
 def _private_row(order_id: str, private: PrivateData) -> dict[str, Any]:

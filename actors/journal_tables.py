@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-JOURNAL_SCHEMA_VERSION = 1
+JOURNAL_SCHEMA_VERSION = 2
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -41,6 +41,15 @@ events = Table(
     Column("at", BigInteger, nullable=False),  # microseconds since 1970, UTC
     Column("command_id", String(300), nullable=False),
     UniqueConstraint("order_id", "version"),
+)
+
+# Which order was placed by a customer's idempotency key (see `addressing.key_of`). Written with
+# OrderPlaced and kept for ever: a repeat comes with another id, whose key is the same.
+order_keys = Table(
+    "order_keys",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("order_id", String(64), nullable=False),
 )
 
 # A row exists while a step is outstanding, a deadline is set or a ticket update is unacknowledged,

@@ -19,7 +19,7 @@ from actors.deadlines import Deadlines
 from actors.domain import commands as cmd
 from actors.domain import events as ev
 from actors.domain.detail import detail
-from actors.domain.errors import Conflict, Rejected, Unavailable
+from actors.domain.errors import AlreadyPlaced, Conflict, Rejected, Unavailable
 from actors.domain.order import Order, decide, evolve
 from actors.domain.private import private_after
 from actors.domain.saga import (
@@ -89,7 +89,11 @@ class OrderHost:
         """
         command = unpack(request.command)
         activation = self._activate(request.order_id)
-        replayed = not await self._execute(activation, command)
+        try:
+            replayed = not await self._execute(activation, command)
+        except AlreadyPlaced as known:  # the id that a repeat comes with is of another minute
+            activation = self._activate(known.order_id)
+            replayed = not await self._execute(activation, command)
         if request.wait > 0:
             await self._wait(activation, command.id, request.wait)
         return _reply(activation, command.id, replayed=replayed)

@@ -152,6 +152,14 @@ def _open_row(case: Case) -> Iterator[Finding]:
         yield "open_differs", f"it is in slot {row.slot}, belongs in {slot_of(order.order_id)}"
 
 
+def _key(case: Case) -> Iterator[Finding]:
+    row, order = case.dossier.key, case.order
+    if row is None:
+        yield "key_missing", "its key is not noted: its request, repeated, would place another one"
+    elif row.order_id != order.order_id:
+        yield "placed_twice", f"its key has placed {row.order_id} too"
+
+
 def _private(case: Case) -> Iterator[Finding]:
     row, order = case.dossier.private, case.order
     if row is None:
@@ -214,6 +222,7 @@ RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     _charges,
     _ticket,
     _open_row,
+    _key,
     _private,
     _view,
 )

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Table, and_, func, select
 
 from actors import journal_tables, payment_tables, provider, store_tables
-from actors.journal_tables import events, open_orders, order_private
+from actors.addressing import key_of
+from actors.journal_tables import events, open_orders, order_keys, order_private
 from actors.payment_actor import payment_key
 from actors.payment_tables import payments
 from actors.provider import charges
@@ -177,6 +178,10 @@ class Sources:
                 found[row.order_id].private = row
             for row in await connection.execute(opened):
                 found[row.order_id].open = row
+            mine = {key_of(order_id): order_id for order_id in found}
+            keys = select(order_keys).where(order_keys.c.key.in_(mine))
+            for row in await connection.execute(keys):
+                found[mine[row.key]].key = row
 
     async def _load_charges(self, found: _Dossiers, strays: Strays) -> None:
         owners = {key: order_id for order_id, keys in strays.items() for key in keys}

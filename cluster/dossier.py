@@ -37,6 +37,7 @@ class Dossier:
     charges: list[Row[Any]] = field(default_factory=list)
     private: Row[Any] | None = None
     open: Row[Any] | None = None
+    key: Row[Any] | None = None
     payment: Row[Any] | None = None
     ticket: Row[Any] | None = None
     view: Row[Any] | None = None

@@ -5,6 +5,7 @@ SirenError
 ├── Invalid       the request cannot be understood; names the field
 ├── NotFound      no such order, payment, store or menu item
 ├── Conflict      somebody else was first; load again and decide again
+├── AlreadyPlaced the key has placed an order before, under another id
 └── Unavailable   may or may not have happened; ask again with the same key
 
 All arguments reach `super().__init__`, so that every error survives pickling between actors.
@@ -42,6 +43,15 @@ class NotFound(SirenError):
 
 class Conflict(SirenError):
     """The order moved on since it was read: another incarnation appended first."""
+
+
+class AlreadyPlaced(SirenError):
+    """The customer's key has placed an order before: `order_id`."""
+
+    def __init__(self, order_id: str) -> None:
+        SirenError.__init__(self, "already_placed", "This key has placed an order before.")
+        self.args = (order_id,)
+        self.order_id = order_id
 
 
 class Unavailable(SirenError):

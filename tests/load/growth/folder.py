@@ -15,7 +15,7 @@ from typing import Any
 from rich.progress import Progress
 from sqlalchemy import Table
 
-from actors.journal_tables import events, open_orders, order_private
+from actors.journal_tables import events, open_orders, order_keys, order_private
 from actors.payment_ledger import PaymentLedger
 from actors.payment_tables import payments
 from actors.provider import SimulatedProvider, charges
@@ -37,6 +37,7 @@ Report = Callable[[int], None]
 TABLES: dict[Service, list[tuple[Table, Rows]]] = {
     "journal": [
         (events, history.event_rows),
+        (order_keys, history.key_rows),
         (order_private, history.private_rows),
         (open_orders, history.open_rows),
     ],

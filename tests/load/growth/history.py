@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from actors.addressing import slot_of
+from actors.addressing import key_of, slot_of
 from actors.demo_stores import TIME_ZONE, store_rows
 from actors.payment_actor import payment_key
 from actors.pickup_numbers import local_day, pickup_number
@@ -102,8 +102,8 @@ class History:
         digits = self._random.randbytes(IDS // 2).hex()
         person = str(self._random.randrange(10**8)).zfill(8)
         values = {
-            "order_id": digits[:32],
-            "payment_id": f"pay_{digits[32:64]}",
+            "order_id": f"{at // 60:08x}{digits[8:32]}",
+            "payment_id": f"pay_{at * 1_000_000:014x}{digits[32:50]}",
             "hash": digits[64:128],
             "customer": f"c-{person[:5]}",
             "name": f"손님 {person[:5]}",
@@ -117,7 +117,7 @@ class History:
         commands = ("", digits[128:160], digits[160:192], digits[192:224], digits[224:256])
         shift = (at - BASE_S) * 1_000_000
         charge_id = f"ch_{digits[256:288]}"
-        return Made(stencil, digits[:32], charge_id, commands, values, shift, day)
+        return Made(stencil, values["order_id"], charge_id, commands, values, shift, day)
 
     def _next_number(self, store_id: str, at: int) -> tuple[str, str]:
         last_day, last = self.numbers[store_id]
@@ -160,6 +160,12 @@ def event_rows(block: Block) -> Iterator[Row]:
         at = event.at + made.shift
         head = (position, made.order_id, event.version, event.tag, event.schema_version)
         yield (*head, data, at, command)
+
+
+def key_rows(block: Block) -> Iterator[Row]:
+    """Yield rows of `order_keys`."""
+    for made in block.orders:
+        yield key_of(made.order_id), made.order_id
 
 
 def private_rows(block: Block) -> Iterator[Row]:
