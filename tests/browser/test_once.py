@@ -101,6 +101,8 @@ def test_what_happened_while_the_phone_was_offline_is_seen_when_it_is_back(
     order_id = customer.order()
     customer.sees("ACCEPTED")
     customer.page.context.set_offline(True)
+    # The browser leaves a stream open that it has: the page itself lets go of it.
+    expect(customer.page.locator("#live")).to_have_attribute("data-state", "reconnecting")
     expect(customer.page.locator("#connection")).not_to_be_empty()
     post(system, f"/pickups/{order_id}/start")
     post(system, f"/pickups/{order_id}/ready")
