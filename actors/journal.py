@@ -117,9 +117,9 @@ class Journal:
         last_digits = func.substr if self.database.is_sqlite else func.right
         start = -KEY_DIGITS if self.database.is_sqlite else KEY_DIGITS
         keys = select(last_digits(e.order_id, start), e.order_id).where(e.version == 1)
-        known = self.database.insert(order_keys).from_select(["key", "order_id"], keys)
+        noted = self.database.insert(order_keys).from_select(["key", "order_id"], keys)
         async with self.database.write() as connection:
-            await connection.execute(known)
+            await connection.execute(noted.on_conflict_do_nothing())  # another may be doing it
             for order_id in (await connection.scalars(select(o.order_id))).all():
                 mine = update(open_orders).where(o.order_id == order_id)
                 await connection.execute(mine.values(slot=slot_of(order_id)))
