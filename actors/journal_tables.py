@@ -50,6 +50,7 @@ order_keys = Table(
     metadata,
     Column("key", String(64), primary_key=True),
     Column("order_id", String(64), nullable=False),
+    sqlite_with_rowid=False,  # one page a row to write, not an index's and the table's
 )
 
 # A row exists while a step is outstanding, a deadline is set or a ticket update is unacknowledged,
