@@ -23,7 +23,14 @@ from actors.addressing import NAMESPACE, host_of, join
 from actors.codec import pack, to_json
 from actors.domain import commands as cmd
 from actors.domain.detail import detail
-from actors.domain.errors import Invalid, NotFound, Rejected, SirenError, Unavailable
+from actors.domain.errors import (
+    AlreadyPlaced,
+    Invalid,
+    NotFound,
+    Rejected,
+    SirenError,
+    Unavailable,
+)
 from actors.domain.order import fold
 from actors.domain.values import Line, PrivateData
 from actors.exchange import Channel
@@ -119,7 +126,10 @@ class AsyncSiren:
             pay=order.token is not None,
             private=PrivateData(order.name, order.tel, order.token),
         )
-        return await self.send(order_id, command, wait)
+        try:
+            return await self.send(order_id, command, wait)
+        except AlreadyPlaced as known:  # a repeat; the id that was made for it is of another minute
+            return await self.send(known.order_id, command, wait)
 
     async def pay(
         self, order_id: str, token: str, key: str | None = None, wait: float = DEFAULT_WAIT_S

@@ -103,6 +103,7 @@ _ERRORS: dict[str, type[errors.SirenError]] = {
         errors.Invalid,
         errors.NotFound,
         errors.Conflict,
+        errors.AlreadyPlaced,
         errors.Unavailable,
     )
 }

@@ -19,7 +19,7 @@ from actors.deadlines import Deadlines
 from actors.domain import commands as cmd
 from actors.domain import events as ev
 from actors.domain.detail import detail
-from actors.domain.errors import AlreadyPlaced, Conflict, Rejected, Unavailable
+from actors.domain.errors import Conflict, Rejected, Unavailable
 from actors.domain.order import Order, decide, evolve
 from actors.domain.private import private_after
 from actors.domain.saga import (
@@ -85,15 +85,12 @@ class OrderHost:
     async def handle(self, request: OrderRequest) -> OrderReply:
         """Carry out a command; answer when it is settled or after `request.wait` seconds.
 
-        Raises what `decide` raises, and `Unavailable` where the journal cannot be reached.
+        Raises what `decide` raises, `AlreadyPlaced` where the command would place a second order,
+        and `Unavailable` where the journal cannot be reached.
         """
         command = unpack(request.command)
         activation = self._activate(request.order_id)
-        try:
-            replayed = not await self._execute(activation, command)
-        except AlreadyPlaced as known:  # the id that a repeat comes with is of another minute
-            activation = self._activate(known.order_id)
-            replayed = not await self._execute(activation, command)
+        replayed = not await self._execute(activation, command)
         if request.wait > 0:
             await self._wait(activation, command.id, request.wait)
         return _reply(activation, command.id, replayed=replayed)

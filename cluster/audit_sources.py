@@ -178,10 +178,11 @@ class Sources:
                 found[row.order_id].private = row
             for row in await connection.execute(opened):
                 found[row.order_id].open = row
-            mine = {key_of(order_id): order_id for order_id in found}
+            mine = {key_of(order_id) for order_id in found}
             keys = select(order_keys).where(order_keys.c.key.in_(mine))
-            for row in await connection.execute(keys):
-                found[mine[row.key]].key = row
+            noted = {row.key: row for row in await connection.execute(keys)}
+            for order_id, dossier in found.items():
+                dossier.key = noted.get(key_of(order_id))
 
     async def _load_charges(self, found: _Dossiers, strays: Strays) -> None:
         owners = {key: order_id for order_id, keys in strays.items() for key in keys}

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from actors.client import AsyncSiren
+from actors.dedicated import DedicatedOrders
 from actors.exchange import Channel, Exchange
 from actors.installation import Installation
 from actors.journal import Journal
@@ -49,7 +50,20 @@ async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
     payment_actor, store_actor = LocalActor(payment.handle), LocalActor(store.handle)
     steps = Steps(Channel(lambda: payment_actor), Channel(lambda: store_actor))
     host = OrderHost(journal, steps, projector._nudged.set, settings.passivate_after_s)
-    order_host = LocalActor(host.handle)
+    hosts, journals = [host], [journal]
+
+    def dedicated_actor(_order_id: str) -> LocalActor:
+        journals.append(Journal(settings.url("journal")))
+        nudge, life = projector._nudged.set, settings.passivate_after_s
+        hosts.append(OrderHost(journals[-1], steps, nudge, life))
+        return LocalActor(hosts[-1].handle)
+
+    router: OrderHost | DedicatedOrders = host
+    if settings.order_isolation == "dedicated":
+        router = DedicatedOrders(
+            host, dedicated_actor, settings.dedicated_max, settings.passivate_after_s
+        )
+    order_host = LocalActor(router.handle)
     siren = AsyncSiren(installation)
     siren._order_hosts = [Channel(lambda: order_host)]
     siren._store = Channel(lambda: store_actor)
@@ -58,7 +72,9 @@ async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
     finally:
         await projector.close()
         await siren.close()
-        for task in list(host._tasks):
+        for task in [task for each in hosts for task in each._tasks]:
             task.cancel()
-        for service in (journal, store, ledger, provider):
+        for opened in journals:
+            await opened.close()
+        for service in (store, ledger, provider):
             await service.close()

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from actors import codec, messages
 from actors.codec import UnknownEvent, decode_event, encode_event, pack, to_json, unpack
 from actors.domain import commands, events
-from actors.domain.errors import Conflict, Invalid, NotFound, Rejected, SirenError, Unavailable
+from actors.domain.errors import (
+    AlreadyPlaced,
+    Conflict,
+    Invalid,
+    NotFound,
+    Rejected,
+    SirenError,
+    Unavailable,
+)
 from actors.domain.values import OrderStatus
 from tests.orders import ACCEPTED, APPROVED, CANCELED, CHARGE_UNDONE, DECLINED, PLACED, REQUESTED
 
@@ -62,6 +70,7 @@ ERRORS = [
     Rejected("sold_out", "The bagel is sold out."),
     Invalid("unknown_store", "There is no such store.", "/store_id"),
     NotFound("order_not_found", "There is no order with this id."),
+    AlreadyPlaced("o-1"),
     Conflict("stale_version", "expected version 3, found 4"),
     Unavailable("no_reply", "The service did not answer in time."),
 ]

@@ -1,13 +1,19 @@
 """The HTTP contract of orders, through the application and the whole system behind it."""
 
 import asyncio
+import itertools
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
+import msgspec
 import pytest
 
 from actors import installation
+from actors.client import NewOrder
+from actors.settings import Settings
 from tests.http_contract import CARD, ORDER, UNPAID, placed
+from tests.in_process import in_process
 
 
 async def test_a_paid_order_is_accepted_by_its_store(client: httpx.AsyncClient) -> None:
@@ -55,6 +61,27 @@ async def test_the_same_key_places_one_order_however_much_later(
     customer = {"customer_id": ORDER["customer"]["id"]}
     await client.get(f"/order-details/{later.json()['order_id']}", params={"min_version": 4})
     assert len((await client.get("/order-details", params=customer)).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("dedicated_max", [1, 50])
+async def test_a_repeat_is_answered_by_the_order_s_own_actor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dedicated_max: int
+) -> None:
+    """Another would keep an order of its own in memory, and with it a name that was erased."""
+    minutes = itertools.count(1)
+    monkeypatch.setattr(installation, "time", SimpleNamespace(time=lambda: next(minutes) * 60))
+    settings = Settings(data_dir=tmp_path, order_isolation="dedicated", dedicated_max=dedicated_max)
+    order = NewOrder("c-1", "영욱", "010-1234-5678", "gangnam", (("latte", 1),))
+    async with in_process(settings) as siren:
+        placed = msgspec.json.decode((await siren.place(order, "k")).detail)
+        await siren.place(order, "k")
+        await siren.cancel(placed["order_id"])
+        await siren.erase(placed["order_id"])
+        again = await siren.place(order, "k")
+    answer = msgspec.json.decode(again.detail)
+    assert again.replayed
+    assert (answer["order_id"], answer["order_status"]) == (placed["order_id"], "CANCELED")
+    assert answer["customer"] == {"id": "c-1", "name": None, "tel": None}
 
 
 async def test_a_card_declined_at_placement_is_a_placed_order(client: httpx.AsyncClient) -> None:

@@ -26,10 +26,10 @@ class Costs:
     """Milliseconds, measured on a 2-core machine (tests/load/README.md): CPU of a process for each
     order that visits it, and what a batch costs whatever its size."""
 
-    gateway: float = 0.60  # HAProxy included; half before and half after the saga
-    host: float = 0.48  # three visits
-    payment: float = 0.20
-    store: float = 0.13
+    gateway: float = 0.40  # HAProxy included; half before and half after the saga
+    host: float = 0.26  # three visits
+    payment: float = 0.14
+    store: float = 0.07
     call: float = 0.2  # a message and its reply, both sides, for each batch
     # PostgreSQL, one commit: the advisory lock lets one in at a time, whoever asks.
     commit: float = 1.0
