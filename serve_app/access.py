@@ -30,16 +30,33 @@ def allow(*roles: Role) -> Callable[[Endpoint], Endpoint]:
     return declare
 
 
-class _NamedRoute(APIRoute):
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, endpoint, **options | {"operation_id": endpoint.__name__})
+class _DocumentedRoute(APIRoute):
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        roles: list[str],
+        security: list[dict[str, list[str]]],
+        **options: Any,
+    ) -> None:
+        told = inspect.cleandoc(endpoint.__doc__ or "")
+        described = {
+            "operation_id": endpoint.__name__,
+            "openapi_extra": (options.get("openapi_extra") or {})
+            | {"security": security, "x-roles": roles},
+            "description": f"{told}\n\nRoles: {', '.join(roles)}.",
+        }
+        super().__init__(path, endpoint, **options | described)
 
 
-class PublicRoute(_NamedRoute):
+class PublicRoute(_DocumentedRoute):
     """A route for anybody, with or without a token: health, session, pages."""
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, ["anybody"], [], **options)
 
-class AccessRoute(_NamedRoute):
+
+class AccessRoute(_DocumentedRoute):
     """A route for the roles that `allow` named. One without them cannot be made."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -47,14 +64,8 @@ class AccessRoute(_NamedRoute):
             raise TypeError(f"{endpoint.__name__} does not say who may call it: @allow(...)")
         self.roles = _allowed[endpoint]
         named = [role.value for role in Role if role in self.roles]
-        options["openapi_extra"] = (options.get("openapi_extra") or {}) | {
-            "security": [{SECURITY_SCHEME: []}],
-            "x-roles": named,
-        }
         options["responses"] = {**(options.get("responses") or {}), **problems(401, 403, 429)}
-        told = inspect.cleandoc(endpoint.__doc__ or "")
-        options["description"] = f"{told}\n\nRoles: {', '.join(named)}."
-        super().__init__(path, endpoint, **options)
+        super().__init__(path, endpoint, named, [{SECURITY_SCHEME: []}], **options)
 
     def get_route_handler(self) -> Handler:
         """Return what Starlette calls: the gate first, so that a refusal says nothing else."""
