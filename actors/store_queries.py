@@ -108,12 +108,14 @@ class StoreQueries:
             if value is not None:
                 query = query.where(tickets.c[name] == value)
         if cursor is not None:
-            (seq,) = decode_cursor(cursor, int)
-            query = query.where(tickets.c.seq > seq)
+            # Not its place in line, which would tell how much the whole chain sells.
+            (last_id,) = decode_cursor(cursor, str)
+            last = select(tickets.c.seq).where(tickets.c.order_id == last_id)
+            query = query.where(tickets.c.seq > last.scalar_subquery())
         rows = await self._all(query.limit(limit + 1))
         more = len(rows) > limit
         items = [_ticket(row) for row in rows[:limit]]
-        return Page(items, encode_cursor(rows[limit - 1].seq) if more else None)
+        return Page(items, encode_cursor(rows[limit - 1].order_id) if more else None)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -54,17 +54,19 @@ class OrderDetails:
         was not made here.
         """
         filters = {"customer_id": customer_id, "store_id": store_id, "order_status": order_status}
-        query = select(order_detail.c.seq, order_detail.c.body)
+        query = select(order_detail.c.order_id, order_detail.c.body)
         query = query.order_by(order_detail.c.seq.desc()).limit(limit + 1)
         for column, value in filters.items():
             if value is not None:
                 query = query.where(order_detail.c[column] == value)
         if cursor is not None:
-            (seq,) = decode_cursor(cursor, int)
-            query = query.where(order_detail.c.seq < seq)
+            # Not its position, which would tell how much the whole chain sells.
+            (order_id,) = decode_cursor(cursor, str)
+            last = select(order_detail.c.seq).where(order_detail.c.order_id == order_id)
+            query = query.where(order_detail.c.seq < last.scalar_subquery())
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
-        more = encode_cursor(rows[limit - 1].seq) if len(rows) > limit else None
+        more = encode_cursor(rows[limit - 1].order_id) if len(rows) > limit else None
         return Page([row.body for row in rows[:limit]], more)
 
     async def order_ids(self, customer_id: str) -> list[str]:

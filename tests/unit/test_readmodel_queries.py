@@ -180,7 +180,7 @@ async def test_filters_narrow_a_list_and_its_pages(
 
 @pytest.mark.parametrize(
     "cursor",
-    ["", "nonsense", "한", encode_cursor("x"), encode_cursor(1, 2), encode_cursor(2**64 - 1)],
+    ["", "nonsense", "한", encode_cursor("a\0b"), encode_cursor("x", "y"), encode_cursor(1)],
 )
 async def test_a_cursor_that_was_not_made_here_is_refused(
     details: OrderDetails, cursor: str
