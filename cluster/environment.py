@@ -27,8 +27,6 @@ RAY = {
     # Statistics that only Ray's dashboard shows, at a price on every call.
     "RAY_task_events_report_interval_ms": "0",
     "RAY_event_stats": "0",
-    # How much memory each process has: every 5 seconds it takes 4 % of a core to find out.
-    "REPORTER_UPDATE_INTERVAL_MS": "60000",
     # Ray would run its workers at nice 15: any other load on the machine would starve them.
     "RAY_worker_niceness": "0",
     # Ray's own switch for "one machine only": the node's address becomes 127.0.0.1, and nothing
