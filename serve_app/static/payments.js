@@ -9,7 +9,8 @@ import { fillSelect, showTable } from "./table.js";
 
 const STATES = ["PENDING", "APPROVED", "DECLINED", "CANCELED"];
 
-const short = (id) => el("code", { title: id }, id.slice(0, 12));
+// Ids begin with their time: what tells them apart is their end.
+const short = (id) => el("code", { title: id }, `…${id.slice(-10)}`);
 
 // What a payment's row and its details say alike.
 const common = [
