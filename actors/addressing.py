@@ -11,11 +11,10 @@ from ray._private.authentication.authentication_token_setup import (
     maybe_enable_token_auth_if_token_available,
 )
 
-from actors.installation import Installation
+from actors.installation import KEY_DIGITS, Installation
 
 NAMESPACE = "siren"
 SLOTS = 256
-KEY_DIGITS = 24
 MAX_CONCURRENCY = 10_000
 
 

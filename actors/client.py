@@ -128,8 +128,8 @@ class AsyncSiren:
         )
         try:
             return await self.send(order_id, command, wait)
-        except AlreadyPlaced as known:  # a repeat; the id that was made for it is of another minute
-            return await self.send(known.order_id, command, wait)
+        except AlreadyPlaced as before:  # the id that was made for a repeat is of another minute
+            return await self.send(before.order_id, command, wait)
 
     async def pay(
         self, order_id: str, token: str, key: str | None = None, wait: float = DEFAULT_WAIT_S

@@ -24,13 +24,14 @@ from sqlalchemy import (
     update,
 )
 
-from actors.addressing import KEY_DIGITS, key_of, slot_of
+from actors.addressing import key_of, slot_of
 from actors.batching import Batcher
 from actors.codec import decode_event, encode_event
 from actors.database import Database, Transaction
 from actors.domain.errors import AlreadyPlaced, Conflict, SirenError
 from actors.domain.events import StoredEvent
 from actors.domain.values import PrivateData
+from actors.installation import KEY_DIGITS
 from actors.journal_tables import (
     JOURNAL_SCHEMA_VERSION,
     events,
@@ -114,9 +115,10 @@ class Journal:
     async def _note_keys(self) -> None:
         """Make a journal of schema version 1 into one of version 2, which has `order_keys`."""
         e, o = events.c, open_orders.c
-        last_digits = func.substr if self.database.is_sqlite else func.right
-        start = -KEY_DIGITS if self.database.is_sqlite else KEY_DIGITS
-        key = last_digits(e.order_id, start)
+        if self.database.is_sqlite:
+            key = func.substr(e.order_id, -KEY_DIGITS)
+        else:
+            key = func.right(e.order_id, KEY_DIGITS)
         # In their order: at random places it would take several times as long.
         keys = select(key, e.order_id).where(e.version == 1).order_by(key)
         noted = self.database.insert(order_keys).from_select(["key", "order_id"], keys)
@@ -208,6 +210,7 @@ class Journal:
     def _commit_all(self, batch: list[Append], transaction: Transaction) -> list[Refusal]:
         winners, results = self._arbitrate(transaction, batch)
         self._insert_events(transaction, winners)
+        self._insert_keys(transaction, winners)
         self._move_open_orders(transaction, winners)
         self._store_private(transaction, winners)
         return results
@@ -242,6 +245,8 @@ class Journal:
         rows = [_row(stored) for append in winners for stored in append.events]
         if rows:
             transaction.change(self._run.insert_events, rows)
+
+    def _insert_keys(self, transaction: Transaction, winners: list[Append]) -> None:
         keys = [_key_row(append.order_id) for append in winners if _places(append)]
         if keys:
             transaction.change(self._run.insert_keys, keys)

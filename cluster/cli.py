@@ -192,16 +192,16 @@ def token(
     It is signed with SIREN_JWT_SECRET, else with the secret that the first `siren up` made in the
     data folder. Another secret, and a restart, end all tokens at once.
     """
-    from serve_app.tokens import MAX_SUBJECT, issue  # noqa: PLC0415 - as above
+    from serve_app.tokens import MAX_SUBJECT, is_name, issue  # noqa: PLC0415 - as above
 
     if (role is Role.STAFF) != (store is not None):
         raise typer.BadParameter("staff needs one, nobody else has one", param_hint="--store")
     if role is Role.CUSTOMER and subject is None:
         raise typer.BadParameter("needed: it is the customer's id", param_hint="--subject")
     # Each device of a store has a rate limit of its own.
-    name = f"{role}-{store}-{secrets.token_hex(4)}" if store else str(role)
-    name = name if subject is None else subject
-    if not 1 <= len(name) <= MAX_SUBJECT or not name.isprintable():
+    default = f"{role}-{store}-{secrets.token_hex(4)}" if store else str(role)
+    name = default if subject is None else subject
+    if not is_name(name):
         detail = f"must have 1 to {MAX_SUBJECT} printable characters"
         raise typer.BadParameter(detail, param_hint="--subject")
     try:

@@ -80,7 +80,15 @@ async def forget(siren: AsyncSiren, customer_id: str, progress: Progress) -> For
         progress("erasing orders", start, len(order_ids))
         await asyncio.gather(*(until_done(partial(siren.erase, id_)) for id_ in chunk))
     progress("erasing orders", len(order_ids), len(order_ids))
-    await _until_followed(siren, order_ids, progress)
+    stores = Database(settings.url("stores"), store_metadata)
+    view = open_database(settings.url("readmodel"))
+    try:
+        await _until_followed(siren, stores, view, order_ids, progress)
+        # What a rebuild has made so far holds names; one that runs has to be begun again.
+        await drop_shadow(view)
+    finally:
+        await stores.close()
+        await view.close()
     databases = await scrub(settings, progress)
     return Forgotten(len(order_ids), databases)
 
@@ -97,30 +105,23 @@ async def _orders_of(database: Database, customer_id: str) -> list[str]:
         return list(await connection.scalars(mine))
 
 
-async def _until_followed(siren: AsyncSiren, order_ids: list[str], progress: Progress) -> None:
+async def _until_followed(
+    siren: AsyncSiren, stores: Database, view: Database, order_ids: list[str], progress: Progress
+) -> None:
     """Wait until neither a ticket nor the view has a name of these orders, nor will have one."""
-    settings = siren.installation.settings
-    stores = Database(settings.url("stores"), store_metadata)
-    view = open_database(settings.url("readmodel"))
     try:
         async with asyncio.timeout(FOLLOW_S):
             for start in range(0, len(order_ids), CHUNK):
                 progress("waiting for view and tickets", start, len(order_ids))
                 chunk = order_ids[start : start + CHUNK]
-                while await _is_told(siren, chunk) or await _named(stores, view, chunk):  # noqa: ASYNC110 - other processes do it
+                while await _untold(siren, chunk) or await _named(stores, view, chunk):  # noqa: ASYNC110 - other processes do it
                     await asyncio.sleep(POLL_S)
     except TimeoutError as error:
         detail = "the view or the store has not followed yet; see `siren status`, then repeat it"
         raise SirenError("not_followed", detail) from error
-    else:
-        # What a rebuild has made so far holds names; one that runs has to be begun again.
-        await drop_shadow(view)
-    finally:
-        await stores.close()
-        await view.close()
 
 
-async def _is_told(siren: AsyncSiren, order_ids: list[str]) -> bool:
+async def _untold(siren: AsyncSiren, order_ids: list[str]) -> bool:
     """Whether the store has still to be told: a ticket may be on its way with the name on it."""
     unconfirmed = select(open_orders.c.order_id).where(
         open_orders.c.order_id.in_(order_ids), open_orders.c.ticket_version.is_not(None)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import DropTable
 
 from actors.database import Database
@@ -81,9 +82,8 @@ async def create_shadow(database: Database) -> Table:
     # Indexes keep their names when the table takes the view's place, so no two may share one.
     shadow = _detail_table(SHADOW, MetaData(), f"{LIVE}_{uuid.uuid4().hex}")
     async with database.write() as connection:
-        await connection.execute(DropTable(shadow, if_exists=True))
+        await _drop_shadow(connection)
         await connection.run_sync(shadow.create)
-        await connection.execute(delete(checkpoint).where(checkpoint.c.name == SHADOW))
         await connection.execute(checkpoint.insert(), {"name": SHADOW, "position": 0})
     return shadow
 
@@ -91,8 +91,12 @@ async def create_shadow(database: Database) -> Table:
 async def drop_shadow(database: Database) -> None:
     """Drop what a rebuild has made so far; one that still runs ends with `Conflict`."""
     async with database.write() as connection:
-        await connection.execute(delete(checkpoint).where(checkpoint.c.name == SHADOW))
-        await connection.execute(text(f"DROP TABLE IF EXISTS {SHADOW}"))
+        await _drop_shadow(connection)
+
+
+async def _drop_shadow(connection: AsyncConnection) -> None:
+    await connection.execute(delete(checkpoint).where(checkpoint.c.name == SHADOW))
+    await connection.execute(text(f"DROP TABLE IF EXISTS {SHADOW}"))
 
 
 async def swap(database: Database) -> bool:

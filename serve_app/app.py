@@ -70,6 +70,7 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        # Nobody exports any; to find that out took 0.01 ms of each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     settings = siren.installation.settings

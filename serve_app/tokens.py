@@ -108,15 +108,16 @@ def _identity(claims: dict[str, Any], *, local: bool) -> Identity:
         role = Role(str(claims.get("role")))
     except ValueError as error:
         raise InvalidToken("The token has no role that is known here.") from error
-    if not _is_name(subject):
+    if not is_name(subject):
         raise InvalidToken(f"The token's subject must have 1 to {MAX_SUBJECT} characters.")
     if role is not Role.STAFF:
         store_id = None
-    elif not isinstance(store_id, str) or not _is_name(store_id):
+    elif not isinstance(store_id, str) or not is_name(store_id):
         raise InvalidToken("The token of staff must name its store.")
     guest = local and role is Role.CUSTOMER and subject.startswith(GUEST)
     return Identity(subject, role, store_id, min(int(claims["exp"]), LAST_SECOND), guest)
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
+    """Return whether a text may name a subject or a store in a token."""
     return 1 <= len(text) <= MAX_SUBJECT and text.isprintable()

@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import psutil
 
-from cluster import environment
+from cluster import environment, haproxy
 
 # Before anything here imports Ray: whoever joins a system's Ray has to show its token, and a call
 # that comes after this process has left it must not start another one.
@@ -82,8 +82,7 @@ class System:
             "SIREN_DATA_DIR": str(data_dir),
             "SIREN_PORT": str(self.port),
             # Of its own from the start: systems that start together find the default ports free.
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+            **{name: str(free_port()) for name in haproxy.PORTS},
             **{f"SIREN_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -168,18 +168,21 @@ class Barista:
 
     def switch(self, name: str, *, on: bool) -> None:
         """Turn a switch of the counter's settings, and wait until it is saved."""
-        self.page.locator("#settings").click()
-        with self.page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
+        with self._settings():
             self.page.get_by_role("switch", name=name, exact=True).set_checked(on)
-        assert saved.value.ok
-        self.page.keyboard.press("Escape")
 
     def limits(self, tickets: str) -> None:
         """Set how many tickets the store has at once; "" is no limit."""
-        self.page.locator("#settings").click()
-        self.page.locator("#capacity").fill(tickets)
-        with self.page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
+        with self._settings():
+            self.page.locator("#capacity").fill(tickets)
             self.page.locator("#capacity-form button").click()
+
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
+        """Open the counter's settings, and wait until what is changed there is saved."""
+        self.page.locator("#settings").click()
+        with self.page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
+            yield
         assert saved.value.ok
         self.page.keyboard.press("Escape")
 

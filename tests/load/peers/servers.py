@@ -13,14 +13,13 @@ from pathlib import Path
 import httpx
 import psutil
 
+from cluster import haproxy
 from tests.load.peers import noop
 from tests.system import ROOT, System, eventually, free_port
 
 START_S = 120.0
 STOP_S = 60.0
 LOG_TAIL = 300
-# The default ones may still be held by the HAProxy of the server before.
-HAPROXY_PORTS = ("RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,8 @@ def launched(
         process = subprocess.Popen(
             [*command, "--folder", str(folder), *arguments],
             cwd=ROOT,
-            env={**os.environ, **{name: str(free_port()) for name in HAPROXY_PORTS}},
+            # The default ports may still be held by the HAProxy of the server before.
+            env={**os.environ, **{name: str(free_port()) for name in haproxy.PORTS}},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
