@@ -128,7 +128,7 @@ class AsyncSiren:
         )
         try:
             return await self.send(order_id, command, wait)
-        except AlreadyPlaced as before:  # the id that was made for a repeat is of another minute
+        except AlreadyPlaced as before:  # a repeat comes with an id of its own
             return await self.send(before.order_id, command, wait)
 
     async def pay(

@@ -5,14 +5,17 @@ itself. It also ends idle ones and keeps the deadlines of orders that have no ac
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
+from actors.addressing import key_of
+from actors.domain.errors import AlreadyPlaced
 from actors.exchange import Channel
 from actors.journal import Due
 from actors.messages import OrderReply, OrderRequest
@@ -22,39 +25,60 @@ CREATIONS_AT_A_TIME = 4
 ANSWER_MARGIN_S = 10.0
 
 
+@dataclass(slots=True)
+class _OwnActor:
+    order_id: str
+    channel: Channel
+    touched: float
+
+
 class DedicatedOrders:
-    """Routes the commands of some orders to actors of their own."""
+    """Routes the commands of some orders to actors of their own.
+
+    `placed_as` tells which order the key of an id has placed; `connect` returns an order's actor
+    and creates it if it is missing.
+    """
 
     def __init__(
         self,
         host: OrderHost,
+        placed_as: Callable[[str], Awaitable[str | None]],
         connect: Callable[[str], Any],
         limit: int,
         passivate_after_s: float,
     ) -> None:
         self._host = host
+        self._placed_as = placed_as
         self._connect = connect
         self._limit = limit
         self._passivate_after_s = passivate_after_s
-        self._channels: dict[str, Channel] = {}
-        self._touched: dict[str, float] = {}
+        # By key: each repeat of a request comes with an id of its own, and shall not get an actor.
+        self._actors: dict[str, _OwnActor] = {}
         self._creating = asyncio.Semaphore(CREATIONS_AT_A_TIME)
 
     def adopt(self, order_ids: Iterable[str]) -> None:
         """Take over actors that outlived an earlier incarnation of the host."""
         for order_id in order_ids:
-            self._channel(order_id)
+            self._own_actor(order_id)
 
     async def handle(self, request: OrderRequest) -> OrderReply:
-        """Carry out a command in the order's own actor, or in the host where there are enough."""
+        """Carry out a command in the order's own actor, or in the host where there are enough.
+
+        Raises what `OrderHost.handle` raises.
+        """
         order_id = request.order_id
-        self._touched[order_id] = asyncio.get_running_loop().time()
-        known = order_id in self._channels
-        if not known and (order_id in self._host or len(self._channels) >= self._limit):
-            self._touched.pop(order_id)
+        if key_of(order_id) not in self._actors and order_id not in self._host:
+            placed = await self._placed_as(order_id)
+            if placed is not None and placed != order_id:
+                raise AlreadyPlaced(placed)
+        known = key_of(order_id) in self._actors
+        if not known and (order_id in self._host or len(self._actors) >= self._limit):
+            return await self._host.handle(request)
+        own = self._own_actor(order_id)
+        if own.order_id != order_id:  # two with one key at once: the journal knows who was first
             return await self._host.handle(request)
         timeout = request.wait + ANSWER_MARGIN_S
-        reply: OrderReply = await self._channel(order_id).ask(request, timeout)
+        reply: OrderReply = await own.channel.ask(request, timeout)
         return reply
 
     async def recover(self, open_orders: Iterable[Due]) -> None:
@@ -63,8 +87,8 @@ class DedicatedOrders:
         hosted: list[Due] = []
         waking: list[str] = []
         for due in open_orders:
-            fits = len(self._channels) + len(waking) < self._limit
-            if due.due_at <= now and fits and due.order_id not in self._channels:
+            fits = len(self._actors) + len(waking) < self._limit
+            if due.due_at <= now and fits and key_of(due.order_id) not in self._actors:
                 waking.append(due.order_id)
             else:
                 hosted.append(due)
@@ -74,22 +98,21 @@ class DedicatedOrders:
     async def passivate_idle(self) -> None:
         """End the actors of idle orders; the journal has the orders."""
         horizon = asyncio.get_running_loop().time() - self._passivate_after_s
-        idle = [order_id for order_id, touched in self._touched.items() if touched <= horizon]
-        for order_id in idle:
-            await self._passivate(order_id)
+        for own in [own for own in self._actors.values() if own.touched <= horizon]:
+            await self._passivate(own.order_id)
 
     async def _wake(self, order_id: str) -> None:
-        self._channel(order_id)
+        self._own_actor(order_id)
         async with self._creating:
             await asyncio.to_thread(self._connect, order_id)
 
-    def _channel(self, order_id: str) -> Channel:
-        channel = self._channels.get(order_id)
-        if channel is None:
-            channel = Channel(lambda: self._connect(order_id))
-            self._channels[order_id] = channel
-            self._touched[order_id] = asyncio.get_running_loop().time()
-        return channel
+    def _own_actor(self, order_id: str) -> _OwnActor:
+        """Return the actor of an order's key, of this order where the key has none yet."""
+        now = asyncio.get_running_loop().time()
+        channel = Channel(lambda: self._connect(order_id))  # connects with its first request
+        own = self._actors.setdefault(key_of(order_id), _OwnActor(order_id, channel, now))
+        own.touched = now
+        return own
 
     async def _passivate(self, order_id: str) -> None:
         with suppress(RayError):
@@ -98,5 +121,5 @@ class DedicatedOrders:
             if busy:
                 return
             self._host.set_deadline(order_id, deadline)
-            del self._channels[order_id], self._touched[order_id]
+            del self._actors[key_of(order_id)]
             await asyncio.to_thread(ray.kill, actor)

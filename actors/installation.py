@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from actors.settings import Settings
 
 KEY_DIGITS = 24
-"""Hexadecimal digits of an order's id behind its minute."""
+"""Hexadecimal digits of an order's id behind its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class Installation:
     order_hosts: int
 
     def order_id(self, customer_id: str, key: str | None) -> str:
-        """Return an id for an order: the minute, and 24 hexadecimal digits that nobody can guess.
+        """Return an id for an order: its time, and 24 hexadecimal digits that nobody can guess.
 
         The same customer and idempotency key always give the same digits (`key_of` the id), and so
-        the same order host, which finds the order by them. The minute in front keeps orders of one
-        time together in every index: with two million orders of history, seven pages fewer are
-        read, logged and copied for each.
+        the same order host, which finds the order by them. The time in front, milliseconds since
+        1970 in 11 digits, keeps the orders of a batch together in every index: each random place is
+        a page to read, log and copy.
         """
         if key is None:
             digits = secrets.token_hex(KEY_DIGITS // 2)
@@ -34,7 +34,7 @@ class Installation:
             digest = self.digest(f"{len(customer_id)}:{customer_id}{key}".encode())
             # The end of what was a whole id in schema version 1: `key_of` finds those orders too.
             digits = digest[:32][-KEY_DIGITS:]
-        return f"{int(time.time()) // 60:08x}{digits}"
+        return f"{time.time_ns() // 1_000_000:011x}{digits}"
 
     def digest(self, data: bytes) -> str:
         """Return the keyed hash of some bytes, in hexadecimal.

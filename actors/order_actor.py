@@ -50,6 +50,7 @@ class OrderActor:
         if host is not None and settings.order_isolation == "dedicated":
             self._dedicated = DedicatedOrders(
                 self._orders,
+                self._journal.placed_as,
                 lambda order_id: _dedicated_actor(installation, projection, order_id),
                 settings.dedicated_max,
                 settings.passivate_after_s,

@@ -61,7 +61,11 @@ async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
     router: OrderHost | DedicatedOrders = host
     if settings.order_isolation == "dedicated":
         router = DedicatedOrders(
-            host, dedicated_actor, settings.dedicated_max, settings.passivate_after_s
+            host,
+            journal.placed_as,
+            dedicated_actor,
+            settings.dedicated_max,
+            settings.passivate_after_s,
         )
     order_host = LocalActor(router.handle)
     siren = AsyncSiren(installation)

@@ -49,7 +49,7 @@ class Fuse:
         return not self._of(order_id).exists()
 
     def _of(self, order_id: str) -> Path:
-        # By its key: the id that a repeated request comes with is of another minute.
+        # By its key: a repeated request comes with an id of its own.
         return self._folder / key_of(order_id)
 
     def reach(self, point: str, order_id: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import msgspec
@@ -11,9 +12,17 @@ import pytest
 
 from actors import installation
 from actors.client import NewOrder
+from actors.dedicated import DedicatedOrders
 from actors.settings import Settings
 from tests.http_contract import CARD, ORDER, UNPAID, placed
 from tests.in_process import in_process
+
+
+def every_request_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no two ids begin alike, however quick the requests come."""
+    times = itertools.count(1)
+    clock = SimpleNamespace(time_ns=lambda: next(times) * 1_000_000)
+    monkeypatch.setattr(installation, "time", clock)
 
 
 async def test_a_paid_order_is_accepted_by_its_store(client: httpx.AsyncClient) -> None:
@@ -40,12 +49,11 @@ async def test_the_same_key_places_one_order(client: httpx.AsyncClient) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
-async def test_the_same_key_places_one_order_however_much_later(
+async def test_requests_with_one_key_place_one_order_whatever_their_time(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The id that a repeat comes with is of another minute; its key finds the order."""
-    minutes = iter(range(60, 60 * 100, 60))
-    monkeypatch.setattr(installation, "time", SimpleNamespace(time=lambda: next(minutes)))
+    """A repeat comes with an id of its own; its key finds the order."""
+    every_request_has_its_own_time(monkeypatch)
     key = {"Idempotency-Key": "k-1"}
 
     # At the same moment first: whoever comes second goes on with the first one's order.
@@ -68,8 +76,7 @@ async def test_a_repeat_is_answered_by_the_order_s_own_actor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dedicated_max: int
 ) -> None:
     """Another would keep an order of its own in memory, and with it a name that was erased."""
-    minutes = itertools.count(1)
-    monkeypatch.setattr(installation, "time", SimpleNamespace(time=lambda: next(minutes) * 60))
+    every_request_has_its_own_time(monkeypatch)
     settings = Settings(data_dir=tmp_path, order_isolation="dedicated", dedicated_max=dedicated_max)
     order = NewOrder("c-1", "영욱", "010-1234-5678", "gangnam", (("latte", 1),))
     async with in_process(settings) as siren:
@@ -82,6 +89,32 @@ async def test_a_repeat_is_answered_by_the_order_s_own_actor(
     assert again.replayed
     assert (answer["order_id"], answer["order_status"]) == (placed["order_id"], "CANCELED")
     assert answer["customer"] == {"id": "c-1", "name": None, "tel": None}
+
+
+async def test_requests_with_one_key_get_one_actor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An actor is a process; whoever repeats a request shall not have another one started."""
+    every_request_has_its_own_time(monkeypatch)
+    started: list[str] = []
+
+    class Observed(DedicatedOrders):
+        def __init__(self, host: Any, placed_as: Any, connect: Any, *limits: Any) -> None:
+            def observed(order_id: str) -> Any:
+                started.append(order_id)
+                return connect(order_id)
+
+            super().__init__(host, placed_as, observed, *limits)
+
+    monkeypatch.setattr("tests.in_process.DedicatedOrders", Observed)
+    settings = Settings(data_dir=tmp_path, order_isolation="dedicated")
+    order = NewOrder("c-1", "영욱", "010-1234-5678", "gangnam", (("latte", 1),))
+    async with in_process(settings) as siren:
+        at_once = await asyncio.gather(*(siren.place(order, "k") for _ in range(5)))
+        later = await siren.place(order, "k")
+    assert len({msgspec.json.decode(each.detail)["order_id"] for each in (*at_once, later)}) == 1
+    assert sorted(each.replayed for each in (*at_once, later)) == [False, *[True] * 5]
+    assert len(started) == 1
 
 
 async def test_a_card_declined_at_placement_is_a_placed_order(client: httpx.AsyncClient) -> None:

@@ -382,13 +382,11 @@ async def test_a_journal_of_version_1_gets_its_keys_and_slots(
 # --- keys -----------------------------------------------------------------------------------------
 
 
-def placing(minute: str, key: str = "9" * 24) -> Append:
-    return replace(appending(f"{minute:>8}{key}"), due_at=DUE, private=PRIVATE)
+def placing(time: str, key: str = "9" * 24) -> Append:
+    return replace(appending(f"{time:>11}{key}"), due_at=DUE, private=PRIVATE)
 
 
-async def test_a_key_places_one_order_whatever_the_minute(
-    journal: Journal, another: Journal
-) -> None:
+async def test_a_key_places_one_order_whatever_its_time(journal: Journal, another: Journal) -> None:
     first, later = placing("first"), placing("later")
     await journal.append(first)
     before = await rows_everywhere(journal)

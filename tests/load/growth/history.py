@@ -102,7 +102,7 @@ class History:
         digits = self._random.randbytes(IDS // 2).hex()
         person = str(self._random.randrange(10**8)).zfill(8)
         values = {
-            "order_id": f"{at // 60:08x}{digits[8:32]}",
+            "order_id": f"{at * 1_000:011x}{digits[8:32]}",
             "payment_id": f"pay_{at * 1_000_000:014x}{digits[32:50]}",
             "hash": digits[64:128],
             "customer": f"c-{person[:5]}",
