@@ -5,12 +5,12 @@ commit); an append whose expected version is stale is dropped alone and never sp
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from msgspec import Struct, field
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -47,8 +47,7 @@ from actors.journal_tables import (
 EVENT_COLUMNS = [column.name for column in events.c if column.name != "position"]
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """What one command adds to one order: all of it, or nothing.
 
     `due_at` and `ticket_version` are the order's new row in `open_orders`; no row where `due_at`
@@ -66,8 +65,7 @@ class Append:
     erase: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """An order as the journal has it. `ticket_version`: the update the store has not confirmed."""
 
     events: list[StoredEvent] = field(default_factory=list)
@@ -75,8 +73,7 @@ class History:
     ticket_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """An open order and the moment when somebody must look at it."""
 
     order_id: str

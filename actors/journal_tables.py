@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import (
     BigInteger,
     Column,
-    Index,
     Integer,
     MetaData,
     SmallInteger,
@@ -54,7 +53,8 @@ order_keys = Table(
 )
 
 # A row exists while a step is outstanding, a deadline is set or a ticket update is unacknowledged,
-# so that a restart costs time in proportion to unfinished work, not to history.
+# so that a restart costs time in proportion to unfinished work, not to history. No index by slot:
+# it is read at a start alone, and written with every order.
 open_orders = Table(
     "open_orders",
     metadata,
@@ -62,7 +62,7 @@ open_orders = Table(
     Column("slot", SmallInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),  # microseconds: when to look at it
     Column("ticket_version", Integer, nullable=True),  # the update the store has not confirmed
-    Index("open_orders_by_slot", "slot"),
+    sqlite_with_rowid=False,
 )
 
 # What may be erased. It commits with the events, and is not one of them.
@@ -73,6 +73,7 @@ order_private = Table(
     Column("name", Text, nullable=True),
     Column("tel", Text, nullable=True),
     Column("payment_token", Text, nullable=True),
+    sqlite_with_rowid=False,
 )
 
 

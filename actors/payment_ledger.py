@@ -5,12 +5,13 @@ write transaction, so whatever is decided is decided on the latest state of the 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 from sqlalchemy import select
 
 from actors.batching import Batcher
@@ -24,8 +25,7 @@ PENDING, APPROVED = PaymentStatus.PENDING, PaymentStatus.APPROVED
 DECLINED, CANCELED = PaymentStatus.DECLINED, PaymentStatus.CANCELED
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(Struct, frozen=True):
     """The money of one order; as created, nobody has asked for any.
 
     The order asks for attempt n+1 only once attempt n was declined, so `attempts` and the status
@@ -109,7 +109,7 @@ class Payment:
 
 
 Change = Callable[[Payment], Payment]
-_NAMES = tuple(field.name for field in fields(Payment))
+_NAMES = Payment.__struct_fields__
 _COLUMNS = tuple(payments.c[name] for name in _NAMES)
 
 
@@ -161,8 +161,7 @@ class PaymentLedger:
                 known[order_id] = changed[order_id] = after
             results.append(after)
         if changed:
-            rows = [{name: getattr(each, name) for name in _NAMES} for each in changed.values()]
-            transaction.change(self._upsert, rows)
+            transaction.change(self._upsert, [asdict(each) for each in changed.values()])
         return results
 
 

@@ -21,4 +21,5 @@ payments = Table(
     Column("canceled_at", BigInteger, nullable=True),
     Index("payments_by_age", "created_at", "order_id"),
     Index("payments_by_status", "status", "created_at", "order_id"),
+    sqlite_with_rowid=False,  # one page a row to write, not an index's and the table's
 )

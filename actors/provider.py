@@ -7,13 +7,14 @@ orders. Its tokens are part of the HTTP contract.
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
 
 from actors.batching import Batcher
@@ -30,8 +31,7 @@ class ChargeStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """The provider's answer for one key."""
 
     charge_id: str
@@ -65,6 +65,7 @@ charges = Table(
     Column("currency", String(3), nullable=True),
     Column("status", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),  # microseconds since 1970, UTC
+    sqlite_with_rowid=False,
 )
 
 charge_failures = Table(
@@ -81,8 +82,7 @@ SLOW = re.compile(r"tok_slow_([0-9]{1,7})")
 FLAKY_FAILURES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     key: str
     charge_id: str
     amount: int | None
@@ -95,16 +95,14 @@ class _Entry:
         return Charge(self.charge_id, ChargeStatus(self.status))
 
 
-@dataclass(frozen=True, slots=True)
-class _Authorization:
+class _Authorization(Struct, frozen=True):
     key: str
     amount: int
     currency: str
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Cancellation:
+class _Cancellation(Struct, frozen=True):
     key: str
 
 
@@ -193,7 +191,7 @@ class SimulatedProvider:
         self, transaction: Transaction, changed: list[_Entry], failures: dict[str, int]
     ) -> None:
         if changed:
-            transaction.change(self._charge, [_row(entry) for entry in changed])
+            transaction.change(self._charge, [asdict(entry) for entry in changed])
         if failures:
             counts = [{"key": key, "failures": count} for key, count in failures.items()]
             transaction.change(self._fail, counts)
@@ -238,7 +236,3 @@ def _by_key(rows: Sequence[Sequence[Any]]) -> dict[str, _Entry]:
 def _entry(key: str, amount: int | None, currency: str | None, status: ChargeStatus) -> _Entry:
     now = to_micros(datetime.now(UTC))
     return _Entry(key, f"ch_{uuid4().hex}", amount, currency, status, now)
-
-
-def _row(entry: _Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in charges.c.keys()}  # noqa: SIM118

@@ -7,10 +7,11 @@ events began. So of two projectors one wins, and a crash repeats a batch or leav
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Table, bindparam, select, update
 
 from actors.codec import UnknownEvent, to_json
@@ -29,8 +30,7 @@ CACHED_ORDERS = 20_000
 Batch = list[tuple[int, StoredEvent]]
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(Struct, frozen=True):
     """An order as of journal position `position`; `seq` is the position where it was placed."""
 
     seq: int
