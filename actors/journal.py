@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 
@@ -120,6 +121,7 @@ class Journal:
         keys = select(key, e.order_id).where(e.version == 1).order_by(key)
         noted = self.database.insert(order_keys).from_select(["key", "order_id"], keys)
         async with self.database.write() as connection:
+            await connection.execute(text("DROP INDEX IF EXISTS open_orders_by_slot"))
             await connection.execute(noted.on_conflict_do_nothing())  # another may be doing it
             for order_id in (await connection.scalars(select(o.order_id))).all():
                 mine = update(open_orders).where(o.order_id == order_id)

