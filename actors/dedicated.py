@@ -7,7 +7,7 @@ itself. It also ends idle ones and keeps the deadlines of orders that have no ac
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,6 @@ import ray
 from ray.exceptions import RayError
 
 from actors.addressing import key_of
-from actors.domain.errors import AlreadyPlaced
 from actors.exchange import Channel
 from actors.journal import Due
 from actors.messages import OrderReply, OrderRequest
@@ -27,9 +26,12 @@ ANSWER_MARGIN_S = 10.0
 
 @dataclass(slots=True)
 class _OwnActor:
+    """The actor of one order. `answered` is set once it may be in the journal."""
+
     order_id: str
     channel: Channel
     touched: float
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class DedicatedOrders:
@@ -59,26 +61,32 @@ class DedicatedOrders:
     def adopt(self, order_ids: Iterable[str]) -> None:
         """Take over actors that outlived an earlier incarnation of the host."""
         for order_id in order_ids:
-            self._own_actor(order_id)
+            self._give_actor(order_id).answered.set()
 
     async def handle(self, request: OrderRequest) -> OrderReply:
-        """Carry out a command in the order's own actor, or in the host where there are enough.
+        """Carry out a command in the order's own actor.
 
-        Raises what `OrderHost.handle` raises.
+        The host carries it out where there are enough actors, or where the id is not that of its
+        key's order: it then says so, or that there is no such order. Raises what it raises.
         """
-        order_id = request.order_id
-        if key_of(order_id) not in self._actors and order_id not in self._host:
+        order_id, key = request.order_id, key_of(request.order_id)
+        if key not in self._actors and order_id not in self._host:
             placed = await self._placed_as(order_id)
             if placed is not None and placed != order_id:
-                raise AlreadyPlaced(placed)
-        known = key_of(order_id) in self._actors
-        if not known and (order_id in self._host or len(self._actors) >= self._limit):
+                return await self._host.handle(request)
+        own = self._actors.get(key)
+        if own is None:
+            if order_id in self._host or len(self._actors) >= self._limit:
+                return await self._host.handle(request)
+            own = self._give_actor(order_id)
+        if own.order_id != order_id:  # of two at once, the one with the actor goes first
+            await own.answered.wait()
             return await self._host.handle(request)
-        own = self._own_actor(order_id)
-        if own.order_id != order_id:  # two with one key at once: the journal knows who was first
-            return await self._host.handle(request)
-        timeout = request.wait + ANSWER_MARGIN_S
-        reply: OrderReply = await own.channel.ask(request, timeout)
+        own.touched = asyncio.get_running_loop().time()
+        try:
+            reply: OrderReply = await own.channel.ask(request, request.wait + ANSWER_MARGIN_S)
+        finally:
+            own.answered.set()
         return reply
 
     async def recover(self, open_orders: Iterable[Due]) -> None:
@@ -99,27 +107,25 @@ class DedicatedOrders:
         """End the actors of idle orders; the journal has the orders."""
         horizon = asyncio.get_running_loop().time() - self._passivate_after_s
         for own in [own for own in self._actors.values() if own.touched <= horizon]:
-            await self._passivate(own.order_id)
+            await self._passivate(own, horizon)
 
     async def _wake(self, order_id: str) -> None:
-        self._own_actor(order_id)
+        self._give_actor(order_id).answered.set()
         async with self._creating:
             await asyncio.to_thread(self._connect, order_id)
 
-    def _own_actor(self, order_id: str) -> _OwnActor:
-        """Return the actor of an order's key, of this order where the key has none yet."""
-        now = asyncio.get_running_loop().time()
+    def _give_actor(self, order_id: str) -> _OwnActor:
         channel = Channel(lambda: self._connect(order_id))  # connects with its first request
-        own = self._actors.setdefault(key_of(order_id), _OwnActor(order_id, channel, now))
-        own.touched = now
+        own = _OwnActor(order_id, channel, asyncio.get_running_loop().time())
+        self._actors[key_of(order_id)] = own
         return own
 
-    async def _passivate(self, order_id: str) -> None:
+    async def _passivate(self, own: _OwnActor, horizon: float) -> None:
         with suppress(RayError):
-            actor = await asyncio.to_thread(self._connect, order_id)
+            actor = await asyncio.to_thread(self._connect, own.order_id)
             busy, deadline = await actor.at_rest.remote()
-            if busy:
+            if busy or own.touched > horizon:  # a command came while it was asked
                 return
-            self._host.set_deadline(order_id, deadline)
-            del self._actors[key_of(order_id)]
+            self._host.set_deadline(own.order_id, deadline)
+            del self._actors[key_of(own.order_id)]
             await asyncio.to_thread(ray.kill, actor)

@@ -66,7 +66,6 @@ def up(data: Data = None, port: Port = None, host: Host = None) -> None:
     started = time.monotonic()
     settings = _settings(data_dir=data, port=port, host=host)
     haproxy_folder = haproxy.claim()
-    environment.schedule_as_batch()
     with console.status("starting"):
         from cluster import bootstrap  # noqa: PLC0415 - importing Ray takes seconds
 

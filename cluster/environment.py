@@ -5,8 +5,6 @@ Call `prepare` before anything imports Ray; every process that Ray starts inheri
 
 import os
 import socket
-import sys
-from contextlib import suppress
 
 SERVE = {
     # HAProxy in front of the replicas, and user code on the request's own loop: on two cores a
@@ -41,17 +39,6 @@ def prepare() -> None:
     """Set what is not set: whatever the user configured stays."""
     for name, value in (SERVE | RAY).items():
         os.environ.setdefault(name, value)
-
-
-def schedule_as_batch() -> None:
-    """Let this process, and all that it starts, wait for their turn where Linux schedules them.
-
-    Whoever is woken would else interrupt the process that is in the middle of a batch: on two
-    cores half of HAProxy's and the gateway's switches, and 6 % fewer orders a second.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError):  # a container may forbid it
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def listen_error(host: str, port: int) -> OSError | None:

@@ -6,7 +6,7 @@ arbiter of pay, cancel, accept, start, ready, complete, reject and time-out.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -296,7 +296,7 @@ def _payment_changes(order: Order, stored: ev.StoredEvent) -> dict[str, Any]:
 
 
 def _attempt_ended(order: Order, status: PaymentStatus) -> dict[str, Any]:
-    last = Attempt(order.attempts[-1].command_id, status)
+    last = replace(order.attempts[-1], status=status)
     return {"payment": status, "attempts": (*order.attempts[:-1], last)}
 
 

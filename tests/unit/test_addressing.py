@@ -1,13 +1,30 @@
 """An order belongs to one slot for ever, and every slot to exactly one order host."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.addressing import SLOTS, host_of, slot_of, slots_of
+from actors.addressing import SLOTS, host_of, key_of, slot_of, slots_of
+from actors.installation import Installation
+from actors.settings import Settings
 
-ORDER_IDS = st.text("0123456789abcdef", min_size=32, max_size=32)
+ORDER_IDS = st.text("0123456789abcdef", min_size=32, max_size=35)
 HOSTS = st.integers(1, SLOTS)
+
+
+def test_an_order_s_id_is_its_time_and_what_customer_and_key_determine() -> None:
+    order_id: Callable[..., str] = Installation(Settings(), b"secret", order_hosts=1).order_id
+    before = datetime.now(UTC)
+    ids = [order_id("c-1", "k"), order_id("c-1", "k"), order_id("c-2", "k"), order_id("c-1", None)]
+    after = datetime.now(UTC)
+    for each in ids:
+        assert len(each) == 11 + 24
+        assert before.timestamp() - 0.001 <= int(each[:11], 16) / 1000 <= after.timestamp()
+    assert key_of(ids[0]) == key_of(ids[1])
+    assert len({key_of(each) for each in ids}) == 3
 
 
 def test_the_slot_of_an_order_is_the_same_in_every_process_and_version() -> None:

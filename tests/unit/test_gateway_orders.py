@@ -13,6 +13,7 @@ import pytest
 from actors import installation
 from actors.client import NewOrder
 from actors.dedicated import DedicatedOrders
+from actors.domain.errors import NotFound
 from actors.settings import Settings
 from tests.http_contract import CARD, ORDER, UNPAID, placed
 from tests.in_process import in_process
@@ -97,6 +98,7 @@ async def test_requests_with_one_key_get_one_actor(
     """An actor is a process; whoever repeats a request shall not have another one started."""
     every_request_has_its_own_time(monkeypatch)
     started: list[str] = []
+    routers: list[DedicatedOrders] = []
 
     class Observed(DedicatedOrders):
         def __init__(self, host: Any, placed_as: Any, connect: Any, *limits: Any) -> None:
@@ -105,6 +107,7 @@ async def test_requests_with_one_key_get_one_actor(
                 return connect(order_id)
 
             super().__init__(host, placed_as, observed, *limits)
+            routers.append(self)
 
     monkeypatch.setattr("tests.in_process.DedicatedOrders", Observed)
     settings = Settings(data_dir=tmp_path, order_isolation="dedicated")
@@ -112,9 +115,16 @@ async def test_requests_with_one_key_get_one_actor(
     async with in_process(settings) as siren:
         at_once = await asyncio.gather(*(siren.place(order, "k") for _ in range(5)))
         later = await siren.place(order, "k")
-    assert len({msgspec.json.decode(each.detail)["order_id"] for each in (*at_once, later)}) == 1
-    assert sorted(each.replayed for each in (*at_once, later)) == [False, *[True] * 5]
-    assert len(started) == 1
+        assert len(started) == 1
+        routers[0]._actors.clear()  # as if they were passivated
+        last = await siren.place(order, "k")
+        replies = (*at_once, later, last)
+        (order_id,) = {msgspec.json.decode(each.detail)["order_id"] for each in replies}
+        for stranger in (order_id[1:], f"f{order_id[1:]}"):
+            with pytest.raises(NotFound):
+                await siren.cancel(stranger)
+    assert sorted(each.replayed for each in replies) == [False, *[True] * 6]
+    assert set(started) == {order_id}
 
 
 async def test_a_card_declined_at_placement_is_a_placed_order(client: httpx.AsyncClient) -> None:

@@ -23,7 +23,6 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="not used: nothing is stored")
     port = parser.parse_args().port
     haproxy_folder = haproxy.claim()
-    environment.schedule_as_batch()
     import ray  # noqa: PLC0415 - it reads what `claim` has set
 
     try:
