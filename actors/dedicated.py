@@ -61,7 +61,7 @@ class DedicatedOrders:
     def adopt(self, order_ids: Iterable[str]) -> None:
         """Take over actors that outlived an earlier incarnation of the host."""
         for order_id in order_ids:
-            self._give_actor(order_id).answered.set()
+            self._own_actor(order_id).answered.set()
 
     async def handle(self, request: OrderRequest) -> OrderReply:
         """Carry out a command in the order's own actor.
@@ -69,18 +69,8 @@ class DedicatedOrders:
         The host carries it out where there are enough actors, or where the id is not that of its
         key's order: it then says so, or that there is no such order. Raises what it raises.
         """
-        order_id, key = request.order_id, key_of(request.order_id)
-        if key not in self._actors and order_id not in self._host:
-            placed = await self._placed_as(order_id)
-            if placed is not None and placed != order_id:
-                return await self._host.handle(request)
-        own = self._actors.get(key)
+        own = await self._actor_for(request.order_id)
         if own is None:
-            if order_id in self._host or len(self._actors) >= self._limit:
-                return await self._host.handle(request)
-            own = self._give_actor(order_id)
-        if own.order_id != order_id:  # of two at once, the one with the actor goes first
-            await own.answered.wait()
             return await self._host.handle(request)
         own.touched = asyncio.get_running_loop().time()
         try:
@@ -110,14 +100,35 @@ class DedicatedOrders:
             await self._passivate(own, horizon)
 
     async def _wake(self, order_id: str) -> None:
-        self._give_actor(order_id).answered.set()
+        self._own_actor(order_id).answered.set()
         async with self._creating:
             await asyncio.to_thread(self._connect, order_id)
 
-    def _give_actor(self, order_id: str) -> _OwnActor:
-        channel = Channel(lambda: self._connect(order_id))  # connects with its first request
-        own = _OwnActor(order_id, channel, asyncio.get_running_loop().time())
-        self._actors[key_of(order_id)] = own
+    async def _actor_for(self, order_id: str) -> _OwnActor | None:
+        """Return the order's actor, a new one where it gets one; None: it is for the host."""
+        if self._is_for_host(order_id):
+            return None
+        if key_of(order_id) not in self._actors:
+            placed = await self._placed_as(order_id)
+            if placed not in (None, order_id) or self._is_for_host(order_id):
+                return None
+        own = self._own_actor(order_id)
+        if own.order_id == order_id:
+            return own
+        await own.answered.wait()  # of two at once, the one with the actor goes first
+        return None
+
+    def _is_for_host(self, order_id: str) -> bool:
+        known = key_of(order_id) in self._actors
+        return not known and (order_id in self._host or len(self._actors) >= self._limit)
+
+    def _own_actor(self, order_id: str) -> _OwnActor:
+        """Return the actor of the order's key, this order's where there was none."""
+        own = self._actors.get(key_of(order_id))
+        if own is None:
+            channel = Channel(lambda: self._connect(order_id))  # connects with its first request
+            own = _OwnActor(order_id, channel, asyncio.get_running_loop().time())
+            self._actors[key_of(order_id)] = own
         return own
 
     async def _passivate(self, own: _OwnActor, horizon: float) -> None:

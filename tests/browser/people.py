@@ -12,7 +12,7 @@ from tests.browser.visitor import SEEN_MS, Visitor
 from tests.outside import new_order, place
 from tests.system import System
 
-ORDER_ADDRESS = re.compile(r"/my/([0-9a-f]+)$")
+ORDER_ADDRESS = re.compile(r"/my/([0-9a-f]{35})$")
 CUP: dict[str, int] = {"americano": 1}
 
 

@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 from actors import codec, messages
 from actors.codec import UnknownEvent, decode_event, encode_event, pack, to_json, unpack
 from actors.domain import commands, events
-from actors.domain.errors import (
-    AlreadyPlaced,
-    Conflict,
-    Invalid,
-    NotFound,
-    Rejected,
-    SirenError,
-    Unavailable,
-)
+from actors.domain.errors import SirenError
 from actors.domain.values import OrderStatus
+from tests.errors import ERRORS
 from tests.orders import ACCEPTED, APPROVED, CANCELED, CHARGE_UNDONE, DECLINED, PLACED, REQUESTED
 
 # Never change a line of this: journals hold it. A new shape gets a new schema version.
@@ -65,14 +58,6 @@ MESSAGES = [
     messages.StoreChange("gangnam", open=None, set_capacity=True, capacity=None),
     messages.MenuItemChange("gangnam", "bagel", sold_out=True, price=None),
     messages.Done(),
-]
-ERRORS = [
-    Rejected("sold_out", "The bagel is sold out."),
-    Invalid("unknown_store", "There is no such store.", "/store_id"),
-    NotFound("order_not_found", "There is no order with this id."),
-    AlreadyPlaced("o-1"),
-    Conflict("stale_version", "expected version 3, found 4"),
-    Unavailable("no_reply", "The service did not answer in time."),
 ]
 
 
@@ -157,7 +142,7 @@ def test_a_message_arrives_as_it_was_sent(message: object) -> None:
     assert unpack(pack(message)) == message
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
 def test_an_error_arrives_as_itself(error: SirenError) -> None:
     arrived = unpack(pack(error))
     assert type(arrived) is type(error)

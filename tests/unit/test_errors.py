@@ -4,26 +4,10 @@ import pickle
 
 import pytest
 
-from actors.domain.errors import (
-    AlreadyPlaced,
-    Conflict,
-    Invalid,
-    NotFound,
-    Rejected,
-    SirenError,
-    Unavailable,
-)
+from actors.domain.errors import SirenError
+from tests.errors import ERRORS
 
-EVERY_ERROR = [
-    SirenError("code", "Some detail."),
-    Rejected("sold_out", "The bagel is sold out."),
-    Invalid("unknown_menu_item", "There is no such menu item.", "/items/0/menu_id"),
-    Invalid("invalid_cursor", "This cursor was not made by this list."),
-    NotFound("order_not_found", "There is no order with this id."),
-    AlreadyPlaced("o-1"),
-    Conflict("stale_version", "expected version 3, found 4"),
-    Unavailable("no_reply", "The service did not answer in time."),
-]
+EVERY_ERROR = [SirenError("code", "Some detail."), *ERRORS]
 
 
 def test_every_kind_of_error_is_looked_at_here() -> None:

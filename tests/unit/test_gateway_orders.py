@@ -18,6 +18,8 @@ from actors.settings import Settings
 from tests.http_contract import CARD, ORDER, UNPAID, placed
 from tests.in_process import in_process
 
+LATTE = NewOrder("c-1", "영욱", "010-1234-5678", "gangnam", (("latte", 1),))
+
 
 def every_request_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no two ids begin alike, however quick the requests come."""
@@ -79,13 +81,12 @@ async def test_a_repeat_is_answered_by_the_order_s_own_actor(
     """Another would keep an order of its own in memory, and with it a name that was erased."""
     every_request_has_its_own_time(monkeypatch)
     settings = Settings(data_dir=tmp_path, order_isolation="dedicated", dedicated_max=dedicated_max)
-    order = NewOrder("c-1", "영욱", "010-1234-5678", "gangnam", (("latte", 1),))
     async with in_process(settings) as siren:
-        placed = msgspec.json.decode((await siren.place(order, "k")).detail)
-        await siren.place(order, "k")
+        placed = msgspec.json.decode((await siren.place(LATTE, "k")).detail)
+        await siren.place(LATTE, "k")
         await siren.cancel(placed["order_id"])
         await siren.erase(placed["order_id"])
-        again = await siren.place(order, "k")
+        again = await siren.place(LATTE, "k")
     answer = msgspec.json.decode(again.detail)
     assert again.replayed
     assert (answer["order_id"], answer["order_status"]) == (placed["order_id"], "CANCELED")
@@ -111,13 +112,12 @@ async def test_requests_with_one_key_get_one_actor(
 
     monkeypatch.setattr("tests.in_process.DedicatedOrders", Observed)
     settings = Settings(data_dir=tmp_path, order_isolation="dedicated")
-    order = NewOrder("c-1", "영욱", "010-1234-5678", "gangnam", (("latte", 1),))
     async with in_process(settings) as siren:
-        at_once = await asyncio.gather(*(siren.place(order, "k") for _ in range(5)))
-        later = await siren.place(order, "k")
+        at_once = await asyncio.gather(*(siren.place(LATTE, "k") for _ in range(5)))
+        later = await siren.place(LATTE, "k")
         assert len(started) == 1
         routers[0]._actors.clear()  # as if they were passivated
-        last = await siren.place(order, "k")
+        last = await siren.place(LATTE, "k")
         replies = (*at_once, later, last)
         (order_id,) = {msgspec.json.decode(each.detail)["order_id"] for each in replies}
         for stranger in (order_id[1:], f"f{order_id[1:]}"):

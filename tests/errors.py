@@ -1,0 +1,22 @@
+"""One sample at least of every kind of error that travels between actors."""
+
+from actors.domain.errors import (
+    AlreadyPlaced,
+    Conflict,
+    Invalid,
+    NotFound,
+    Rejected,
+    SirenError,
+    Unavailable,
+)
+
+ERRORS: list[SirenError] = [
+    Rejected("sold_out", "The bagel is sold out."),
+    Invalid("unknown_store", "There is no such store.", "/store_id"),
+    Invalid("unknown_menu_item", "There is no such menu item.", "/items/0/menu_id"),
+    Invalid("invalid_cursor", "This cursor was not made by this list."),
+    NotFound("order_not_found", "There is no order with this id."),
+    AlreadyPlaced("o-1"),
+    Conflict("stale_version", "expected version 3, found 4"),
+    Unavailable("no_reply", "The service did not answer in time."),
+]
