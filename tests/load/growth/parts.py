@@ -9,6 +9,7 @@ from tests.load.growth import alone, served
 from tests.load.growth.figures import Figure
 from tests.load.growth.folder import TABLES, fill, is_filled
 from tests.load.growth.history import Live
+from tests.load.growth.served import Rounds, Side
 
 ORDER_HOSTS = (1, 2, 4)
 PER_ORDER = 4096  # bytes of memory
@@ -128,12 +129,12 @@ def rebuild(run: Run) -> list[Figure]:
 
 def throughput(run: Run) -> list[Figure]:
     """W1 with a long history and with live orders, against an empty folder; and their starts."""
-    folders = {
-        "empty": None,
-        "history": run.history(),
-        "live": run.open_orders("waiting", "waiting"),
+    sides = {
+        "empty": Side(),
+        "history": Side(run.history()),
+        "live": Side(run.open_orders("waiting", "waiting")),
     }
-    found = served.alternate(folders, run.scratch, rounds=run.rounds, seconds=run.seconds)
+    found = served.side_by_side(sides, run.scratch, rounds=run.rounds, seconds=run.seconds)
     names = {
         "empty": "an empty folder",
         "history": f"{run.orders:,} orders of history",
@@ -141,25 +142,25 @@ def throughput(run: Run) -> list[Figure]:
     }
     figures = [_rate(f"W1 at 64, {names[key]}", rounds) for key, rounds in found.items()]
     for key, must in (("history", 0.9), ("live", None)):
-        ratio = found[key].rate / found["empty"].rate
+        ratio = found[key].ratio_to(found["empty"])
         name = f"W1 with {names[key]}, of an empty folder's"
         figures.append(Figure(name, ratio, "", must, more_is_better=True))
-    for key, rounds in found.items():
-        figures.append(Figure(f"start to ready, {names[key]}", rounds.start_s, "s", 20))
-        run.wrong += rounds.wrong
+    for key, side in sides.items():
+        start_s = served.start_s(side, run.scratch)
+        figures.append(Figure(f"start to ready, {names[key]}", start_s, "s", 20))
+        run.wrong += found[key].wrong
     return figures
 
 
 def order_hosts(run: Run) -> list[Figure]:
     """W1 with one, two and four order hosts."""
-    figures = []
-    for count in ORDER_HOSTS:
-        found = served.with_order_hosts(count, run.scratch, rounds=run.rounds, seconds=run.seconds)
-        figures.append(_rate(f"W1 at 64, {count} order hosts", found))
-        run.wrong += found.wrong
-    return figures
+    sides = {f"{count} order hosts": Side(None, {"order_hosts": count}) for count in ORDER_HOSTS}
+    found = served.side_by_side(sides, run.scratch, rounds=run.rounds, seconds=run.seconds)
+    for rounds in found.values():
+        run.wrong += rounds.wrong
+    return [_rate(f"W1 at 64, {name}", rounds) for name, rounds in found.items()]
 
 
-def _rate(name: str, found: served.Rounds) -> Figure:
+def _rate(name: str, found: Rounds) -> Figure:
     spread = f"{min(found.rates):,.0f}–{max(found.rates):,.0f}"
     return Figure(name, found.rate, "orders/s", more_is_better=True, note=f"rounds: {spread}")

@@ -1,18 +1,17 @@
-"""Measurements of the whole system over HTTP, started anew for each round."""
+"""Measurements of the whole system over HTTP."""
 
 import sqlite3
 import statistics
 import tempfile
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from tests.load.http_load import run_in_own_process
-from tests.load.measure import measure
 from tests.load.workloads import placed_paid_accepted
 from tests.system import System
 
@@ -23,12 +22,19 @@ NEW_ORDERS_S = 5.0
 POLL_S = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the systems that are compared: its folder, None for an empty one, and its settings."""
+
+    folder: Path | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Rounds:
-    """Orders a second and seconds until ready, one of each a round; and every wrong answer."""
+    """Orders a second in each round, and every wrong answer."""
 
     rates: list[float] = field(default_factory=list)
-    starts: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -36,59 +42,54 @@ class Rounds:
         """The median of the rates."""
         return statistics.median(self.rates)
 
-    @property
-    def start_s(self) -> float:
-        """The median of the seconds until ready."""
-        return statistics.median(self.starts)
+    def ratio_to(self, other: Self) -> float:
+        """The median of the ratios to what `other` had in the same round."""
+        pairs = zip(self.rates, other.rates, strict=True)
+        return statistics.median(mine / others for mine, others in pairs)
 
 
 @contextmanager
-def started(folder: Path, **settings: object) -> Iterator[tuple[System, float]]:
-    """Run a system on a folder; gives it and the seconds after which it was ready."""
-    system = System(folder, **settings)
-    try:
-        yield system, system.start()
-    finally:
-        system.stop()
-        system.log.unlink(missing_ok=True)
+def started(side: Side, scratch: Path) -> Iterator[tuple[System, float]]:
+    """Run a system; gives it and the seconds after which it was ready."""
+    with tempfile.TemporaryDirectory(dir=scratch) as empty:
+        system = System(side.folder or Path(empty) / "data", **side.settings)
+        try:
+            yield system, system.start()
+        finally:
+            system.stop()
+            system.log.unlink(missing_ok=True)
 
 
-def alternate(
-    folders: Mapping[str, Path | None], scratch: Path, *, rounds: int, seconds: float
+def start_s(side: Side, scratch: Path) -> float:
+    """Return the seconds until a system is ready that has the machine for itself."""
+    with started(side, scratch) as (_, seconds):
+        return seconds
+
+
+def side_by_side(
+    sides: Mapping[str, Side], scratch: Path, *, rounds: int, seconds: float
 ) -> dict[str, Rounds]:
-    """Measure W1 on each folder in turn, `rounds` times; None is an empty folder each time."""
-    found: defaultdict[str, Rounds] = defaultdict(Rounds)
-    for _ in range(rounds):
-        for name, folder in folders.items():
-            with tempfile.TemporaryDirectory(dir=scratch) as empty:
-                _round(folder or Path(empty) / "data", found[name], seconds)
+    """Measure W1 on systems that all run, in turns.
+
+    The machine may become slower or faster meanwhile: within a round it is about the same for all.
+    """
+    with ExitStack() as stack:
+        systems = {
+            name: stack.enter_context(started(side, scratch))[0] for name, side in sides.items()
+        }
+        found = {name: Rounds() for name in sides}
+        for system in systems.values():
+            run_in_own_process(system.port, placed_paid_accepted, CONNECTIONS, WARM_UP_S)
+        for _ in range(rounds):
+            for name, system in systems.items():
+                _round(system, found[name], seconds)
     return found
 
 
-def with_order_hosts(count: int, scratch: Path, *, rounds: int, seconds: float) -> Rounds:
-    """Measure W1 on an empty folder with so many order hosts."""
-    found = Rounds()
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory(dir=scratch) as empty:
-            _round(Path(empty) / "data", found, seconds, order_hosts=count)
-    return found
-
-
-def _round(folder: Path, found: Rounds, seconds: float, **settings: object) -> None:
-    with started(folder, **settings) as (system, start_s):
-        run_in_own_process(system.port, placed_paid_accepted, CONNECTIONS, WARM_UP_S)
-        figures = measure(
-            "W1",
-            system.port,
-            placed_paid_accepted,
-            CONNECTIONS,
-            system.processes,
-            seconds=seconds,
-            rounds=1,
-        )
-    found.rates.append(figures.rate)
-    found.starts.append(start_s)
-    found.wrong += figures.wrong
+def _round(system: System, found: Rounds, seconds: float) -> None:
+    result = run_in_own_process(system.port, placed_paid_accepted, CONNECTIONS, seconds)
+    found.rates.append(result.rate)
+    found.wrong += result.errors
 
 
 @dataclass(slots=True)
