@@ -59,7 +59,12 @@ class OrderActor:
         self._exchange = Exchange(router.handle, node_address())
         self._host = host
         self._order_id = order_id
-        self._tasks = [asyncio.create_task(self._recover()), asyncio.create_task(self._sweep())]
+        self._tasks: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self._recover()),
+            asyncio.create_task(self._sweep()),
+        ]
+        if host == 0:  # for all: the memory is the database server's, or this machine's
+            self._tasks.append(asyncio.create_task(until_done(self._journal.prewarm_keys)))
 
     async def endpoint(self) -> Endpoint:
         """Return where it takes commands (see `Exchange`)."""

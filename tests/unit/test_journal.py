@@ -411,6 +411,13 @@ async def test_of_one_key_s_orders_in_one_batch_the_first_is_placed(journal: Jou
     assert await versions(journal, appends[1].order_id) == []
 
 
+async def test_prewarming_reads_every_key(journal: Journal) -> None:
+    keys = ["0" * 24, "0f" * 12, "7f" + "f" * 22, "80" + "0" * 22, "f" * 24]
+    for key in keys:
+        await journal.append(placing("first", key))
+    assert await journal.prewarm_keys() == len(keys)
+
+
 async def test_two_processes_place_one_order_for_a_key(journal: Journal, another: Journal) -> None:
     for number in range(10):
         key = f"{number:024}"
