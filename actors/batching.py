@@ -6,10 +6,11 @@ from typing import Generic, TypeVar
 
 from actors.domain.errors import Unavailable
 
-LARGEST_BATCH = 32
+LARGEST_BATCH = 24
 """Who comes in a crowd goes on in parts: the next process, on another core, begins with the first
 part while this one works on the second. With every payment taking 300 ms, 256 connections had 600
-orders a second in batches of up to 256, 704 in those of up to 48, and 744 so."""
+orders a second in batches of up to 256, 704 in those of up to 48, 744 with 32, and 2 % more so;
+smaller ones cost more than they gain."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
