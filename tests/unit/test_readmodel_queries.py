@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.batching import LARGEST_BATCH
 from actors.domain.errors import Invalid, Unavailable
 from actors.domain.events import Event, OrderCanceled, OrderPlaced, StoredEvent
 from actors.domain.values import Line, PrivateData
@@ -117,7 +118,7 @@ async def test_many_readers_share_one_query(
         return {**await changed(order_ids, since)}
 
     monkeypatch.setattr(details, "changed", counted)
-    asked = [f"order-{number % 4}" for number in range(30)]
+    asked = [f"order-{number % 4}" for number in range(LARGEST_BATCH)]
     rows = await asyncio.gather(*(details.get(order_id) for order_id in asked))
     found = [row and msgspec.json.decode(row.body)["order_id"] for row in rows]
     assert found == [None if order_id == "order-3" else order_id for order_id in asked]
