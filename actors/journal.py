@@ -46,6 +46,9 @@ from actors.journal_tables import (
 )
 
 EVENT_COLUMNS = [column.name for column in events.c if column.name != "position"]
+KEY_PARTS = 256
+"""Keys are read by their first two digits: as long as one reader stays, SQLite's log grows."""
+BEHIND_HEX_DIGITS = "g"
 
 
 class Append(Struct, frozen=True):
@@ -80,10 +83,6 @@ class Due(Struct, frozen=True):
     order_id: str
     due_at: datetime
 
-
-KEY_PARTS = 256
-"""As long as a reader stays, SQLite's log grows: keys are read by their first two digits."""
-BEHIND_HEX_DIGITS = "g"
 
 Refusal = Conflict | AlreadyPlaced | None
 """Why an append was not stored; None where it was."""

@@ -1,6 +1,7 @@
 """The parts of the growth bench: each makes the folder it needs, and returns its figures."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def throughput(run: Run) -> list[Figure]:
         "history": Side(run.history()),
         "live": Side(run.open_orders("waiting", "waiting")),
     }
-    found = served.side_by_side(sides, run.scratch, rounds=run.rounds, seconds=run.seconds)
+    found = _compared(run, sides)
     names = {
         "empty": "an empty folder",
         "history": f"{run.orders:,} orders of history",
@@ -148,17 +149,21 @@ def throughput(run: Run) -> list[Figure]:
     for key, side in sides.items():
         start_s = served.start_s(side, run.scratch)
         figures.append(Figure(f"start to ready, {names[key]}", start_s, "s", 20))
-        run.wrong += found[key].wrong
     return figures
 
 
 def order_hosts(run: Run) -> list[Figure]:
     """W1 with one, two and four order hosts."""
     sides = {f"{count} order hosts": Side(None, {"order_hosts": count}) for count in ORDER_HOSTS}
+    found = _compared(run, sides)
+    return [_rate(f"W1 at 64, {name}", rounds) for name, rounds in found.items()]
+
+
+def _compared(run: Run, sides: Mapping[str, Side]) -> dict[str, Rounds]:
     found = served.side_by_side(sides, run.scratch, rounds=run.rounds, seconds=run.seconds)
     for rounds in found.values():
         run.wrong += rounds.wrong
-    return [_rate(f"W1 at 64, {name}", rounds) for name, rounds in found.items()]
+    return found
 
 
 def _rate(name: str, found: Rounds) -> Figure:

@@ -49,21 +49,29 @@ class Rounds:
 
 
 @contextmanager
-def started(side: Side, scratch: Path) -> Iterator[tuple[System, float]]:
-    """Run a system; gives it and the seconds after which it was ready."""
-    with tempfile.TemporaryDirectory(dir=scratch) as empty:
-        system = System(side.folder or Path(empty) / "data", **side.settings)
-        try:
-            yield system, system.start()
-        finally:
-            system.stop()
-            system.log.unlink(missing_ok=True)
+def _system(folder: Path, **settings: object) -> Iterator[System]:
+    """Give a system that is not started yet; it is surely stopped, and leaves no log."""
+    system = System(folder, **settings)
+    try:
+        yield system
+    finally:
+        system.stop()
+        system.log.unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(side: Side, scratch: Path) -> Iterator[System]:
+    with (
+        tempfile.TemporaryDirectory(dir=scratch) as empty,
+        _system(side.folder or Path(empty) / "data", **side.settings) as system,
+    ):
+        yield system
 
 
 def start_s(side: Side, scratch: Path) -> float:
     """Return the seconds until a system is ready that has the machine for itself."""
-    with started(side, scratch) as (_, seconds):
-        return seconds
+    with _opened(side, scratch) as system:
+        return system.start()
 
 
 def side_by_side(
@@ -74,9 +82,10 @@ def side_by_side(
     The machine may become slower or faster meanwhile: within a round it is about the same for all.
     """
     with ExitStack() as stack:
-        systems = {
-            name: stack.enter_context(started(side, scratch))[0] for name, side in sides.items()
-        }
+        systems: dict[str, System] = {}
+        for name, side in sides.items():
+            systems[name] = stack.enter_context(_opened(side, scratch))
+            systems[name].start()
         found = {name: Rounds() for name in sides}
         for system in systems.values():
             run_in_own_process(system.port, placed_paid_accepted, CONNECTIONS, WARM_UP_S)
@@ -109,20 +118,18 @@ def recover(folder: Path, orders: int) -> Recovery:
 
     Raises `TimeoutError` where they are not settled within `RECOVERY_LIMIT_S`.
     """
-    system = System(folder)
-    watch = _Watch(system, orders)
-    try:
-        watch.start()
-        system.start()
-        new = run_in_own_process(system.port, placed_paid_accepted, 1, NEW_ORDERS_S)
-        watch.join(RECOVERY_LIMIT_S)
-        if not watch.settled:
-            raise TimeoutError("the orders do not settle")
-    finally:
-        watch.over.set()
-        watch.join()
-        system.stop()
-        system.log.unlink(missing_ok=True)
+    with _system(folder) as system:
+        watch = _Watch(system, orders)
+        try:
+            watch.start()
+            system.start()
+            new = run_in_own_process(system.port, placed_paid_accepted, 1, NEW_ORDERS_S)
+            watch.join(RECOVERY_LIMIT_S)
+            if not watch.settled:
+                raise TimeoutError("the orders do not settle")
+        finally:
+            watch.over.set()
+            watch.join()
     return Recovery(
         watch.charged - watch.first,
         watch.settled - watch.first,
