@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-peers bench-growth screenshots browser lint format install lock
+.PHONY: help run test bench bench-peers bench-growth bench-checkouts screenshots browser lint format install lock
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 	@exec $(BIN)/siren up
@@ -25,6 +25,9 @@ bench-peers: $(INSTALLED) ## The same beside a no-op route, plain code and a wor
 
 bench-growth: $(INSTALLED) ## What two million orders of history and 100,000 live ones change
 	$(BIN)/python -m tests.load.growth
+
+bench-checkouts: $(INSTALLED) ## This checkout beside another one: BESIDE=../before, installed
+	$(BIN)/python -m tests.load.checkouts $(BESIDE)
 
 screenshots: $(INSTALLED) browser ## Write a picture of every page, on phone and desktop
 	$(BIN)/python -m tests.browser.screenshots

@@ -67,17 +67,23 @@ def eventually(
 
 
 class System:
-    """One installation on a folder and a port of its own."""
+    """One installation on a folder and a port of its own.
 
-    def __init__(self, data_dir: Path, **settings: object) -> None:
+    It is this checkout's, or that of `checkout`, which was installed by its own `make install`.
+    """
+
+    def __init__(self, data_dir: Path, checkout: Path = ROOT, /, **settings: object) -> None:
         self.data_dir = data_dir
+        self._checkout = checkout
+        own = checkout == ROOT
+        self._python = sys.executable if own else str(checkout / ".venv" / "bin" / "python")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.with_suffix(".log")
         self._environment = {
             **os.environ,
             # Actors of the tests are imported in its workers too.
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(checkout),
             "COLUMNS": "200",
             "SIREN_DATA_DIR": str(data_dir),
             "SIREN_PORT": str(self.port),
@@ -98,9 +104,9 @@ class System:
         joining = {"RAY_ADDRESS": self.holder().get("ray", "")}
         given = {name: str(value) for name, value in (joining | environment).items()}
         return subprocess.run(
-            [sys.executable, *arguments],
+            [self._python, *arguments],
             env=self._environment | given,
-            cwd=ROOT,
+            cwd=self._checkout,
             capture_output=True,
             text=True,
             check=False,
@@ -114,9 +120,9 @@ class System:
             began = time.monotonic()
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "cluster.cli", "up"],
+                    [self._python, "-m", "cluster.cli", "up"],
                     env=self._environment,
-                    cwd=ROOT,
+                    cwd=self._checkout,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
