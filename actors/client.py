@@ -58,7 +58,8 @@ Detail = dict[str, Any]
 class NewOrder:
     """An order to place; `items` are (menu id, quantity). Prices come from the store's menu.
 
-    With a `token` the card is charged at once; without, the order waits to be paid.
+    With a `token` the card is charged at once; without, the order waits to be paid. With an
+    `expected_total`, in the minor unit, it is placed only if it costs exactly that.
     """
 
     customer_id: str
@@ -67,6 +68,23 @@ class NewOrder:
     store_id: str
     items: tuple[tuple[str, int], ...]
     token: str | None = None
+    expected_total: int | None = None
+
+
+class _Body(msgspec.Struct, omit_defaults=True):
+    """What tells a repeat from another request under its key.
+
+    Its JSON is hashed, and the hash is kept for ever: what is added to it needs a default, so that
+    a request without it stays the same.
+    """
+
+    customer_id: str
+    name: str
+    tel: str
+    store_id: str
+    items: tuple[tuple[str, int], ...]
+    token: str | None
+    expected_total: int | None = None
 
 
 class AsyncSiren:
@@ -101,8 +119,9 @@ class AsyncSiren:
     ) -> OrderReply:
         """Place an order. The same customer and `key` again give the same order (`replayed`).
 
-        Raises `Rejected` with code `store_closed`, `sold_out` or `store_full`, and `Invalid` for
-        an unknown store or menu item, or for a key that placed a different order.
+        Raises `Rejected` with code `store_closed`, `sold_out` or `store_full`, `PriceChanged`
+        where the total is not the expected one, and `Invalid` for an unknown store or menu item,
+        or for a key that placed a different order. Nothing is placed then.
         """
         order_id = self.installation.order_id(order.customer_id, key)
         try:
@@ -121,10 +140,11 @@ class AsyncSiren:
             store_id=order.store_id,
             lines=lines,
             currency=currency,
-            body_hash=self.installation.digest(to_json(order)),
+            body_hash=self.installation.digest(_body(order)),
             payment_due=datetime.now(UTC) + deadline,
             pay=order.token is not None,
             private=PrivateData(order.name, order.tel, order.token),
+            expected_total=order.expected_total,
         )
         try:
             return await self.send(order_id, command, wait)
@@ -349,6 +369,11 @@ def _priced(offer: Offer, items: tuple[tuple[str, int], ...]) -> tuple[Line, ...
     if offer.full:
         raise Rejected("store_full", "The store takes no more orders at the moment.")
     return tuple(lines)
+
+
+def _body(order: NewOrder) -> bytes:
+    """Return what is hashed of an order."""
+    return to_json(msgspec.convert(order, _Body, from_attributes=True))
 
 
 def _id(key: str | None) -> str:

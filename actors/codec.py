@@ -100,6 +100,7 @@ _ERRORS: dict[str, type[errors.SirenError]] = {
     cls.__name__: cls
     for cls in (
         errors.Rejected,
+        errors.PriceChanged,
         errors.Invalid,
         errors.NotFound,
         errors.Conflict,

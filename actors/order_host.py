@@ -19,7 +19,7 @@ from actors.deadlines import Deadlines
 from actors.domain import commands as cmd
 from actors.domain import events as ev
 from actors.domain.detail import detail
-from actors.domain.errors import Conflict, Rejected, Unavailable
+from actors.domain.errors import AlreadyPlaced, Conflict, Rejected, Unavailable
 from actors.domain.order import Order, decide, evolve
 from actors.domain.private import private_after
 from actors.domain.saga import (
@@ -188,14 +188,22 @@ class OrderHost:
             try:
                 return await self._decide_and_append(activation, (command,))
             except Rejected:
-                if not remembered:
+                if not remembered and not isinstance(command, cmd.PlaceOrder):
                     raise
                 # A "no" from memory might come from a state that another incarnation left behind.
                 await self._load(activation)
+                if activation.order is None:
+                    await self._refer(activation.order_id)
                 return await self._decide_and_append(activation, (command,))
             finally:
                 if activation.order is None:
                     self._live.pop(activation.order_id, None)
+
+    async def _refer(self, order_id: str) -> None:
+        """Raise `AlreadyPlaced` where the key of a refused order has placed one: it is a repeat."""
+        placed = await self._journal.placed_as(order_id)
+        if placed is not None:
+            raise AlreadyPlaced(placed)
 
     async def _record(self, activation: Activation, outcomes: tuple[cmd.Outcome, ...]) -> None:
         """Write down what a step found, in one turn of the mailbox and one commit."""

@@ -207,3 +207,4 @@ class Problem(BaseModel):
     detail: str
     code: str
     errors: list[FieldError] | None = None
+    total: int | None = None

@@ -18,6 +18,7 @@ from actors.domain.errors import (
     Conflict,
     Invalid,
     NotFound,
+    PriceChanged,
     Rejected,
     SirenError,
     Unavailable,
@@ -30,6 +31,7 @@ UNKNOWN_OUTCOME = "The outcome is not known yet. Repeat the request with the sam
 
 STATUS: dict[type[SirenError], int] = {
     Rejected: 409,
+    PriceChanged: 409,
     Conflict: 409,
     Invalid: 422,
     NotFound: 404,
@@ -141,6 +143,8 @@ async def _siren_error(_request: Request, error: Any) -> Response:
     if isinstance(error, Invalid):
         fault = {"pointer": error.pointer, "detail": error.detail}
         return problem(status, error.code, error.detail, errors=[fault])
+    if isinstance(error, PriceChanged):
+        return problem(status, error.code, error.detail, total=error.total)
     return problem(status, error.code, error.detail)
 
 

@@ -17,6 +17,7 @@ from actors.domain.values import OrderStatus
 
 MAX_PRICE = 10_000_000
 MAX_CAPACITY = 100_000
+MAX_TOTAL = 2**53 - 1  # the largest integer that every reader of JSON keeps exactly
 MAX_VERSION = 2**31 - 1
 
 # Control characters and line ends have no place in what is printed on a ticket; NUL, which no
@@ -36,7 +37,7 @@ Given = TypeVar("Given")
 
 def _not_null(value: Given | None) -> Given:
     if value is None:
-        raise PydanticCustomError("null", "Must not be null; leave it out to keep what there is")
+        raise PydanticCustomError("null", "Must not be null; leave it out instead")
     return value
 
 
@@ -76,12 +77,18 @@ class Payment(Request):
 
 
 class PlaceOrder(Request):
-    """An order to place. Without `payment` it waits to be paid until its payment deadline."""
+    """An order to place. Without `payment` it waits to be paid until its payment deadline.
+
+    With `expected_total`, in the minor unit, it is placed only if it costs exactly that.
+    """
 
     customer: Customer
     store_id: Id
     items: Annotated[list[OrderItem], Field(min_length=1, max_length=50)]
     payment: Payment | None = None
+    expected_total: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_TOTAL)] | None, AfterValidator(_not_null)
+    ] = None
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -108,6 +115,7 @@ class PlaceOrder(Request):
             store_id=self.store_id,
             items=tuple((item.menu_id, item.quantity) for item in self.items),
             token=self.payment.token if self.payment else None,
+            expected_total=self.expected_total,
         )
 
 

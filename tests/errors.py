@@ -5,6 +5,7 @@ from actors.domain.errors import (
     Conflict,
     Invalid,
     NotFound,
+    PriceChanged,
     Rejected,
     SirenError,
     Unavailable,
@@ -12,6 +13,7 @@ from actors.domain.errors import (
 
 ERRORS: list[SirenError] = [
     Rejected("sold_out", "The bagel is sold out."),
+    PriceChanged(14_000),
     Invalid("unknown_store", "There is no such store.", "/store_id"),
     Invalid("unknown_menu_item", "There is no such menu item.", "/items/0/menu_id"),
     Invalid("invalid_cursor", "This cursor was not made by this list."),
@@ -20,3 +22,8 @@ ERRORS: list[SirenError] = [
     Conflict("stale_version", "expected version 3, found 4"),
     Unavailable("no_reply", "The service did not answer in time."),
 ]
+
+
+def kinds_of(error: type[SirenError]) -> set[type[SirenError]]:
+    """Return all classes below one, at any depth."""
+    return {kind for child in error.__subclasses__() for kind in {child, *kinds_of(child)}}

@@ -12,7 +12,10 @@ from actors.domain.values import Line, PrivateData
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """Place an order with prices taken from the menu; `pay` asks for the first charge at once."""
+    """Place an order with prices taken from the menu; `pay` asks for the first charge at once.
+
+    `expected_total` is what the customer agreed to pay, in the minor unit; None: whatever it is.
+    """
 
     id: str
     customer_id: str
@@ -23,6 +26,7 @@ class PlaceOrder:
     payment_due: datetime
     pay: bool
     private: PrivateData
+    expected_total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

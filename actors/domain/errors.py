@@ -2,6 +2,7 @@
 
 SirenError
 ├── Rejected      a business "no": final, never retried
+│   └── PriceChanged  the total is not the one that the customer agreed to
 ├── Invalid       the request cannot be understood; names the field
 ├── NotFound      no such order, payment, store or menu item
 ├── Conflict      somebody else was first; load again and decide again
@@ -26,6 +27,15 @@ class SirenError(Exception):
 
 class Rejected(SirenError):
     """The business says no. Asking again gives the same answer until something changes."""
+
+
+class PriceChanged(Rejected):
+    """The order would cost `total`, in the minor unit, which is not what was expected."""
+
+    def __init__(self, total: int) -> None:
+        SirenError.__init__(self, "price_changed", f"The price has changed: the total is {total}.")
+        self.args = (total,)
+        self.total = total
 
 
 class Invalid(SirenError):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from actors.domain import commands as cmd
 from actors.domain import events as ev
-from actors.domain.errors import Invalid, NotFound, Rejected
+from actors.domain.errors import Invalid, NotFound, PriceChanged, Rejected
 from actors.domain.values import Line, OrderStatus, PaymentStatus, PickupStatus
 
 PLACED, PAID, ACCEPTED = OrderStatus.PLACED, OrderStatus.PAID, OrderStatus.ACCEPTED
@@ -101,8 +101,8 @@ def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev
     A command id that is known gives no events: the caller answers from the state, which holds the
     original outcome. Outcomes that come late, twice or for another attempt give no events either.
 
-    Raises `Rejected` (not allowed in this state), `Invalid` (one key used for two different
-    requests) or `NotFound`.
+    Raises `Rejected` (not allowed in this state; `PriceChanged` for a total that was not
+    expected), `Invalid` (one key used for two different requests) or `NotFound`.
     """
     if isinstance(command, cmd.PlaceOrder):
         return _place(order, command)
@@ -124,6 +124,8 @@ def _place(order: Order | None, command: cmd.PlaceOrder) -> tuple[ev.Event, ...]
             raise Invalid("idempotency_mismatch", "This key was used for a different order.")
         return ()
     total = sum(line.amount for line in command.lines)
+    if command.expected_total not in (None, total):
+        raise PriceChanged(total)
     placed = ev.OrderPlaced(
         customer_id=command.customer_id,
         store_id=command.store_id,

@@ -55,9 +55,9 @@ async def place_order(request: Request) -> Response:
     """Place an order.
 
     With `payment` the card is charged at once; a declined card is a 201 whose body says so. The
-    key is scoped to the customer and kept for ever. 409 `store_closed`, `sold_out` or
-    `store_full`: there is no order. 403 `foreign_customer`: `customer.id` must be the token's
-    subject.
+    key is scoped to the customer and kept for ever. 409 `store_closed`, `sold_out`, `store_full`
+    or, with the new `total`, `price_changed`: there is no order, and the key may be used again.
+    403 `foreign_customer`: `customer.id` must be the token's subject.
     """
     asked = command_headers(request)
     order = (await read(request, schemas.PlaceOrder)).to_order()

@@ -5,13 +5,13 @@ import pickle
 import pytest
 
 from actors.domain.errors import SirenError
-from tests.errors import ERRORS
+from tests.errors import ERRORS, kinds_of
 
 EVERY_ERROR = [SirenError("code", "Some detail."), *ERRORS]
 
 
 def test_every_kind_of_error_is_looked_at_here() -> None:
-    assert {type(error) for error in EVERY_ERROR} == {SirenError, *SirenError.__subclasses__()}
+    assert {type(error) for error in EVERY_ERROR} == {SirenError, *kinds_of(SirenError)}
 
 
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=repr)
