@@ -8,7 +8,6 @@ arrive while a payment is under way, and their outcomes come back as commands.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -22,26 +21,15 @@ from actors.domain.detail import detail
 from actors.domain.errors import AlreadyPlaced, Conflict, Rejected, Unavailable
 from actors.domain.order import Order, decide, evolve
 from actors.domain.private import private_after
-from actors.domain.saga import (
-    AuthorizePayment,
-    CancelPayment,
-    Step,
-    UpdateTicket,
-    due_at,
-    is_settled,
-)
+from actors.domain.saga import Step, UpdateTicket, due_at, is_settled
 from actors.domain.values import OrderStatus
 from actors.journal import Append, Due, History, Journal
 from actors.messages import OrderReply, OrderRequest
 from actors.retrying import until_done
+from actors.step_runner import StepRunner
 from actors.steps import Steps
 
 RECOVERY_BATCH = 256
-RECOVERING = 256
-"""Steps of recovered orders that payment, and that store is asked for at a time. The rest wait, so
-that new orders need not wait for them."""
-AT_ONCE = nullcontext()
-PAYMENT_STEPS = (AuthorizePayment, CancelPayment)
 
 logger = logging.getLogger("siren")
 
@@ -66,9 +54,7 @@ class OrderHost:
         self._passivate_after_s = passivate_after_s
         self._live: dict[str, Activation] = {}
         self._deadlines = Deadlines(self._expire)
-        # One for each service: where one of them is silent, the other's steps go on.
-        self._payment_turns = asyncio.Semaphore(RECOVERING)
-        self._store_turns = asyncio.Semaphore(RECOVERING)
+        self._runner = StepRunner()
         self._tasks: set[asyncio.Task[object]] = set()
 
     def __len__(self) -> int:
@@ -277,6 +263,8 @@ class OrderHost:
         assert order is not None
         unpaid = order.status is OrderStatus.PLACED
         self._deadlines.set(order.order_id, order.payment_due if unpaid else None)
+        if order.status is OrderStatus.CANCELING:
+            self._runner.reconsider(order.order_id)
         for step in activation.outstanding():
             if step not in activation.running:
                 activation.running.add(step)
@@ -302,29 +290,26 @@ class OrderHost:
     # --- steps and deadlines ------------------------------------------------------------------
 
     async def _run_step(self, activation: Activation, step: Step, *, recovered: bool) -> None:
-        turns = self._payment_turns if isinstance(step, PAYMENT_STEPS) else self._store_turns
-
-        async def attempt() -> None:
-            async with turns if recovered else AT_ONCE:  # not while it waits to be tried again
-                await self._try_step(activation, step)
-
+        attempt = partial(self._try_step, activation, step)
         try:
-            await until_done(attempt)
+            await self._runner.run(activation.order_id, step, attempt, recovered=recovered)
         finally:
             activation.running.discard(step)
             if activation.order is not None and activation.order.finished:
                 self._passivate(activation)
 
-    async def _try_step(self, activation: Activation, step: Step) -> None:
+    async def _try_step(self, activation: Activation, step: Step) -> bool:
+        """Carry out a step and write down its outcome; return False where it is done already."""
         order = activation.order
         if order is None or step not in activation.outstanding():
-            return
+            return False
         outcomes = await self._steps.perform(step, order, activation.private)
         # crash here: the participant did it and nobody wrote it down; the repeat finds it done
         if isinstance(step, UpdateTicket):
             await self._acknowledge(activation, step.version)
         elif outcomes:
             await self._record(activation, outcomes)
+        return True
 
     async def _acknowledge(self, activation: Activation, ticket_version: int) -> None:
         async with activation.mailbox:

@@ -6,16 +6,16 @@ and is checked in the transaction that records an approval.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 import ray
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from actors.addressing import get_or_create, node_address, whereabouts
+from actors.circuit import PROVIDER_TIMEOUT, Circuit
 from actors.database import Database
 from actors.domain.errors import Unavailable
 from actors.exchange import Endpoint, Exchange
@@ -27,7 +27,6 @@ from actors.provider import ChargeStatus, PaymentProvider, SimulatedProvider
 
 PENDING_AFTER_S = 0.05
 """A charge that takes longer is shown as PENDING; a quicker one costs one commit less."""
-CIRCUIT = "payment-provider"
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
@@ -41,8 +40,9 @@ def payment_key(order_id: str, attempt: int) -> str:
 class PaymentService:
     """Answers charge and refund requests. Every request may be repeated; none waits for another.
 
-    `timeout_s`: seconds until a silent provider counts as unavailable. After `breaker_threshold`
-    failures in a row the provider is left alone for `breaker_reset_s` seconds.
+    `timeout_s`: seconds until a silent provider counts as unavailable. Where `breaker_threshold`
+    orders fail and none is answered, the provider is left alone but for as many orders in each
+    `breaker_reset_s` seconds. Charges and refunds have a `Circuit` each.
     """
 
     def __init__(
@@ -53,11 +53,13 @@ class PaymentService:
         timeout_s: float,
         breaker_threshold: int,
         breaker_reset_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._provider = provider
         self._timeout_s = timeout_s
-        self._breakers = AsyncCircuitBreakerFactory(breaker_threshold, breaker_reset_s)
+        self.charges = Circuit(breaker_threshold, breaker_reset_s, clock)
+        self.refunds = Circuit(breaker_threshold, breaker_reset_s, clock)
         self._in_flight: dict[str, asyncio.Task[PaymentReply]] = {}
 
     async def handle(self, request: Any) -> PaymentReply:
@@ -105,9 +107,17 @@ class PaymentService:
         # crash here: the order repeats its request and finds the refund unfinished.
         return await self._undo(payment)
 
-    async def circuit(self) -> str:
-        """Return the state of the provider's circuit: closed, opened or half-opened."""
-        return (await self._breakers.get_breaker(CIRCUIT)).context.state
+    def standing(self) -> dict[str, Any]:
+        """Return whether the circuits of charges and refunds are closed or open.
+
+        With the number of orders whose last try failed, where there are any.
+        """
+        return {
+            "circuit": self.charges.state,
+            "orders_failing": self.charges.failing or None,
+            "refund_circuit": self.refunds.state,
+            "refunds_failing": self.refunds.failing or None,
+        }
 
     def _authorization(self, request: ChargeRequest) -> asyncio.Task[PaymentReply]:
         """Return the task that authorizes this attempt; a second asker joins the first's."""
@@ -119,9 +129,10 @@ class PaymentService:
         return task
 
     async def _authorize(self, key: str, request: ChargeRequest) -> PaymentReply:
-        charge = await self._ask(
-            self._provider.authorize, key, request.amount, request.currency, request.token
-        )
+        with self.charges.asking(request.order_id):
+            charge = await self._ask(
+                self._provider.authorize, key, request.amount, request.currency, request.token
+            )
         # crash here: the order repeats its request, and the provider answers with this charge.
         now = now_micros()
         payment = await self._ledger.apply(
@@ -129,7 +140,8 @@ class PaymentService:
         )
         status = payment.outcome_of(request.attempt)
         if charge.status == ChargeStatus.APPROVED and status != APPROVED:
-            await self._ask(self._provider.cancel, key)
+            with self.refunds.asking(request.order_id):
+                await self._ask(self._provider.cancel, key)
         if status is None:
             return await self._undo(payment)
         return payment.reply(status)
@@ -144,7 +156,8 @@ class PaymentService:
     async def _undo(self, payment: Payment) -> PaymentReply:
         """Cancel at the provider whatever may have been charged behind the tombstone."""
         keys = [payment_key(payment.order_id, n + 1) for n in range(payment.attempts)]
-        await asyncio.gather(*(self._ask(self._provider.cancel, key) for key in keys))
+        with self.refunds.asking(payment.order_id):
+            await asyncio.gather(*(self._ask(self._provider.cancel, key) for key in keys))
         now = now_micros()
         payment = await self._ledger.apply(payment.order_id, lambda known: known.refunded(now))
         return payment.reply(payment.status)
@@ -155,23 +168,14 @@ class PaymentService:
         *args: Asked.args,
         **kwargs: Asked.kwargs,
     ) -> Answer:
-        """Ask the provider; raises `Unavailable` at once while the circuit is open."""
+        """Ask the provider; raises `Unavailable` where it does not answer in time."""
         try:
-            async with (
-                await self._breakers.get_breaker(CIRCUIT),
-                asyncio.timeout(self._timeout_s),
-            ):
+            async with asyncio.timeout(self._timeout_s):
                 return await method(*args, **kwargs)
         except TimeoutError as error:
             raise Unavailable(
-                "provider_timeout", "The payment provider did not answer in time."
+                PROVIDER_TIMEOUT, "The payment provider did not answer in time."
             ) from error
-        except OpenedState as opened:
-            # The library raises one instance again and again: its traceback would only grow.
-            opened.__traceback__ = None
-            raise Unavailable(
-                "circuit_open", "The payment provider fails; it is left alone for a moment."
-            ) from None
 
 
 class PaymentActor:
@@ -199,8 +203,8 @@ class PaymentActor:
         return await self._exchange.endpoint()
 
     async def describe(self) -> dict[str, Any]:
-        """Return its whereabouts and the state of the provider's circuit."""
-        return {**whereabouts(self._installation), "circuit": await self._service.circuit()}
+        """Return its whereabouts, and how the provider answers charges and refunds."""
+        return {**whereabouts(self._installation), **self._service.standing()}
 
 
 @retry(

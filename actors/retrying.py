@@ -17,13 +17,14 @@ Answer = TypeVar("Answer")
 logger = logging.getLogger("siren")
 
 
-def _log_surprise(error: BaseException | None) -> None:
+def log_surprise(error: BaseException | None) -> None:
+    """Log an error that a repeat is not expected to mend: a fault of ours."""
     if not isinstance(error, Unavailable):  # a fault of ours: loud, and still retried
         logger.error("unexpected failure; it is retried", exc_info=error)
 
 
 def _before_sleep(state: RetryCallState) -> None:
-    _log_surprise(state.outcome.exception() if state.outcome else None)
+    log_surprise(state.outcome.exception() if state.outcome else None)
 
 
 _RETRYING = AsyncRetrying(
@@ -38,7 +39,7 @@ async def until_done(ask: Callable[[], Awaitable[Answer]]) -> Answer:
     try:
         return await ask()  # tenacity's bookkeeping was 30 % of an order's CPU: failures pay it
     except Exception as error:  # noqa: BLE001 - told, and asked again
-        _log_surprise(error)
+        log_surprise(error)
 
     async def again() -> Answer:  # tenacity only awaits what it can see to be asynchronous
         return await ask()

@@ -70,9 +70,17 @@ class Settings(BaseSettings):
         30, gt=0, description="Seconds until a silent payment provider counts as unavailable."
     )
     breaker_threshold: int = Field(
-        5, ge=1, description="Provider failures in a row that open the circuit."
+        5,
+        ge=1,
+        description="Orders that the provider fails, while it answers none, until it is "
+        "left alone: the circuit opens. Charges and refunds count apart.",
     )
-    breaker_reset_s: float = Field(5, gt=0, description="Seconds an open circuit stays open.")
+    breaker_reset_s: float = Field(
+        5,
+        gt=0,
+        description="Seconds in which an open circuit lets `breaker_threshold` orders "
+        "through, to see whether the provider is back.",
+    )
 
     @field_validator("cors_origins", mode="before")
     @classmethod

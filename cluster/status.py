@@ -18,6 +18,15 @@ from cluster.data_folder import is_held, read_holder
 from readmodel.queries import OrderDetails
 
 ANSWER_S = 3.0
+SHOWN = (
+    "live_orders",
+    "circuit",
+    "orders_failing",
+    "refund_circuit",
+    "refunds_failing",
+    "position",
+    "error",
+)
 
 
 def describe(settings: Settings) -> Group:
@@ -52,8 +61,7 @@ def _where(name: str) -> tuple[str, str, str]:
         facts: dict[str, Any] = ray.get(actor.describe.remote(), timeout=ANSWER_S)
     except (RayError, ValueError) as error:
         return "-", "-", f"does not answer ({type(error).__name__})"
-    shown = ("live_orders", "circuit", "position", "error")
-    state = ", ".join(f"{key} {facts[key]}" for key in shown if facts.get(key) is not None)
+    state = ", ".join(f"{key} {facts[key]}" for key in SHOWN if facts.get(key) is not None)
     return str(facts["pid"]), str(facts["node"]), state or "up"
 
 

@@ -1,5 +1,6 @@
 """Services killed and held down, or frozen: what goes on meanwhile, and what is caught up after."""
 
+import threading
 from uuid import uuid4
 
 import pytest
@@ -157,6 +158,21 @@ def test_an_unavailable_provider_leaves_a_pending_order_that_can_be_cancelled(
     detail = reaches(system, placed["order_id"], "CANCELED")
     assert detail["payment_status"] == "CANCELED"
     assert assert_agreed(system, placed["order_id"]).money_moved == []
+
+
+def test_orders_with_dead_cards_hold_up_no_other_payment_and_no_refund(system: System) -> None:
+    paid = accepted(system)
+    dead = place_at_once(system, [new_order("tok_unavailable") for _ in range(30)], ASYNC)
+    dead += place_at_once(system, [new_order("tok_slow_600000") for _ in range(5)], ASYNC)
+    threading.Event().wait(3)  # they have failed, and been tried again
+    for _ in range(10):
+        order_id = place(system, prefer=ASYNC)["order_id"]
+        reaches(system, order_id, "ACCEPTED", within=10)
+    assert post(system, f"/orders/{paid}/cancel", prefer=ASYNC).is_success
+    reaches(system, paid, "CANCELED", within=10)
+    for order in dead:
+        assert post(system, f"/orders/{order['order_id']}/cancel").is_success
+        reaches(system, order["order_id"], "CANCELED")
 
 
 def test_an_actor_that_was_removed_is_created_by_whoever_needs_it(system: System) -> None:

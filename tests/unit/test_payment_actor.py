@@ -4,7 +4,11 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from types import SimpleNamespace
@@ -103,7 +107,11 @@ async def services(
     ledgers: list[PaymentLedger] = []
 
     def service(
-        via: PaymentProvider = provider, *, timeout_s: float = 30, breaker_threshold: int = 5
+        via: PaymentProvider = provider,
+        *,
+        timeout_s: float = 30,
+        breaker_threshold: int = 5,
+        clock: Callable[[], float] = time.monotonic,
     ) -> PaymentService:
         ledgers.append(PaymentLedger(database_url))
         return PaymentService(
@@ -112,11 +120,31 @@ async def services(
             timeout_s=timeout_s,
             breaker_threshold=breaker_threshold,
             breaker_reset_s=60,
+            clock=clock,
         )
 
     yield service
     for opened in ledgers:
         await opened.close()
+
+
+@dataclass
+class Clock:
+    """Monotonic seconds that pass when a test says so."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def database_that_takes_nothing(path: Path) -> Iterator[None]:
+    """Hold SQLite's write lock: whoever writes is refused, as on a full disk."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        yield
+        holder.execute("ROLLBACK")
 
 
 def charge(token: str = "tok_approve", attempt: int = 1, order_id: str = "o") -> ChargeRequest:
@@ -292,34 +320,92 @@ async def test_a_silent_provider_counts_as_unavailable(
 
 
 async def test_the_circuit_opens_answers_at_once_and_closes_again(
-    services: Services, obstacle: Obstacle, monkeypatch: pytest.MonkeyPatch
+    services: Services, obstacle: Obstacle
 ) -> None:
-    now = 1000.0
-    clock = SimpleNamespace(time=lambda: now)
-    monkeypatch.setattr("purgatory.domain.model.time", clock)
-    service = services(obstacle, breaker_threshold=2)
+    clock = Clock()
+    service = services(obstacle, breaker_threshold=2, clock=clock)
     obstacle.failing = True
     for order_id in ("a", "b"):
         with pytest.raises(Unavailable):
             await service.handle(charge(order_id=order_id))
-    assert await service.circuit() == "opened"
+    clock.now += 1
+    assert service.standing()["circuit"] == "open"
+    tries = obstacle.authorizations
 
-    for request in (charge(), refund()):
+    for order_id in (f"new {n}" for n in range(10)):
         with pytest.raises(Unavailable) as refused:
-            await service.handle(request)
+            await service.handle(charge(order_id=order_id))
         assert refused.value.code == "circuit_open"
-    assert obstacle.authorizations == 2
+    assert obstacle.authorizations <= tries + 2, "a probe or two, and no more"
 
-    now += 61
+    clock.now += 60
     obstacle.failing = False
     assert (await service.handle(charge(order_id="a"))).status == "APPROVED"
-    assert await service.circuit() == "closed"
+    assert service.standing()["circuit"] == "closed"
+
+
+async def test_charges_that_fail_hold_no_refund_up(
+    services: Services, obstacle: Obstacle, provider: SimulatedProvider
+) -> None:
+    clock = Clock()
+    service = services(obstacle, breaker_threshold=2, clock=clock)
+    for order_id in ("paid", "also paid", "paid too"):
+        await service.handle(charge(order_id=order_id))
+    for n in range(20):
+        with pytest.raises(Unavailable):
+            await service.handle(charge("tok_unavailable", order_id=f"dead {n}"))
+        clock.now += 0.3
+    assert service.standing()["circuit"] == "open"
+
+    for order_id in ("paid", "also paid", "paid too"):
+        assert (await service.handle(refund(order_id=order_id))).status == "CANCELED"
+
+    assert service.standing()["refund_circuit"] == "closed"
+    assert await money_taken(provider) == 0
+
+
+async def test_all_attempts_of_an_order_are_undone_as_one_probe(
+    services: Services, obstacle: Obstacle
+) -> None:
+    clock = Clock()
+    service = services(obstacle, breaker_threshold=1, clock=clock)
+    obstacle.failing = True
+    with pytest.raises(Unavailable):
+        await service.handle(refund(attempts=5))
+    clock.now += 100
+    assert service.standing()["refund_circuit"] == "open"
+    obstacle.failing = False
+    assert (await service.handle(refund(attempts=5))).status == "CANCELED"
+
+
+@pytest.mark.parametrize("full", ["payments", "provider"])
+async def test_a_disk_of_ours_that_is_full_is_not_the_providers_fault(
+    services: Services,
+    obstacle: Obstacle,
+    full: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("actors.database.BUSY_TIMEOUT_S", 0)
+    clock = Clock()
+    service = services(obstacle, breaker_threshold=2, clock=clock)
+    with database_that_takes_nothing(tmp_path / f"{full}.db"):
+        for order_id in ("a", "b", "c", "d"):
+            with pytest.raises(Unavailable) as failed:
+                await service.handle(charge(order_id=order_id))
+            assert failed.value.code == "database_unavailable"
+            clock.now += 1
+    assert service.standing()["circuit"] == "closed"
+    assert service.standing()["orders_failing"] is None
+    assert (await service.handle(charge(order_id="a"))).status == "APPROVED"
 
 
 async def test_a_decline_is_no_failure_of_the_provider(services: Services) -> None:
-    service = services(breaker_threshold=1)
+    clock = Clock()
+    service = services(breaker_threshold=1, clock=clock)
     await service.handle(charge("tok_decline"))
-    assert await service.circuit() == "closed"
+    clock.now += 1
+    assert service.standing()["circuit"] == "closed"
 
 
 # --- refunding -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from actors import order_host, steps
+from actors import step_runner, steps
 from actors.activation import Activation
 from actors.codec import UnknownEvent
 from actors.domain import commands as cmd
@@ -180,7 +180,7 @@ async def test_a_cancellation_before_the_approval_leaves_the_store_alone(system:
 async def test_recovery_takes_up_some_steps_at_a_time_and_a_new_order_goes_first(
     system: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_host, "RECOVERING", 2)
+    monkeypatch.setattr(step_runner, "RECOVERING", 2)
     system.host._steps._payment = cast(Any, _Silent())
     waiting = [await system.place(wait=0) for _ in range(20)]
     asked: list[str] = []

@@ -1,0 +1,116 @@
+"""Orders whose cards fail for ever, in the whole saga: everybody else is served meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from actors.domain import commands as cmd
+from actors.domain.values import PrivateData
+from actors.provider import Charge
+from actors.settings import Settings
+from tests.orders import LINES
+from tests.support import InProcess
+
+HELD_UP_S = 10.0
+"""What nobody has to wait longer than, on a slow machine too."""
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[InProcess]:
+    async with InProcess(Settings(data_dir=tmp_path, provider_timeout_s=0.5)) as system:
+        yield system
+
+
+async def place_dead(system: InProcess, token: str, count: int) -> list[str]:
+    return [await system.place(token, wait=0) for _ in range(count)]
+
+
+async def status(system: InProcess, order_id: str) -> str:
+    reply = await system.do(order_id, cmd.ExpirePayment, wait=0)  # changes nothing before its time
+    return str(reply.order_status)
+
+
+@pytest.mark.parametrize(
+    ("token", "count"), [("tok_unavailable", 10), ("tok_unavailable", 200), ("tok_slow_60000", 50)]
+)
+async def test_good_cards_and_refunds_pass_orders_with_dead_cards(
+    system: InProcess, token: str, count: int
+) -> None:
+    paid = await system.place()
+    dead = await place_dead(system, token, count)
+    await asyncio.sleep(2)  # they have failed, and been tried again
+
+    for _ in range(3):
+        async with asyncio.timeout(HELD_UP_S):
+            assert await status(system, await system.place(wait=HELD_UP_S)) == "ACCEPTED"
+    async with asyncio.timeout(HELD_UP_S):
+        await system.do(paid, cmd.CancelOrder, reason="changed my mind", wait=HELD_UP_S)
+    assert await status(system, paid) == "CANCELED"
+
+    async with asyncio.timeout(60):
+        for order_id in dead:
+            await system.do(order_id, cmd.CancelOrder, reason="changed my mind")
+        await system.settle()
+    assert await status(system, dead[-1]) == "CANCELED"
+
+
+async def test_a_first_customer_is_served_although_all_before_had_dead_cards(
+    system: InProcess,
+) -> None:
+    """Nothing has shown yet that the provider is up."""
+    await place_dead(system, "tok_unavailable", 100)
+    await asyncio.sleep(2)
+    async with asyncio.timeout(HELD_UP_S):
+        assert await status(system, await system.place(wait=HELD_UP_S)) == "ACCEPTED"
+
+
+async def test_all_who_waited_are_served_soon_after_the_provider_is_back(
+    system: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    down = True
+    authorize = system.provider.authorize
+
+    async def answer(key: str, amount: int, currency: str, token: str) -> Charge:
+        return await authorize(key, amount, currency, "tok_unavailable" if down else token)
+
+    monkeypatch.setattr(system.provider, "authorize", answer)
+    waiting = [await system.place(wait=0) for _ in range(40)]
+    await asyncio.sleep(3)
+    assert system.payments.standing()["circuit"] == "open"
+    assert {await status(system, order_id) for order_id in waiting} == {"PLACED"}
+
+    down = False
+    async with asyncio.timeout(15):
+        await system.settle()
+
+    assert {await status(system, order_id) for order_id in waiting} == {"ACCEPTED"}
+    assert system.payments.standing()["circuit"] == "closed"
+
+
+async def test_an_order_whose_card_is_dead_is_cancelled_at_its_payment_deadline(
+    system: InProcess,
+) -> None:
+    order_id, now = uuid4().hex, datetime.now(UTC)
+    await system.send(
+        order_id,
+        cmd.PlaceOrder(
+            id=uuid4().hex,
+            customer_id="c-17",
+            store_id="gangnam",
+            lines=LINES,
+            currency="KRW",
+            body_hash="hash",
+            payment_due=now + timedelta(seconds=1),
+            pay=True,
+            private=PrivateData("영욱", "010-1234-5678", "tok_unavailable"),
+        ),
+        wait=0,
+    )
+    async with asyncio.timeout(30):
+        await system.settle()
+        while await status(system, order_id) != "CANCELED":  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
