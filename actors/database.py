@@ -26,6 +26,7 @@ from sqlalchemy import (
     bindparam,
     event,
     func,
+    inspect,
     make_url,
     select,
     text,
@@ -128,6 +129,19 @@ class Database:
         """Create the tables that are missing."""
         async with self.write() as connection:
             await connection.run_sync(self.metadata.create_all)
+
+    async def add_column(self, column: Column[Any]) -> None:
+        """Add a column, which may be NULL, to a table that an earlier version created without."""
+
+        def add(connection: Connection) -> None:
+            present = {each["name"] for each in inspect(connection).get_columns(column.table.name)}
+            if column.name not in present:
+                kind = column.type.compile(connection.dialect)
+                statement = f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"
+                connection.execute(text(statement))
+
+        async with self.write() as connection:
+            await connection.run_sync(add)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:

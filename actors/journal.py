@@ -184,6 +184,11 @@ class Journal:
         rows = await self.database.fetch(self._run.private, mine)
         return {order_id: PrivateData(name, tel) for order_id, name, tel in rows}
 
+    async def versions_of(self, order_ids: Iterable[str]) -> dict[str, int]:
+        """Return the versions of those orders that exist."""
+        rows = await self.database.fetch(self._run.versions, {"order_ids": list(order_ids)})
+        return dict(rows)  # type: ignore[arg-type]
+
     async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
         """Return up to `limit` (position, event) after `position`, in order of position."""
         after = {"position": position, "limit": limit}

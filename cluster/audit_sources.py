@@ -80,6 +80,21 @@ class Sources:
         behind = select(func.count()).select_from(events).where(events.c.position > position)
         return await self._scalar(self._journal, behind)
 
+    async def set_back(self) -> bool:
+        """Return whether the journal lacks the event that the view has folded in last."""
+        here = select(checkpoint.c.position, checkpoint.c.event).where(checkpoint.c.name == LIVE)
+        async with self._view.read() as connection:
+            reached = (await connection.execute(here)).one_or_none()
+        if reached is None or reached.position == 0:
+            return False
+        async with self._journal.read() as connection:
+            query = select(events).where(events.c.position == reached.position)
+            event = (await connection.execute(query)).one_or_none()
+        noted = (reached.event or "").split(" ")
+        if event is None or noted[0] != str(reached.position):
+            return event is None
+        return noted[1:] != [event.order_id, str(event.version), event.type, str(event.at)]
+
     async def pages(self) -> AsyncIterator[list[Dossier]]:
         """Yield every order id that stands anywhere but at the provider, once, with its rows."""
         after, upto = "", await self._end_of_page("")

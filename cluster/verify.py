@@ -70,6 +70,9 @@ class _Audit:
         self._strays: defaultdict[str, set[str]] = defaultdict(set)
 
     async def run(self) -> Totals:
+        if await self._sources.set_back():
+            words = "it lost its end, or is an older copy: the view has read what it does not have"
+            self._found(Violation("journal", "journal_set_back", words))
         expected = await self._sources.count_events()
         async for page in self._sources.pages():
             for dossier in page:

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, Text, bindparam, select, update
 
-from actors.codec import UnknownEvent, to_json
+from actors.codec import EVENT_TAGS, UnknownEvent, to_json
 from actors.database import Database, Transaction
 from actors.domain.detail import detail
 from actors.domain.errors import Conflict
@@ -22,12 +22,32 @@ from actors.domain.events import CustomerErased, OrderPlaced, StoredEvent
 from actors.domain.order import Order, evolve, fold
 from actors.domain.values import PrivateData
 from actors.journal import Journal
+from actors.journal_tables import to_micros
 from readmodel.tables import LIVE, checkpoint, order_detail
 
 BATCH = 1000
 CACHED_ORDERS = 20_000
 
 Batch = list[tuple[int, StoredEvent]]
+
+
+class JournalReplaced(Exception):
+    """The journal is not the one that the view was folded from: it was set back, or exchanged."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+
+    def __str__(self) -> str:
+        return (
+            f"the event that the view had read last, at position {self.args[0]}, is not in the "
+            "journal: it lost its end, or an older copy took its place"
+        )
+
+
+def mark(position: int, stored: StoredEvent) -> str:
+    """Return what tells an event from any other that may come to stand at its position."""
+    kind = EVENT_TAGS[type(stored.event)]
+    return f"{position} {stored.order_id} {stored.version} {kind} {to_micros(stored.at)}"
 
 
 class Folded(Struct, frozen=True):
@@ -94,6 +114,7 @@ class Projection:
         name: str = LIVE,
     ) -> None:
         self.position = 0
+        self._last: str | None = None  # the mark of the event at `position`
         self._certain = False
         self._journal = journal
         self._database = database
@@ -114,7 +135,9 @@ class Projection:
         c = checkpoint.c
         here = (c.name == bindparam("mine")) & (c.position == bindparam("here"))
         self._step = database.prepare(
-            update(checkpoint).where(here).values(position=bindparam("there"))
+            update(checkpoint)
+            .where(here)
+            .values(position=bindparam("there"), event=bindparam("new_event", type_=Text))
         )
 
     async def catch_up(self, batch: int = BATCH) -> int:
@@ -140,27 +163,67 @@ class Projection:
         """Fold in the next events, at most `limit`, in one transaction; return how many.
 
         Fewer than `limit` only at the journal's end. Raises `UnknownEvent` where one of them is
-        unknown and `Conflict` where the checkpoint is gone; nothing is written then.
+        unknown, `JournalReplaced` where the journal lacks what was folded in last, and `Conflict`
+        where the checkpoint is gone; nothing is written then.
         """
         while True:
-            if not self._certain:
+            fresh = not self._certain
+            if fresh:
                 await self._reload()
-            batch = await self._journal.read_after(self.position, limit)
+            batch = await self._read(limit)
+            if batch is None:
+                if fresh:
+                    raise JournalReplaced(self.position)
+                self._certain = False  # or the view was replaced, and memory is what is wrong
+                continue
             if not batch:
                 return 0
             folded = await self._fold(batch)
-            if await self._commit(batch[-1][0], folded.values()):
+            if await self._commit(*batch[-1], folded.values()):
                 self._remember(folded)
                 return len(batch)
+
+    async def follows(self) -> bool:
+        """Return whether the journal has what this view has folded in last."""
+        await self._reload()
+        return await self._read(0) is not None
+
+    async def _read(self, limit: int) -> Batch | None:
+        """Return the next events, at most `limit`; None where the one before them is not there."""
+        if self.position == 0:
+            return await self._journal.read_after(0, limit)
+        batch = await self._journal.read_after(self.position - 1, limit + 1)
+        if not batch or batch[0][0] != self.position:
+            return None
+        found = mark(*batch[0])
+        if self._last is None and await self._has_folded(batch[0][1]):
+            self._last = found
+        return batch[1:] if found == self._last else None
+
+    async def _has_folded(self, last: StoredEvent) -> bool:
+        """Return whether the view has the event at the checkpoint, which noted none, as its last.
+
+        The row of an order tells its last event. It is not looked for by its position: that has
+        no index.
+        """
+        c = self._table.c
+        query = select(c.version, c.position).where(c.order_id == last.order_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return row is not None and (row.version, row.position) == (last.version, self.position)
 
     async def _reload(self) -> None:
         """Begin afresh: what is in memory may be ahead of the view, or behind it."""
         self._cached.clear()
+        query = select(checkpoint.c.position, checkpoint.c.event).where(self._mine)
         async with self._database.read() as connection:
-            position = await connection.scalar(select(checkpoint.c.position).where(self._mine))
-        if position is None:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
             raise Conflict("no_checkpoint", f"{self._name} was replaced, or never created.")
-        self.position = position
+        self.position = row.position
+        # Code that did not know marks moves the position alone.
+        current = (row.event or "").startswith(f"{row.position} ")
+        self._last = row.event if current else None
         self._certain = True
 
     async def _fold(self, batch: Batch) -> dict[str, Folded]:
@@ -192,18 +255,21 @@ class Projection:
                 loaded[row.order_id] = Folded(row.seq, row.position, order, person)
         return loaded
 
-    async def _commit(self, position: int, folded: Iterable[Folded]) -> bool:
+    async def _commit(self, position: int, last: StoredEvent, folded: Iterable[Folded]) -> bool:
         """Move the checkpoint and the rows, or return False where another projector was first."""
         rows = [row_of(each) for each in folded]
+        step: dict[str, Any] = {"mine": self._name, "here": self.position, "there": position}
+        step["new_event"] = mark(position, last)
         self._certain = False  # crash here: the batch may or may not be in the view
-        if not await self._database.transact(partial(self._move, position, rows)):
+        if not await self._database.transact(partial(self._move, step, rows)):
             return False
-        self.position = position
+        self.position, self._last = position, step["new_event"]
         self._certain = True
         return True
 
-    def _move(self, position: int, rows: list[dict[str, Any]], transaction: Transaction) -> bool:
-        step = {"mine": self._name, "here": self.position, "there": position}
+    def _move(
+        self, step: dict[str, Any], rows: list[dict[str, Any]], transaction: Transaction
+    ) -> bool:
         if not transaction.change(self._step, [step]):
             return False
         transaction.change(self._upsert, rows)

@@ -14,7 +14,9 @@ from actors.database import Database
 from actors.installation import Installation
 from actors.journal import Journal
 from actors.process import spare_garbage_collection
-from readmodel.projection import Projection
+from actors.retrying import until_done
+from readmodel.lost_orders import find_lost_orders
+from readmodel.projection import JournalReplaced, Projection
 from readmodel.tables import SHADOW, create_shadow, open_database, swap
 
 POLL_S = 0.5
@@ -22,6 +24,8 @@ POLL_S = 0.5
 PAUSE_S = 0.05
 """Least time from one fold's start to the next one's: under load, they share commits."""
 REBUILD_BATCH = 5000
+REBUILD_PAUSE_S = 10.0
+"""Least time from one rebuild of its own accord to the next, where the first one failed."""
 
 logger = logging.getLogger("siren")
 
@@ -41,7 +45,8 @@ async def rebuild(
         while await projection.fold_next(REBUILD_BATCH):
             last_position = await journal.last_position()
             progress(projection.position, last_position)
-        if await swap(database):
+        live = Projection(journal, database)
+        if await swap(database, follows=await live.follows()):
             return
 
 
@@ -70,9 +75,12 @@ class ProjectionActor:
         self._projection = Projection(self._journal, self._database)
         self._error: str | None = None
         self._nudged = asyncio.Event()
+        self._rebuild_again_at = 0.0
         self._loop = asyncio.create_task(self._keep_up())
         self._rebuild = Progress()
         self._rebuilding: asyncio.Task[None] | None = None
+        self._warning: str | None = None
+        self._audit = asyncio.create_task(self._look_for_lost_orders())
 
     async def nudge(self) -> None:
         """Hint that something was committed."""
@@ -81,6 +89,7 @@ class ProjectionActor:
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts, the position reached, and what stops it or None.
 
+        `warning` tells of orders that the journal has lost, or is None.
         `rebuild` is the last rebuild of this process: whether it runs, the position reached, the
         journal's last position, and what stopped it or None.
         """
@@ -88,6 +97,7 @@ class ProjectionActor:
             **whereabouts(self._installation),
             "position": self._projection.position,
             "error": self._error,
+            "warning": self._warning,
             "rebuild": asdict(self._rebuild),
         }
 
@@ -99,7 +109,7 @@ class ProjectionActor:
 
     async def close(self) -> None:
         """Stop, and close all connections."""
-        tasks = [task for task in (self._loop, self._rebuilding) if task is not None]
+        tasks = [t for t in (self._loop, self._audit, self._rebuilding) if t is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -126,8 +136,27 @@ class ProjectionActor:
             if reason != self._error:
                 logger.error("the projection %s", reason)  # noqa: TRY400 - a trace each retry
             self._error = reason
+            if isinstance(error, JournalReplaced):
+                await self._replace_view()
         else:
             self._error = None
+
+    async def _replace_view(self) -> None:
+        """Fold the journal as it is now into a new view; the old one stays readable meanwhile."""
+        if self._rebuild.running or asyncio.get_running_loop().time() < self._rebuild_again_at:
+            return
+        logger.error("the view is folded anew from the journal as it is now")
+        self._rebuild_again_at = asyncio.get_running_loop().time() + REBUILD_PAUSE_S
+        await self.rebuild()
+        if self._audit.done():
+            self._audit = asyncio.create_task(self._look_for_lost_orders())
+
+    async def _look_for_lost_orders(self) -> None:
+        settings = self._installation.settings
+        lost = await until_done(lambda: find_lost_orders(settings, self._journal))
+        self._warning = str(lost) or None
+        if self._warning:
+            logger.error("the journal has lost its end: %s; see `siren verify`", self._warning)
 
     async def _run_rebuild(self) -> None:
         progress = self._rebuild

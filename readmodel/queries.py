@@ -147,7 +147,8 @@ class Watcher:
             while self._watched:
                 position = await self._details.position()
                 if position != reached:
-                    await self._wake_those_behind(since=reached)
+                    # A rebuild from a journal that was set back begins at lower positions again.
+                    await self._wake_those_behind(since=reached if position > reached else 0)
                     reached = position
                 await asyncio.sleep(POLL_S)
         except Exception as error:  # noqa: BLE001 - handed to all who wait, never swallowed

@@ -53,6 +53,9 @@ checkpoint = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("position", BigInteger, nullable=False),  # the last one folded in; 0 before any
+    # What stood there (see `projection.mark`): a journal that was set back gives positions out
+    # again. NULL where no event was folded in yet, or by code that did not note it.
+    Column("event", Text, nullable=True),
 )
 
 
@@ -67,6 +70,7 @@ async def create_tables(url: str) -> None:
     database = open_database(url)
     try:
         await database.create_tables()
+        await database.add_column(checkpoint.c.event)
         async with database.write() as connection:
             start = database.insert(checkpoint).on_conflict_do_nothing()
             await connection.execute(start, {"name": LIVE, "position": 0})
@@ -99,22 +103,23 @@ async def _drop_shadow(connection: AsyncConnection) -> None:
     await connection.execute(text(f"DROP TABLE IF EXISTS {SHADOW}"))
 
 
-async def swap(database: Database) -> bool:
+async def swap(database: Database, *, follows: bool = True) -> bool:
     """Put the shadow in the view's place, unless the view has got ahead of it.
 
-    One transaction: readers see the old rows, or all of the new ones. Raises `Conflict` where
-    another rebuild was faster.
+    Where the view does not follow the journal that the shadow was folded from, it is not ahead,
+    however far it is. One transaction: readers see the old rows, or all of the new ones. Raises
+    `Conflict` where another rebuild was faster.
     """
     async with database.write() as connection:
         found = await connection.execute(select(checkpoint.c.name, checkpoint.c.position))
         positions = {row.name: row.position for row in found}
         if SHADOW not in positions:
             raise Conflict("rebuild_overtaken", "Another rebuild replaced the view first.")
-        if positions[SHADOW] < positions.get(LIVE, 0):
+        if follows and positions[SHADOW] < positions.get(LIVE, 0):
             return False
         await connection.execute(DropTable(order_detail))
         await connection.execute(text(f"ALTER TABLE {SHADOW} RENAME TO {LIVE}"))
-        await connection.execute(delete(checkpoint).where(checkpoint.c.name == SHADOW))
-        reached = update(checkpoint).where(checkpoint.c.name == LIVE)
-        await connection.execute(reached.values(position=positions[SHADOW]))
+        await connection.execute(delete(checkpoint).where(checkpoint.c.name == LIVE))
+        mine = update(checkpoint).where(checkpoint.c.name == SHADOW)
+        await connection.execute(mine.values(name=LIVE))
     return True

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy import Connection, delete, inspect, select, text, update
 
 from actors import codec
 from actors.codec import UnknownEvent, to_json
@@ -20,11 +20,11 @@ from actors.domain.order import Order, decide, fold
 from actors.domain.values import Line, PrivateData
 from actors.installation import Installation
 from actors.journal import Append, Journal
-from actors.journal_tables import events
+from actors.journal_tables import events, order_keys, order_private
 from actors.settings import Settings
 from readmodel import projection as projection_module
 from readmodel import projector
-from readmodel.projection import Projection
+from readmodel.projection import JournalReplaced, Projection
 from readmodel.projector import ProjectionActor, rebuild
 from readmodel.queries import OrderDetails, Watcher
 from readmodel.tables import (
@@ -411,6 +411,80 @@ async def test_an_event_of_an_order_that_the_view_lost_stops_the_projection(
     assert await position(view) == 2
 
 
+# --- a journal that lost its end ------------------------------------------------------------------
+
+
+async def lose_the_end(journal: Journal, after: int) -> None:
+    """Take the journal back to a position, as a lost write-ahead log or an old backup does."""
+    async with journal.database.write() as connection:
+        gone = select(events.c.order_id).where(events.c.position > after, events.c.version == 1)
+        for table in (order_keys, order_private):
+            await connection.execute(delete(table).where(table.c.order_id.in_(gone)))
+        await connection.execute(delete(events).where(events.c.position > after))
+
+
+@pytest.mark.parametrize("placed_since", [0, 1, 2, 5])
+@pytest.mark.parametrize("noted", [True, False])
+async def test_a_journal_that_lost_its_end_is_noticed_whatever_was_placed_since(
+    journal: Journal,
+    view: Database,
+    shop: Shop,
+    placed_since: int,
+    noted: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Positions are given out again: the checkpoint may be before, at or behind the new end."""
+    for order_id in ("a", "lost-1", "lost-2"):
+        await shop.place(order_id, pay=False)
+    running = Projection(journal, view)
+    await running.catch_up()
+    if not noted:  # as code that knew no marks left it
+        async with view.write() as connection:
+            await connection.execute(update(checkpoint).values(event=None))
+    await lose_the_end(journal, after=1)
+    for number in range(placed_since):
+        await shop.place(f"new-{number}", pay=False)
+    for projection in (running, Projection(journal, view)):
+        with pytest.raises(JournalReplaced, match="position 3"):
+            await projection.catch_up()
+    await rebuild(journal, view, ignore)
+    await shop.place("later", pay=False)
+    await running.catch_up()
+    assert set(await bodies(view)) == {"a", "later", *(f"new-{n}" for n in range(placed_since))}
+    await assert_view_is_the_fold(view, journal)
+
+
+async def test_an_order_that_comes_again_with_the_same_version_at_the_same_position_is_noticed(
+    journal: Journal, view: Database, shop: Shop
+) -> None:
+    """The saga repeats the step whose event was lost: only the time tells the events apart."""
+    await shop.place("a")
+    before = shop.orders["a"]
+    await shop.do("a", cmd.RecordApproval, attempt=1, payment_id="p-1")
+    await Projection(journal, view).catch_up()
+    await lose_the_end(journal, after=2)
+    shop.orders["a"] = before
+    await shop.do("a", cmd.RecordApproval, attempt=1, payment_id="p-1")
+    if journal.database.is_sqlite:  # PostgreSQL gives no position twice
+        assert await journal.last_position() == 3
+    with pytest.raises(JournalReplaced):
+        await Projection(journal, view).catch_up()
+    await rebuild(journal, view, ignore)
+    await assert_view_is_the_fold(view, journal)
+
+
+async def test_a_view_that_noted_no_mark_is_taken_over_where_its_last_row_is_the_journals(
+    journal: Journal, view: Database, view_url: str, shop: Shop
+) -> None:
+    await shop.deliver("a")
+    await Projection(journal, view).catch_up()
+    async with view.write() as connection:
+        await connection.execute(text("ALTER TABLE checkpoint DROP COLUMN event"))
+    await create_tables(view_url)
+    await shop.place("b", pay=False)
+    assert await Projection(journal, view).catch_up() == 1
+    await assert_view_is_the_fold(view, journal)
+
+
 # --- rebuild --------------------------------------------------------------------------------------
 
 
@@ -486,7 +560,7 @@ async def test_a_rebuild_never_takes_the_view_back(
 
     async def then_more_arrives(position: int, limit: int) -> list[tuple[int, StoredEvent]]:
         batch = await read_after(position, limit)
-        if not batch:  # the rebuild believes that it is done
+        if len(batch) <= 1:  # nothing after the last one: the rebuild believes that it is done
             monkeypatch.setattr(journal, "read_after", read_after)
             await shop.place("b")
             await live.catch_up()
@@ -583,6 +657,26 @@ async def test_a_stopped_projector_says_why_and_goes_on_once_it_can(
     teach_the_newer_event(monkeypatch)
     await until(lambda: actor._error is None)
     assert (await actor.describe())["error"] is None
+    await assert_view_is_the_fold(view, journal)
+
+
+async def test_an_actor_whose_journal_lost_its_end_says_so_and_rebuilds_the_view(
+    actor: ProjectionActor,
+    journal: Journal,
+    view: Database,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(projector, "POLL_S", 0.001)
+    for order_id in ("a", "lost"):
+        await shop.place(order_id, pay=False)
+    await until(lambda: actor._projection.position == 2)
+    await lose_the_end(journal, after=1)
+    await until(lambda: "is not in the journal" in caplog.text)
+    await shop.place("new", pay=False)
+    await until(lambda: actor._error is None and not actor._rebuild.running)
+    await until(lambda: actor._projection.position > 1)
     await assert_view_is_the_fold(view, journal)
 
 

@@ -1,0 +1,126 @@
+"""An older copy of the journal in place of the newer one: seen, said, and what is lost named."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.client import AsyncSiren, NewOrder
+from actors.journal import Journal
+from actors.settings import Settings
+from cluster.dossier import Violation
+from cluster.verify import verify
+from readmodel import lost_orders
+from readmodel.lost_orders import find_lost_orders
+from tests.in_process import in_process
+
+
+async def order(siren: AsyncSiren) -> str:
+    """Place an order that is paid and accepted."""
+    wanted = NewOrder("c-17", "영욱", "010", "gangnam", (("latte", 1),), "tok_approve")
+    detail: dict[str, Any] = msgspec.json.decode((await siren.place(wanted)).detail)
+    assert detail["order_status"] == "ACCEPTED"
+    return str(detail["order_id"])
+
+
+async def audited(folder: Path) -> set[tuple[str, str]]:
+    """Return what `siren verify` finds: whose it is, and its code."""
+    found: list[Violation] = []
+    totals = await verify(Settings(data_dir=folder), found.append, lambda _done, _total: None)
+    assert totals.violations == len(found)
+    return {(violation.order_id, violation.code) for violation in found}
+
+
+@asynccontextmanager
+async def set_back(folder: Path, lost: list[str]) -> AsyncIterator[AsyncSiren]:
+    """Run a system whose journal is as it was before two of its three orders, `lost`."""
+    settings = Settings(data_dir=folder)
+    async with in_process(settings) as siren:
+        kept = await order(siren)
+    shutil.copy(folder / "journal.db", folder / "copy")
+    async with in_process(settings) as siren:
+        lost += [await order(siren), await order(siren)]
+        await siren.wait_for(lost[-1], "ACCEPTED")
+        assert kept not in lost
+    shutil.copy(folder / "copy", folder / "journal.db")
+    async with in_process(settings) as siren:
+        yield siren
+
+
+async def test_new_orders_appear_in_the_view_although_they_reuse_positions(tmp_path: Path) -> None:
+    lost: list[str] = []
+    async with set_back(tmp_path, lost) as siren:
+        for _ in range(3):
+            placed = await order(siren)
+            assert await siren.wait_for(placed, "ACCEPTED")
+        async with asyncio.timeout(30):
+            while await siren.details.get(lost[0]) is not None:  # noqa: ASYNC110 - a poll
+                await asyncio.sleep(0.05)
+
+
+async def test_money_and_tickets_without_an_order_are_named(tmp_path: Path) -> None:
+    lost: list[str] = []
+    async with set_back(tmp_path, lost) as siren:
+        placed = await order(siren)
+        await siren.wait_for(placed, "ACCEPTED")
+        found = await find_lost_orders(siren.installation.settings, siren.journal)
+        assert (found.paid, found.ticketed, found.behind) == (lost[::-1], lost[::-1], [])
+        assert lost[0] in str(found)
+    violations = await audited(tmp_path)
+    for order_id in lost:
+        assert (order_id, "payment_without_order") in violations
+        assert (order_id, "ticket_without_order") in violations
+    assert placed not in {order_id for order_id, _ in violations}
+
+
+async def test_verify_says_that_the_journal_was_set_back_before_anything_is_started(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    async with in_process(settings) as siren:
+        await order(siren)
+    shutil.copy(tmp_path / "journal.db", tmp_path / "copy")
+    async with in_process(settings) as siren:
+        await siren.wait_for(await order(siren), "ACCEPTED")
+    shutil.copy(tmp_path / "copy", tmp_path / "journal.db")
+    assert ("journal", "journal_set_back") in await audited(tmp_path)
+
+
+async def test_a_ticket_that_is_ahead_of_its_order_is_named(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    async with in_process(settings) as siren:
+        placed = await order(siren)
+    shutil.copy(tmp_path / "journal.db", tmp_path / "copy")
+    async with in_process(settings) as siren:
+        await siren.start(placed)
+    shutil.copy(tmp_path / "copy", tmp_path / "journal.db")
+    journal = Journal(settings.url("journal"))
+    found = await find_lost_orders(settings, journal)
+    await journal.close()
+    assert (found.paid, found.ticketed, found.behind) == ([], [], [placed])
+
+
+async def test_a_long_history_is_not_read_to_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_orders, "PAGE", 1)
+    monkeypatch.setattr(lost_orders, "LOOK_BACK", 2)
+    async with in_process(Settings(data_dir=tmp_path)) as siren:
+        for _ in range(4):
+            await order(siren)
+        looked_up: list[str] = []
+        versions_of = siren.journal.versions_of
+
+        async def counted(order_ids: Any) -> dict[str, int]:
+            wanted = list(order_ids)
+            looked_up.extend(wanted)
+            return await versions_of(wanted)
+
+        monkeypatch.setattr(siren.journal, "versions_of", counted)
+        assert not await find_lost_orders(siren.installation.settings, siren.journal)
+        assert len(looked_up) == 4  # two payments, and two tickets
