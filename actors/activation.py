@@ -54,15 +54,10 @@ class Activation:
         order = self.order
         if order is None:
             return False
-        attempt = self.attempt_status(command_id)
-        if attempt is not None and order.command_ids[0][0] != command_id:
+        attempt = order.attempt_status(command_id)
+        if attempt is not None and order.placing_id != command_id:
             return attempt != PaymentStatus.PENDING
         return is_settled(order) and not self.outstanding()
-
-    def attempt_status(self, command_id: str) -> str | None:
-        """Return how the payment stands that this command asked for; None where it asked none."""
-        attempts = self.order.attempts if self.order else ()
-        return next((each.status for each in attempts if each.command_id == command_id), None)
 
     def restore(self, history: History) -> None:
         """Take the state that the journal has."""

@@ -38,6 +38,7 @@ from actors.installation import Installation
 from actors.journal import Journal
 from actors.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
 from actors.order_actor import order_host
+from actors.order_histories import OrderHistories
 from actors.payment_queries import PaymentQueries
 from actors.store_actor import store_actor
 from actors.store_queries import Offer, StoreQueries
@@ -98,6 +99,7 @@ class AsyncSiren:
         settings = installation.settings
         self.installation = installation
         self.journal = Journal(settings.url("journal"))
+        self.histories = OrderHistories(self.journal.database)
         self.details = OrderDetails(settings.url("readmodel"))
         self.watcher = Watcher(self.details)
         self.payments = PaymentQueries(settings.url("payments"))

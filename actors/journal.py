@@ -192,7 +192,8 @@ class Journal:
     async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
         """Return up to `limit` (position, event) after `position`, in order of position."""
         after = {"position": position, "limit": limit}
-        return [_stored(row) for row in await self.database.fetch(self._run.read_after, after)]
+        rows = await self.database.fetch(self._run.read_after, after)
+        return [stored_event(row) for row in rows]
 
     async def last_position(self) -> int:
         """Return the position of the newest event; 0 where there is none."""
@@ -301,7 +302,7 @@ class Journal:
         histories = {order_id: History() for order_id in wanted}
         mine = {"order_ids": wanted}
         for row in transaction.all(self._run.events, mine):
-            _, stored = _stored(row)
+            _, stored = stored_event(row)
             histories[stored.order_id].events.append(stored)
         extras = {row[0]: row[1:] for row in transaction.all(self._run.extras, mine)}
         return {
@@ -369,7 +370,7 @@ def _row(stored: StoredEvent) -> dict[str, Any]:
     }
 
 
-def _stored(row: Sequence[Any]) -> tuple[int, StoredEvent]:
+def stored_event(row: Sequence[Any]) -> tuple[int, StoredEvent]:
     """Return position and event of a row of `events`."""
     position, order_id, version, tag, schema_version, data, at, command_id = row
     event = decode_event(tag, schema_version, data)

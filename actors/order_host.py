@@ -348,5 +348,5 @@ def _reply(activation: Activation, command_id: str, *, replayed: bool) -> OrderR
         order_status=order.status,
         settled=is_settled(order),
         replayed=replayed,
-        attempt=activation.attempt_status(command_id),
+        attempt=order.attempt_status(command_id),
     )

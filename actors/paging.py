@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from actors.domain.errors import Invalid
+from actors.domain.limits import MAX_PAGE
 
 LARGEST_INTEGER = 2**63 - 1
 
@@ -18,6 +19,13 @@ class Page:
 
     items: list[Any]
     next_cursor: str | None
+
+
+def check_limit(limit: int) -> None:
+    """Raise `Invalid` unless a page may have so many items: 1 to 200."""
+    if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
+        detail = f"limit must be a whole number from 1 to {MAX_PAGE}."
+        raise Invalid("invalid_request", detail, "/limit")
 
 
 def encode_cursor(*key: int | str) -> str:

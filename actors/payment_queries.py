@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, select, tuple_
 from actors.database import Database
 from actors.domain.errors import NotFound
 from actors.journal_tables import from_micros
-from actors.paging import Page, decode_cursor, encode_cursor
+from actors.paging import Page, check_limit, decode_cursor, encode_cursor
 from actors.payment_tables import metadata, payments
 
 # A row without a payment id is a tombstone, not a payment.
@@ -31,8 +31,9 @@ class PaymentQueries:
         """Return payments of the HTTP contract's shape, newest first; times are datetimes.
 
         With `order_ids` only those of these orders. Raises `Invalid` for a cursor that was not
-        made here.
+        made here, or a limit out of range.
         """
+        check_limit(limit)
         query = _matching(order_id, status)
         parameters: dict[str, object] = {}
         if order_ids is not None:

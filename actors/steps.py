@@ -98,7 +98,7 @@ class Steps:
         return cmd.RecordTicketCanceled("")
 
     async def _refund(self, order: Order) -> tuple[cmd.Outcome, ...]:
-        attempts = len(order.attempts)
+        attempts = order.attempts
         request = RefundRequest(order.order_id, attempts)
         reply: PaymentReply = await self._payment.ask(request, STEP_TIMEOUT_S)
         if reply.status == "DECLINED" and reply.payment_id is not None:

@@ -11,7 +11,7 @@ from actors.database import Database
 from actors.domain.errors import Invalid, NotFound
 from actors.domain.values import PickupStatus
 from actors.journal_tables import from_micros
-from actors.paging import Page, decode_cursor, encode_cursor
+from actors.paging import Page, check_limit, decode_cursor, encode_cursor
 from actors.store_tables import menu_items, metadata, stores, tickets
 from actors.tickets import StoreRow, is_full
 
@@ -100,8 +100,9 @@ class StoreQueries:
     ) -> Page:
         """Return tickets, oldest first; only those that match what is given.
 
-        Raises `Invalid` for a cursor that was not made by this list.
+        Raises `Invalid` for a cursor that was not made by this list, or a limit out of range.
         """
+        check_limit(limit)
         query = select(tickets).where(_is_no_tombstone()).order_by(tickets.c.seq)
         filters = {"store_id": store_id, "status": status, "order_id": order_id}
         for name, value in filters.items():

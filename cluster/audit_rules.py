@@ -78,7 +78,7 @@ def _charges(case: Case) -> Iterator[Finding]:
         yield "charged_twice", f"the provider holds {len(live)} live charges"
     for charge in live:
         attempt = charge.key.rpartition(":")[2]
-        if not (attempt.isdecimal() and 1 <= int(attempt) <= len(order.attempts)):
+        if not (attempt.isdecimal() and 1 <= int(attempt) <= order.attempts):
             yield "charge_without_request", f"the order never asked for the charge {charge.key}"
         if (charge.amount, charge.currency) != (order.total, order.currency):
             yield "charge_differs", f"it is over {_money(charge)}, the order over {_total(order)}"

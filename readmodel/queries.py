@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 
 from actors.batching import Batcher
-from actors.paging import Page, decode_cursor, encode_cursor
+from actors.paging import Page, check_limit, decode_cursor, encode_cursor
 from readmodel.tables import LIVE, checkpoint, open_database, order_detail
 
 POLL_S = 0.05
@@ -51,8 +51,9 @@ class OrderDetails:
         """Return the JSON bodies of up to `limit` orders that match all filters, newest first.
 
         Orders placed while somebody turns pages shift nothing. Raises `Invalid` for a cursor that
-        was not made here.
+        was not made here, or a limit out of range.
         """
+        check_limit(limit)
         filters = {"customer_id": customer_id, "store_id": store_id, "order_status": order_status}
         query = select(order_detail.c.order_id, order_detail.c.body)
         query = query.order_by(order_detail.c.seq.desc()).limit(limit + 1)

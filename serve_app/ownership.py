@@ -6,7 +6,6 @@ import msgspec
 from fastapi import Request
 
 from actors.domain.errors import NotFound
-from actors.domain.events import OrderPlaced
 from serve_app.gate import caller
 from serve_app.identity import Identity, Role
 from serve_app.problems import Refused, forbidden
@@ -39,9 +38,8 @@ async def check_order(request: Request, order_id: str) -> None:
 
 async def may_see(request: Request, order_id: str) -> bool:
     """Return whether an order exists and is in the caller's scope, by the journal's word."""
-    history = await siren_of(request).journal.load(order_id)
-    placed = history.events[0].event if history.events else None
-    if not isinstance(placed, OrderPlaced):
+    placed = await siren_of(request).histories.placed(order_id)
+    if placed is None:
         return False
     return caller(request).sees(placed.customer_id, placed.store_id)
 

@@ -11,11 +11,9 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from actors.client import DEFAULT_WAIT_S, AsyncSiren
 from actors.domain.errors import Invalid
+from actors.domain.limits import MAX_KEY, MAX_WAIT_S
 from serve_app.guard import MAX_BODY
 from serve_app.problems import BodyTooLarge, pointer
-
-MAX_WAIT_S = 30
-MAX_KEY = 255
 
 Body = TypeVar("Body", bound=BaseModel)
 Query = TypeVar("Query", bound=BaseModel)

@@ -13,24 +13,36 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from actors.client import NewOrder
+from actors.domain.limits import (
+    MAX_CAPACITY,
+    MAX_ID,
+    MAX_LINES,
+    MAX_NAME,
+    MAX_PAGE,
+    MAX_PRICE,
+    MAX_QUANTITY,
+    MAX_REASON,
+    MAX_TEL,
+    MAX_TOKEN,
+    MAX_TOTAL,
+)
 from actors.domain.values import OrderStatus
+from actors.order_histories import DEFAULT_PAGE
 
-MAX_PRICE = 10_000_000
-MAX_CAPACITY = 100_000
-MAX_TOTAL = 2**53 - 1  # the largest integer that every reader of JSON keeps exactly
 MAX_VERSION = 2**31 - 1
+MAX_CURSOR = 512
 
 # Control characters and line ends have no place in what is printed on a ticket; NUL, which no
 # database text can hold, is one of them. Lone surrogates are no valid JSON here.
 _PRINTABLE = r"^[^\p{Cc}\p{Zl}\p{Zp}]+$"
-_VISIBLE_ASCII = r"^[!-~]+$"
+_VISIBLE = r"^[!-~]+$"
 
-CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PRINTABLE)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=_PRINTABLE)]
-Tel = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=_PRINTABLE)]
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PRINTABLE)]
-Token = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_VISIBLE_ASCII)]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_VISIBLE_ASCII)]
+CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=_PRINTABLE)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=_PRINTABLE)]
+Tel = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEL, pattern=_PRINTABLE)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON, pattern=_PRINTABLE)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TOKEN, pattern=_VISIBLE)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=_VISIBLE)]
 
 Given = TypeVar("Given")
 
@@ -62,7 +74,7 @@ class OrderItem(Request):
     """How many of what; the price comes from the store's menu."""
 
     menu_id: Id
-    quantity: Annotated[int, Field(ge=1, le=99)]
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
 
 
 class Payment(Request):
@@ -84,7 +96,7 @@ class PlaceOrder(Request):
 
     customer: Customer
     store_id: Id
-    items: Annotated[list[OrderItem], Field(min_length=1, max_length=50)]
+    items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_LINES)]
     payment: Payment | None = None
     expected_total: Annotated[
         Annotated[int, Field(ge=0, le=MAX_TOTAL)] | None, AfterValidator(_not_null)
@@ -175,8 +187,14 @@ class Filter(BaseModel):
 
     model_config = ConfigDict(frozen=True, use_enum_values=True)
 
-    limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = Field(None, max_length=512)
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+    cursor: str | None = Field(None, max_length=MAX_CURSOR)
+
+
+class EventFilter(Filter):
+    """Which part of an order's history."""
+
+    limit: int = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE)
 
 
 class OrderDetailQuery(BaseModel):

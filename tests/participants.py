@@ -116,7 +116,7 @@ class Message:
 
     @classmethod
     def about(cls, step: Step, order: Order) -> "Message":
-        return cls(step, len(order.attempts), order.pickup, order.erased)
+        return cls(step, order.attempts, order.pickup, order.erased)
 
 
 class Ahead(StrEnum):

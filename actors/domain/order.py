@@ -6,26 +6,22 @@ arbiter of pay, cancel, accept, start, ready, complete, reject and time-out.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from actors.domain import commands as cmd
 from actors.domain import events as ev
 from actors.domain.errors import Invalid, NotFound, PriceChanged, Rejected
+from actors.domain.growing import GrowingMap
+from actors.domain.limits import MAX_ATTEMPTS
 from actors.domain.values import Line, OrderStatus, PaymentStatus, PickupStatus
 
 PLACED, PAID, ACCEPTED = OrderStatus.PLACED, OrderStatus.PAID, OrderStatus.ACCEPTED
 PREPARING, READY, PICKED_UP = OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.PICKED_UP
 CANCELING, CANCELED = OrderStatus.CANCELING, OrderStatus.CANCELED
 
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try to pay: the command that asked for it and how it ended."""
-
-    command_id: str
-    status: PaymentStatus
+NO_REQUESTS: GrowingMap[str] = GrowingMap()
+NO_PAYMENTS: GrowingMap[int] = GrowingMap()
 
 
 class Order(NamedTuple):
@@ -46,12 +42,16 @@ class Order(NamedTuple):
     placed_at: datetime
     payment_due: datetime
     last_at: datetime
-    command_ids: tuple[tuple[str, str], ...]
+    placing_id: str
+    """Id of the command that placed it."""
+    requests: GrowingMap[str]
     """Id and first event of every request that was carried out (outcomes have no id)."""
+    paying: GrowingMap[int]
+    """Id of every request that asked for a payment, and which attempt that was, from 1."""
     status: OrderStatus = PLACED
     payment: PaymentStatus = PaymentStatus.NONE
     pickup: PickupStatus = PickupStatus.NONE
-    attempts: tuple[Attempt, ...] = ()
+    attempts: int = 0
     payment_id: str | None = None
     pickup_number: str | None = None
     estimated_ready_at: datetime | None = None
@@ -69,6 +69,14 @@ class Order(NamedTuple):
     def finished(self) -> bool:
         """Nothing but the erasure of the customer can happen any more."""
         return self.status in (CANCELED, PICKED_UP)
+
+    def attempt_status(self, command_id: str) -> PaymentStatus | None:
+        """How the payment stands that this command asked for; None where it asked for none."""
+        attempt = self.paying.get(command_id)
+        if attempt is None:
+            return None
+        # Only after a declined payment is there another one.
+        return self.payment if attempt == self.attempts else PaymentStatus.DECLINED
 
     @property
     def ticket_may_exist(self) -> bool:
@@ -110,11 +118,11 @@ def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev
         raise NotFound("order_not_found", "There is no order with this id.")
     if isinstance(command, cmd.Outcome):
         return _record(order, command)
-    for command_id, first_event in order.command_ids:
-        if command_id == command.id:
-            if first_event != FIRST_EVENT[type(command)]:
-                raise Invalid("idempotency_mismatch", "This key was used for another request.")
-            return ()
+    first_event = order.requests.get(command.id)
+    if first_event is not None:
+        if first_event != FIRST_EVENT[type(command)]:
+            raise Invalid("idempotency_mismatch", "This key was used for another request.")
+        return ()
     return _request(order, command, now)
 
 
@@ -167,7 +175,9 @@ def _pay(order: Order, now: datetime) -> tuple[ev.Event, ...]:
         raise Rejected("payment_in_progress", "A payment of this order is in progress.")
     if now >= order.payment_due:
         raise Rejected("payment_timeout", "The payment deadline of this order has passed.")
-    return (ev.PaymentRequested(len(order.attempts) + 1, order.total),)
+    if order.attempts >= MAX_ATTEMPTS:
+        raise Rejected("too_many_attempts", f"{MAX_ATTEMPTS} payments of this order were declined.")
+    return (ev.PaymentRequested(order.attempts + 1, order.total),)
 
 
 def _cancel(order: Order, reason: str) -> tuple[ev.Event, ...]:
@@ -221,7 +231,7 @@ def _undoable(order: Order) -> bool:
 
 
 def _awaited(order: Order, attempt: int) -> bool:
-    return order.payment is PaymentStatus.PENDING and attempt == len(order.attempts)
+    return order.payment is PaymentStatus.PENDING and attempt == order.attempts
 
 
 # --- evolve: a state and an event give the next state -------------------------------------------
@@ -240,11 +250,11 @@ def evolve(order: Order | None, stored: ev.StoredEvent) -> Order:
         if not isinstance(stored.event, ev.OrderPlaced):
             raise ValueError(f"order {stored.order_id} does not begin with OrderPlaced")
         return _placed(stored, stored.event)
-    known = order.command_ids
-    if stored.command_id and all(stored.command_id != command_id for command_id, _ in known):
-        known = (*known, (stored.command_id, type(stored.event).__name__))
+    requests = order.requests
+    if stored.command_id:
+        requests = requests.plus(stored.command_id, type(stored.event).__name__)
     changes = _payment_changes(order, stored) or _pickup_changes(order, stored)
-    order = order._replace(version=stored.version, last_at=stored.at, command_ids=known, **changes)
+    order = order._replace(version=stored.version, last_at=stored.at, requests=requests, **changes)
     # CANCELED is derived: the moment when nothing is left to undo.
     if order.status is CANCELING and not (order.ticket_may_exist or order.charge_may_exist):
         return order._replace(status=CANCELED, canceled_at=stored.at)
@@ -271,35 +281,39 @@ def _placed(stored: ev.StoredEvent, event: ev.OrderPlaced) -> Order:
         placed_at=stored.at,
         payment_due=event.payment_due,
         last_at=stored.at,
-        command_ids=((stored.command_id, "OrderPlaced"),),
+        placing_id=stored.command_id,
+        requests=NO_REQUESTS.plus(stored.command_id, "OrderPlaced"),
+        paying=NO_PAYMENTS,
     )
 
 
 def _payment_changes(order: Order, stored: ev.StoredEvent) -> dict[str, Any]:
     match stored.event:
         case ev.PaymentRequested():
-            attempt = Attempt(stored.command_id, PaymentStatus.PENDING)
-            return {"payment": PaymentStatus.PENDING, "attempts": (*order.attempts, attempt)}
+            attempts = order.attempts + 1
+            paying = order.paying.plus(stored.command_id, attempts)
+            return {"payment": PaymentStatus.PENDING, "attempts": attempts, "paying": paying}
         case ev.PaymentApproved(payment_id=payment_id):
             # An approval that comes while CANCELING is recorded, and then undone.
             paid = {"status": PAID, "pickup": PickupStatus.REQUESTED}
             return {
-                **_attempt_ended(order, PaymentStatus.APPROVED),
+                "payment": _ended(order, PaymentStatus.APPROVED),
                 "payment_id": payment_id,
                 "paid_at": stored.at,
                 **(paid if order.status is PLACED else {}),
             }
         case ev.PaymentDeclined(payment_id=payment_id):
-            return {**_attempt_ended(order, PaymentStatus.DECLINED), "payment_id": payment_id}
+            return {"payment": _ended(order, PaymentStatus.DECLINED), "payment_id": payment_id}
         case ev.PaymentCanceled(payment_id=payment_id):
             known_id = payment_id or order.payment_id
-            return {**_attempt_ended(order, PaymentStatus.CANCELED), "payment_id": known_id}
+            return {"payment": _ended(order, PaymentStatus.CANCELED), "payment_id": known_id}
     return {}
 
 
-def _attempt_ended(order: Order, status: PaymentStatus) -> dict[str, Any]:
-    last = replace(order.attempts[-1], status=status)
-    return {"payment": status, "attempts": (*order.attempts[:-1], last)}
+def _ended(order: Order, status: PaymentStatus) -> PaymentStatus:
+    if not order.attempts:
+        raise ValueError(f"order {order.order_id}: a payment {status} that was never asked for")
+    return status
 
 
 def _pickup_changes(order: Order, stored: ev.StoredEvent) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def due_at(order: Order, ticket_acknowledged: int) -> datetime | None:
 
 def _customer_step(order: Order) -> Step | None:
     if order.status is OrderStatus.PLACED and order.payment is PaymentStatus.PENDING:
-        return AuthorizePayment(len(order.attempts))
+        return AuthorizePayment(order.attempts)
     if order.status is OrderStatus.PAID:
         return OpenTicket()
     if order.status is OrderStatus.CANCELING:

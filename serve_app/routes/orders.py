@@ -6,23 +6,39 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from actors.codec import EVENT_TAGS
-from actors.domain.errors import NotFound, Rejected
+from actors.domain.errors import Rejected
 from actors.domain.events import StoredEvent
+from actors.domain.limits import MAX_PAGE
 from actors.domain.values import OrderStatus, PaymentStatus
 from actors.messages import OrderReply
+from actors.order_histories import DEFAULT_PAGE
 from actors.paging import Page
 from serve_app import answer_schemas, schemas
 from serve_app.access import CUSTOMER, EVERYBODY, OWNER, SERVICE, allow
 from serve_app.answers import JSON, REPLAYED, command_answer, detail_answer, page_answer
 from serve_app.direct import DirectRoute
 from serve_app.documentation import REPLAYED_HEADER, answer, problems, takes
-from serve_app.ownership import NO_ORDER, check_customer, check_detail, check_order
+from serve_app.ownership import check_customer, check_detail, check_order
 from serve_app.problems import problem
-from serve_app.reading import CommandHeaders, command_headers, read, siren_of
+from serve_app.reading import CommandHeaders, command_headers, read, read_query, siren_of
 
 router = APIRouter(tags=["orders"], route_class=DirectRoute)
 
 INTERNAL_FIELDS = ("body_hash",)
+EVENT_PARAMETERS = [
+    {
+        "name": "limit",
+        "in": "query",
+        "description": "How many at most.",
+        "schema": {"type": "integer", "default": DEFAULT_PAGE, "minimum": 1, "maximum": MAX_PAGE},
+    },
+    {
+        "name": "cursor",
+        "in": "query",
+        "description": "A former answer's `next_cursor`.",
+        "schema": {"type": "string", "maxLength": schemas.MAX_CURSOR},
+    },
+]
 
 
 class _Placed(msgspec.Struct):
@@ -82,18 +98,18 @@ async def get_order(request: Request, order_id: str) -> Response:
 @router.get(
     "/orders/{order_id:id}/events",
     responses={
-        200: answer(answer_schemas.Page[answer_schemas.OrderEvent], "All of them."),
-        **problems(404),
+        200: answer(answer_schemas.Page[answer_schemas.OrderEvent], "Those that follow `cursor`."),
+        **problems(404, 422),
     },
+    openapi_extra={"parameters": EVENT_PARAMETERS},
 )
 @allow(*EVERYBODY)
 async def get_order_events(request: Request, order_id: str) -> Response:
     """Read the order's history from the journal, oldest first."""
+    wanted = read_query(request, schemas.EventFilter)
     await check_order(request, order_id)
-    history = await siren_of(request).journal.load(order_id)
-    if not history.events:
-        raise NotFound("order_not_found", NO_ORDER)
-    return page_answer(Page([_event(stored) for stored in history.events], None))
+    page = await siren_of(request).histories.page(order_id, wanted.limit, wanted.cursor)
+    return page_answer(Page([_event(stored) for stored in page.items], page.next_cursor))
 
 
 @router.post(
