@@ -59,6 +59,10 @@ class Activation:
             return attempt != PaymentStatus.PENDING
         return is_settled(order) and not self.outstanding()
 
+    def is_ahead_of(self, history: History) -> bool:
+        """Whether the order has moved on since its history was read."""
+        return self.order is not None and self.order.version > len(history.events)
+
     def restore(self, history: History) -> None:
         """Take the state that the journal has."""
         self.order = order = fold(history.events)

@@ -80,7 +80,7 @@ class DedicatedOrders:
         return reply
 
     async def recover(self, open_orders: Iterable[Due]) -> None:
-        """Wake open orders after a start, a few actors at a time, the rest in the host."""
+        """Wake open orders, a few actors at a time, the rest in the host."""
         now = datetime.now(UTC)
         hosted: list[Due] = []
         waking: list[str] = []
@@ -92,6 +92,10 @@ class DedicatedOrders:
                 hosted.append(due)
         await asyncio.gather(*(self._wake(order_id) for order_id in waking))
         await self._host.recover(hosted)
+
+    def works_on(self, order_id: str) -> bool:
+        """Whether the order has an actor, or the host works on it."""
+        return key_of(order_id) in self._actors or self._host.works_on(order_id)
 
     async def passivate_idle(self) -> None:
         """End the actors of idle orders; the journal has the orders."""

@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from actors.addressing import key_of, slot_of
+from actors.addressing import SLOTS, key_of, slot_of
 from actors.batching import Batcher
 from actors.codec import decode_event, encode_event
 from actors.database import Database, Transaction
@@ -207,6 +207,30 @@ class Journal:
     async def open_order(self, order_id: str) -> list[Due]:
         """Return the one order if it is open, else nothing."""
         return await self._due(open_orders.c.order_id == order_id)
+
+    async def overdue(
+        self, slots: Sequence[int], by: datetime, after: str, limit: int
+    ) -> list[Due]:
+        """Return open orders of some slots that were due by a moment, beyond the id `after`.
+
+        In order of id, so about the oldest first, and at most `limit`. Reads all open orders up to
+        the last one returned: an index of the moments would cost each order more than that.
+        """
+        o = open_orders.c
+        late = (o.due_at <= to_micros(by)) & (o.order_id > after)
+        mine = late if len(slots) == SLOTS else late & o.slot.in_(slots)
+        query = select(o.order_id, o.due_at).where(mine).order_by(o.order_id).limit(limit)
+        async with self.database.read() as connection:
+            rows = await connection.execute(query)
+            return [Due(row.order_id, from_micros(row.due_at)) for row in rows]
+
+    async def count_overdue(self, by: datetime) -> tuple[int, datetime | None]:
+        """Return how many open orders were due by a moment, and when the first of them was."""
+        late = open_orders.c.due_at <= to_micros(by)
+        query = select(func.count(), func.min(open_orders.c.due_at)).where(late)
+        async with self.database.read() as connection:
+            count, oldest = (await connection.execute(query)).one()
+            return count, None if oldest is None else from_micros(oldest)
 
     async def prove_writable(self) -> None:
         """Commit a write; raises `Unavailable` where the disk or the server refuses it."""

@@ -14,6 +14,7 @@ from actors.installation import Installation
 from actors.journal import Due, Journal
 from actors.nudge import Nudge
 from actors.order_host import OrderHost
+from actors.overdue import OverdueOrders
 from actors.payment_actor import payment_actor
 from actors.process import spare_garbage_collection
 from actors.retrying import until_done
@@ -93,7 +94,16 @@ class OrderActor:
         due = await until_done(self._open_orders)
         if self._dedicated is not None:
             self._dedicated.adopt(await asyncio.to_thread(self._survivors))
-        await (self._dedicated or self._orders).recover(due)
+        router = self._dedicated or self._orders
+        await router.recover(due)
+        await OverdueOrders(self._overdue, router).look_for_ever()
+
+    async def _overdue(self, by: datetime, after: str, limit: int) -> list[Due]:
+        if self._host is not None:
+            slots = slots_of(self._host, self.installation.order_hosts)
+            return await self._journal.overdue(slots, by, after, limit)
+        mine = await self._journal.open_order(self._order_id or "")
+        return [due for due in mine if due.due_at <= by and due.order_id > after]
 
     def _survivors(self) -> list[str]:
         names: list[str] = ray.util.list_named_actors()

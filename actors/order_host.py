@@ -56,6 +56,7 @@ class OrderHost:
         self._deadlines = Deadlines(self._expire)
         self._runner = StepRunner()
         self._tasks: set[asyncio.Task[object]] = set()
+        self._waking: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._live)
@@ -67,6 +68,11 @@ class OrderHost:
     def busy(self) -> bool:
         """Whether any of its orders has work outstanding."""
         return any(activation.busy for activation in self._live.values())
+
+    def works_on(self, order_id: str) -> bool:
+        """Whether somebody works on the order at this moment, or waits for it."""
+        activation = self._live.get(order_id)
+        return order_id in self._waking or (activation is not None and activation.busy)
 
     async def handle(self, request: OrderRequest) -> OrderReply:
         """Carry out a command; answer when it is settled or after `request.wait` seconds.
@@ -82,7 +88,7 @@ class OrderHost:
         return _reply(activation, command.id, replayed=replayed)
 
     async def recover(self, open_orders: Iterable[Due]) -> None:
-        """Take up all open orders after a start; those that only wait get a timer, not memory."""
+        """Take up open orders; those that only wait get a timer, not memory."""
         now = datetime.now(UTC)
         due_now = []
         for due in open_orders:
@@ -101,7 +107,8 @@ class OrderHost:
             activation = self._activate(order_id)
             if activation.mailbox.locked():  # a command was faster, and may still fail
                 self._wake_soon(order_id)
-            elif not activation.loaded:
+            elif not activation.loaded or not (activation.busy or activation.is_ahead_of(history)):
+                # In memory and idle: another system has carried it on since, and then ended.
                 self._restore(activation, history, recovered=True)
 
     def set_deadline(self, order_id: str, at: datetime | None) -> None:
@@ -150,7 +157,15 @@ class OrderHost:
 
     def _wake_soon(self, order_id: str) -> None:
         """See to it that somebody looks after an order, whatever becomes of its commands."""
-        self._spawn(until_done(partial(self._wake, order_id)))
+        if order_id not in self._waking:
+            self._waking.add(order_id)
+            self._spawn(self._wake_until_done(order_id))
+
+    async def _wake_until_done(self, order_id: str) -> None:
+        try:
+            await until_done(partial(self._wake, order_id))
+        finally:
+            self._waking.discard(order_id)
 
     async def _wake(self, order_id: str) -> None:
         activation = self._activate(order_id)

@@ -3,8 +3,8 @@
 Its data is read without it, through `store_queries`.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import insert, select
 from actors import demo_stores
 from actors.addressing import get_or_create, node_address, whereabouts
 from actors.batching import Batcher
+from actors.clock import Clock, utc_now
 from actors.database import Database, Transaction
 from actors.domain.errors import NotFound
 from actors.exchange import Endpoint, Exchange
@@ -24,11 +25,6 @@ from actors.store_tables import menu_items, metadata, stores
 from actors.tickets import Books, StoreMessage, StoreReply, decide
 
 
-def utc_now() -> datetime:
-    """Return the aware time of this machine's clock."""
-    return datetime.now(UTC)
-
-
 class StoreService:
     """The store without Ray. Several of them on one database are safe, as two systems would be.
 
@@ -36,7 +32,7 @@ class StoreService:
     that wait share one, in the order in which they arrived.
     """
 
-    def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, url: str, clock: Clock = utc_now) -> None:
         self._database = Database(url, metadata)
         self._books = StoreBooks(self._database)
         self._clock = clock

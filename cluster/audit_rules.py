@@ -5,6 +5,7 @@ order is at rest. Findings name fields, never what stands in them where it could
 """
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -12,12 +13,19 @@ from sqlalchemy import Row
 
 from actors.addressing import slot_of
 from actors.domain.order import Order
-from actors.domain.saga import due_at
+from actors.domain.saga import AuthorizePayment, CancelPayment, due_at
 from actors.domain.values import OrderStatus, PaymentStatus, PickupStatus, PrivateData
-from actors.journal_tables import to_micros
+from actors.journal_tables import from_micros, to_micros
 from cluster.dossier import Case, Dossier, Finding, Violation, fold_events
 from readmodel.projection import Folded, row_of
 
+OVERDUE = "overdue"
+PATIENCE = timedelta(minutes=1)
+"""An order that can go on does so within seconds, also after a crash."""
+REMEDY = (
+    "`siren up` carries it on within seconds; where that runs, `siren status` says what it lacks"
+)
+UNDECIDED = (PaymentStatus.PENDING, PaymentStatus.APPROVED)
 MADE = (
     PickupStatus.ACCEPTED,
     PickupStatus.PREPARING,
@@ -152,6 +160,38 @@ def _open_row(case: Case) -> Iterator[Finding]:
         yield "open_differs", f"it is in slot {row.slot}, belongs in {slot_of(order.order_id)}"
 
 
+def _overdue(case: Case) -> Iterator[Finding]:
+    row, now = case.dossier.open, case.dossier.read_at
+    if row is None or now - from_micros(row.due_at) < PATIENCE or _waits_for_provider(case):
+        return
+    seconds = (now - from_micros(row.due_at)).total_seconds()
+    awaited = " and ".join(type(step).__name__ for step in case.outstanding) or "its cancellation"
+    words = f"{awaited} is due for {seconds:.0f} s: {REMEDY}"
+    yield OVERDUE, words
+
+
+def has_long_waited_for_provider(dossier: Dossier) -> bool:
+    """Whether an order waits for the payment provider alone, for a minute and longer."""
+    if dossier.open is None or dossier.read_at - from_micros(dossier.open.due_at) < PATIENCE:
+        return False
+    case, _ = fold_events(dossier)
+    return case is not None and _waits_for_provider(case)
+
+
+def _waits_for_provider(case: Case) -> bool:
+    """Whether payment has asked the provider, and has no answer yet."""
+    order, payment, now = case.order, case.dossier.payment, case.dossier.read_at
+    if payment is None:
+        return False
+    match case.outstanding:
+        case (AuthorizePayment(attempt=attempt), *_):
+            asked = payment.attempts >= attempt and payment.status == PaymentStatus.PENDING
+            return asked and now < order.payment_due + PATIENCE
+        case (CancelPayment(), *_):
+            return bool(payment.refused) and payment.status in UNDECIDED
+    return False
+
+
 def _key(case: Case) -> Iterator[Finding]:
     row, order = case.dossier.key, case.order
     if row is None:
@@ -222,6 +262,7 @@ RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     _charges,
     _ticket,
     _open_row,
+    _overdue,
     _key,
     _private,
     _view,

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Row, Table, and_, func, select
 
 from actors import journal_tables, payment_tables, provider, store_tables
 from actors.addressing import key_of
+from actors.clock import utc_now
 from actors.journal_tables import events, open_orders, order_keys, order_private
 from actors.payment_actor import payment_key
 from actors.payment_tables import payments
@@ -40,9 +41,10 @@ class _Dossiers(dict[str, Dossier]):
     def __init__(self, checkpoint: int) -> None:
         super().__init__()
         self._checkpoint = checkpoint
+        self._read_at = utc_now()
 
     def __missing__(self, order_id: str) -> Dossier:
-        dossier = self[order_id] = Dossier(order_id, self._checkpoint)
+        dossier = self[order_id] = Dossier(order_id, self._checkpoint, self._read_at)
         return dossier
 
 

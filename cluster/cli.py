@@ -150,6 +150,17 @@ def verify(data: Data = None) -> None:
     )
     if totals.lag:
         console.print(f"note: the view is {totals.lag} events behind the journal")
+    if totals.waiting:
+        console.print(
+            f"note: {totals.waiting} orders wait for the payment provider for a minute and longer",
+            soft_wrap=True,
+        )
+    if totals.stopped:
+        console.print(
+            f"note: nothing runs on this folder, and {totals.stopped} open orders are overdue: "
+            "`siren up` carries them on",
+            soft_wrap=True,
+        )
     if totals.violations:
         console.print(f"[red]violations: {totals.violations}[/red]")
         raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """Everything that the databases hold of one order, and what its own events say of it."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -8,8 +9,8 @@ from sqlalchemy import Row
 from actors.codec import decode_event
 from actors.domain.events import CustomerErased, OrderPlaced, StoredEvent
 from actors.domain.order import Order, evolve
-from actors.domain.saga import next_steps
-from actors.journal_tables import from_micros
+from actors.domain.saga import Step, next_steps
+from actors.journal_tables import EPOCH, from_micros
 
 Finding = tuple[str, str]
 """A code for programs and words for people, without any personal data."""
@@ -29,10 +30,14 @@ class Violation:
 
 @dataclass(slots=True)
 class Dossier:
-    """The rows of one order. `checkpoint`: the journal position that the view has reached."""
+    """The rows of one order, read at `read_at`.
+
+    `checkpoint`: the journal position that the view has reached.
+    """
 
     order_id: str
     checkpoint: int = 0
+    read_at: datetime = EPOCH
     events: list[Row[Any]] = field(default_factory=list)
     charges: list[Row[Any]] = field(default_factory=list)
     private: Row[Any] | None = None
@@ -64,9 +69,14 @@ class Case:
         return 0 if unconfirmed else self.order.ticket_version
 
     @property
+    def outstanding(self) -> tuple[Step, ...]:
+        """The steps that the order needs next."""
+        return next_steps(self.order, self.acknowledged)
+
+    @property
     def at_rest(self) -> bool:
         """Whether no step is outstanding: payment and store know what the order knows."""
-        return not next_steps(self.order, self.acknowledged)
+        return not self.outstanding
 
 
 def fold_events(dossier: Dossier) -> tuple[Case | None, list[Finding]]:

@@ -1,6 +1,7 @@
 """What `siren status` shows: actors and where they live, open orders, projection lag."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import ray
@@ -10,6 +11,7 @@ from rich.table import Table
 from sqlalchemy import func, select
 
 from actors.addressing import NAMESPACE, join
+from actors.clock import utc_now
 from actors.domain.errors import Unavailable
 from actors.journal import Journal
 from actors.journal_tables import open_orders
@@ -18,6 +20,8 @@ from cluster.data_folder import is_held, read_holder
 from readmodel.queries import OrderDetails
 
 ANSWER_S = 3.0
+OVERDUE = timedelta(seconds=15)
+"""Whoever ended with open orders is stood in for within this."""
 SHOWN = (
     "live_orders",
     "circuit",
@@ -71,11 +75,15 @@ async def _numbers(settings: Settings) -> Table:
         last, seen = await journal.last_position(), await details.position()
         async with journal.database.read() as connection:
             count = await connection.scalar(select(func.count()).select_from(open_orders))
+        now = utc_now()
+        late, oldest = await journal.count_overdue(now - OVERDUE)
     finally:
         await journal.close()
         await details.close()
     table = Table("figure", "value")
     table.add_row("events in the journal", str(last))
     table.add_row("open orders", str(count))
+    seconds = 0 if oldest is None else (now - oldest).total_seconds()
+    table.add_row("of them overdue", f"{late}, the oldest for {seconds:.0f} s" if late else "0")
     table.add_row("events the view is behind", str(max(0, last - seen)))
     return table

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import MetaData, text
 from typer.testing import CliRunner, Result
 
+from actors.clock import utc_now
 from actors.database import Database
 from actors.domain import commands as cmd
 from actors.messages import StoreChange
@@ -519,3 +521,72 @@ def codes(installation: Installation) -> set[tuple[str, str]]:
     names = {order_id: name for name, order_id in installation.orders.items()}
     lines = [line.split() for line in installation.verify().stdout.splitlines() if "  " in line]
     return {(names.get(line[0], line[0]), line[1].rstrip(":")) for line in lines}
+
+
+# --- overdue ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_sources, "utc_now", lambda: utc_now() + timedelta(hours=1))
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "is_held", lambda _folder: True)
+
+
+@pytest.mark.usefixtures("in_an_hour", "running")
+def test_open_orders_that_nobody_carries_on_are_found_and_it_says_what_to_do(
+    installation: Installation,
+) -> None:
+    """Their payment deadlines passed long ago, and they were never cancelled."""
+    assert installation.finds(("unpaid", "overdue"), ("declined", "overdue"))
+    assert "siren up" in installation.verify().stdout
+
+
+@pytest.mark.usefixtures("in_an_hour")
+def test_while_nothing_runs_it_is_no_violation_that_orders_wait(
+    installation: Installation,
+) -> None:
+    result = installation.verify()
+    assert result.exit_code == 0, result.output
+    assert "2 open orders are overdue: `siren up` carries them on" in result.stdout
+
+
+@pytest.mark.usefixtures("running")
+def test_an_order_that_waits_for_the_provider_is_a_note_until_its_deadline(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def place() -> str:
+        async with InProcess(installation.settings) as system:
+            order_id = await system.place("tok_unavailable", wait=0)
+            while (await system.ledger.find(order_id)).attempts == 0:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+            await system.projection.catch_up()
+            return order_id
+
+    installation.orders = {**installation.orders, "dead card": asyncio.run(place())}
+    monkeypatch.setattr(audit_sources, "utc_now", lambda: utc_now() + timedelta(minutes=5))
+    result = installation.verify()
+    assert result.exit_code == 0, result.output
+    assert "1 orders wait for the payment provider" in result.stdout
+
+    monkeypatch.setattr(audit_sources, "utc_now", lambda: utc_now() + timedelta(minutes=30))
+    assert installation.finds(*((name, "overdue") for name in ("unpaid", "declined", "dead card")))
+
+
+@pytest.mark.usefixtures("running")
+def test_an_order_that_payment_was_never_asked_about_is_overdue(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def place() -> str:
+        async with InProcess(installation.settings) as system:
+            monkeypatch.setattr(system.host._steps, "perform", lambda *_: asyncio.Event().wait())
+            order_id = await system.place(wait=0)
+            await system.projection.catch_up()
+            return order_id
+
+    installation.orders = {**installation.orders, "left alone": asyncio.run(place())}
+    monkeypatch.setattr(audit_sources, "utc_now", lambda: utc_now() + timedelta(minutes=5))
+    assert installation.finds(("left alone", "overdue"))
