@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 
 import ray
-from ray._private import ray_constants, services
+from ray._private import ray_constants
 from ray._private.authentication.authentication_token_setup import (
     maybe_enable_token_auth_if_token_available,
 )
@@ -56,14 +56,12 @@ def get_or_create(actor_class: Any, name: str, *args: object) -> Any:
 
 
 def join(address: str) -> None:
-    """Join a running Ray cluster: "auto" for $RAY_ADDRESS or the one on this machine.
+    """Join the Ray cluster at `address`, host:port.
 
     Raises `ConnectionError` where there is none. A cluster that listens on loopback alone is
     looked for there: Ray would replace 127.0.0.1 by the machine's own address, and wait in vain.
     """
-    named = os.environ.get("RAY_ADDRESS") if address == "auto" else address
-    addresses = {named} if named else services.find_gcs_addresses()  # type: ignore[no-untyped-call]
-    if addresses and all(each.startswith("127.0.0.1:") for each in addresses):
+    if address.startswith("127.0.0.1:"):
         ray_constants.ENABLE_RAY_CLUSTER = False
     # Ray does this by itself for a cluster that it finds, not for one whose address it is given.
     maybe_enable_token_auth_if_token_available(warn_if_disabled=False)

@@ -36,6 +36,7 @@ from actors.domain.values import Line, PrivateData
 from actors.exchange import Channel
 from actors.installation import Installation
 from actors.journal import Journal
+from actors.lock_file import default_address, named_address, same_address
 from actors.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
 from actors.order_actor import order_host
 from actors.order_histories import OrderHistories
@@ -112,7 +113,7 @@ class AsyncSiren:
         return Channel(connect)
 
     @classmethod
-    async def connect(cls, address: str = "auto") -> Self:
+    async def connect(cls, address: str | None = None) -> Self:
         """Connect to the running installation; raises `Unavailable` where siren is not up."""
         return cls(await asyncio.to_thread(find_installation, address))
 
@@ -271,14 +272,14 @@ class AsyncSiren:
 class Siren:
     """`AsyncSiren` for scripts: the same commands, blocking, with order details as dicts."""
 
-    def __init__(self, address: str = "auto") -> None:
+    def __init__(self, address: str | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._siren = self._run(AsyncSiren.connect(address))
 
     @classmethod
-    def connect(cls, address: str = "auto") -> Self:
+    def connect(cls, address: str | None = None) -> Self:
         """Connect to the running installation; raises `Unavailable` where siren is not up."""
         return cls(address)
 
@@ -333,17 +334,26 @@ class Siren:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-def find_installation(address: str = "auto") -> Installation:
-    """Ask any living actor of Siren Order for its installation, joining the Ray cluster if needed.
+def find_installation(address: str | None = None) -> Installation:
+    """Ask any living actor of Siren Order for its installation, joining its Ray if needed.
 
-    Raises `Unavailable` where there is no cluster, or none of its actors answers.
+    `address` is the host:port of a cluster. Without one, it is the system that `SIREN_DATA_DIR` or
+    `RAY_ADDRESS` names, else the one that this process has joined, else that of ./data; never
+    whatever else runs on this machine. Raises `Unavailable` where that leaves a choice, where the
+    process has joined another one, or where none of its actors answers.
     """
-    not_up = Unavailable("not_up", "siren is not up: start it with `siren up`")
-    if not ray.is_initialized():
+    address = address or named_address()
+    if ray.is_initialized():
+        joined = ray.get_runtime_context().gcs_address
+        if address is not None and not same_address(address, joined):
+            detail = f"this process has joined the Ray at {joined}, not the one at {address}"
+            raise Unavailable("two_systems", detail)
+    else:
+        address = address or default_address()
         try:
             join(address)
-        except (ConnectionError, RuntimeError) as error:
-            raise not_up from error
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise Unavailable("not_up", f"siren is not up: no Ray answers at {address}") from error
     for actor in ray.util.list_named_actors(all_namespaces=True):
         if actor["namespace"] != NAMESPACE:
             continue
@@ -352,7 +362,7 @@ def find_installation(address: str = "auto") -> Installation:
             facts = ray.get(handle.describe.remote(), timeout=DESCRIBE_S)
             installation: Installation = facts["installation"]
             return installation
-    raise not_up
+    raise Unavailable("not_up", "siren is not up: start it with `siren up`")
 
 
 def _priced(offer: Offer, items: tuple[tuple[str, int], ...]) -> tuple[Line, ...]:

@@ -24,11 +24,12 @@ from actors.order_actor import order_host
 from actors.payment_actor import payment_actor
 from actors.settings import Settings
 from actors.store_actor import StoreService, store_actor
-from cluster import haproxy
 from cluster.authentication import check_authentication
 from cluster.data_folder import DataFolder
 from cluster.databases import check_url
 from cluster.environment import listen_error
+from cluster.ray_watch import server_pids
+from cluster.run_folder import remove_if_dead
 from cluster.token_secret import make_secret
 from readmodel.projector import projection_actor
 from readmodel.tables import create_tables
@@ -102,16 +103,19 @@ def start_gateway(installation: Installation, token_secret: bytes) -> None:
 
 
 @contextmanager
-def running(settings: Settings, haproxy_folder: Path, report: Report) -> Iterator[Installation]:
+def running(settings: Settings, run: Path, report: Report) -> Iterator[Installation]:
     """Run the whole system on this machine for as long as the block lasts.
 
-    `haproxy_folder` is what `haproxy.claim` returned before Ray was imported; `report` gets a
-    line for each step of the start. Raises `SirenError` where the system cannot be
-    started safely.
+    `run` is the folder of this run, in which `haproxy.claim` was before Ray was imported; `report`
+    gets a line for each step of the start, and may raise to end it there. Raises `SirenError` where
+    the system cannot be started safely. What `ray.shutdown` leaves behind is the caller's to end.
     """
     check(settings)
     with DataFolder(settings.data_dir) as folder:
-        haproxy.end(Path(folder.previous.get("haproxy", "")))  # a crash leaves it behind
+        previous = folder.previous.get("run")
+        if isinstance(previous, str):
+            remove_if_dead(Path(previous))  # it crashed, and its HAProxy may hold the port
+        folder.tell(run=str(run))
         check_port(settings)
         token_secret = make_secret(settings)
         report("preparing the databases")
@@ -122,13 +126,14 @@ def running(settings: Settings, haproxy_folder: Path, report: Report) -> Iterato
             namespace=NAMESPACE,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level=logging.WARNING,
+            logging_level=logging.ERROR,
+            _temp_dir=str(run / "ray"),
         )
         try:
             _protect_token()
             folder.tell(
                 ray=context.address_info["gcs_address"],
-                haproxy=str(haproxy_folder),
+                servers=server_pids(),
                 url=f"http://{settings.host}:{settings.port}",
             )
             report("starting actors and gateway")
@@ -139,7 +144,6 @@ def running(settings: Settings, haproxy_folder: Path, report: Report) -> Iterato
             yield installation
         finally:
             ray.shutdown(wait_for_processes=True)
-            haproxy.end(haproxy_folder)
 
 
 def _protect_token() -> None:

@@ -1,10 +1,8 @@
 """The `siren` command. Imports Ray only where a command needs it, so that help is quick."""
 
 import asyncio
-import os
 import secrets
-import signal
-import threading
+import shlex
 import time
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -27,15 +25,16 @@ from rich.progress import (
 from rich.text import Text
 
 from actors.domain.errors import SirenError
+from actors.lock_file import ray_address
 from actors.settings import Settings
-from cluster import environment, haproxy
-from cluster.data_folder import is_held, read_holder
+from cluster import environment
+from cluster.down import stop
 from cluster.token_secret import read_secret
+from cluster.up import Up, leave
 from serve_app.identity import Identity, Role
 
 environment.prepare()
 
-STOP_TIMEOUT_S = 60.0
 MAX_HOURS = 366 * 24
 
 Result = TypeVar("Result")
@@ -65,64 +64,84 @@ def up(data: Data = None, port: Port = None, host: Host = None) -> None:
     """Start the whole system on this machine, in the foreground; Ctrl-C stops it."""
     started = time.monotonic()
     settings = _settings(data_dir=data, port=port, host=host)
-    haproxy_folder = haproxy.claim()
-    with console.status("starting"):
-        from cluster import bootstrap  # noqa: PLC0415 - importing Ray takes seconds
-
-    stop = threading.Event()
+    system = Up(
+        settings,
+        lambda step: console.print(f"· {step}"),
+        lambda: _greet(settings, time.monotonic() - started),
+    )
     try:
-        with bootstrap.running(settings, haproxy_folder, lambda step: console.print(f"· {step}")):
-            for number in (signal.SIGINT, signal.SIGTERM):  # only now: Ray installs its own
-                signal.signal(number, lambda *_: stop.set())
-            url = f"http://{settings.host}:{settings.port}"
-            seconds = time.monotonic() - started
-            console.print(f"\n[bold]Siren Order is up[/bold] after {seconds:.0f} s: {url}")
-            console.print(f"  {url}/                     order, as a customer")
-            console.print(f"  {url}/board/gangnam        make it, as a barista")
-            console.print(f"  {url}/owner/order-details  orders and payments")
-            console.print(f"  {url}/docs                 every call, to try out")
-            if settings.owner_mode:
-                console.print("  no sign-in on this machine: everybody here is the owner")
-            else:
-                console.print("  sign-in is required: `siren token --role owner` prints a token")
-            console.print(f"  data in {settings.data_dir.absolute()}; Ctrl-C stops\n")
-            stop.wait()
-            console.print("· stopping")
+        code = system.run()
     except SirenError as error:
-        _fail(error)
-    console.print("stopped; every acknowledged order is in the journal")
+        problems.print(f"[red]siren:[/red] {escape(error.detail)}", soft_wrap=True)
+        code = 1
+    else:
+        console.print("stopped; every acknowledged order is in the journal")
+    if system.hangs:
+        leave(code)
+    raise typer.Exit(code)
+
+
+def _greet(settings: Settings, seconds: float) -> None:
+    url = f"http://{settings.host}:{settings.port}"
+    console.print(f"\n[bold]Siren Order is up[/bold] after {seconds:.0f} s: {url}")
+    console.print(f"  {url}/                     order, as a customer")
+    console.print(f"  {url}/board/gangnam        make it, as a barista")
+    console.print(f"  {url}/owner/order-details  orders and payments")
+    console.print(f"  {url}/docs                 every call, to try out")
+    if settings.owner_mode:
+        console.print("  no sign-in on this machine: everybody here is the owner")
+    else:
+        console.print("  sign-in is required: `siren token --role owner` prints a token")
+    console.print(f"  data in {settings.data_dir.absolute()}; Ctrl-C stops\n")
 
 
 @app.command()
 def down(data: Data = None) -> None:
-    """Stop the system that runs on a data folder, and wait until it has stopped."""
-    settings = _settings(data_dir=data)
-    folder = settings.data_dir.absolute()
-    pid = read_holder(folder).get("pid")
-    if pid is None or not is_held(folder):
-        console.print(f"nothing runs on {folder}")
-        return
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_TIMEOUT_S
-    with console.status(f"stopping process {pid}"):
-        while is_held(folder):
-            if time.monotonic() > deadline:
-                detail = f"process {pid} has not stopped after {STOP_TIMEOUT_S:.0f} s"
-                _fail(SirenError("still_running", detail))
-            time.sleep(0.1)
-    console.print(f"stopped process {pid}")
+    """Stop the system that runs on a data folder, and wait until it has stopped.
+
+    One that does not stop in time is killed, with all its processes; no order is lost by that.
+    """
+    folder = _settings(data_dir=data).data_dir.absolute()
+    try:
+        pid = stop(folder, lambda step: console.print(f"· {step}"))
+    except SirenError as error:
+        _fail(error)
+    console.print(f"nothing runs on {folder}" if pid is None else f"stopped process {pid}")
 
 
 @app.command()
 def status(data: Data = None) -> None:
-    """Show the actors, where they live, the open orders and how far the view is behind."""
-    from cluster import status as report  # noqa: PLC0415 - importing Ray takes seconds
+    """Show processes and actors, where they live, outstanding work and how far the view is behind.
 
-    settings = _settings(data_dir=data)
+    Answers within ten seconds whatever is broken. Exit code 1 where nothing runs, or where not all
+    could be asked.
+    """
+    from cluster import status as report  # noqa: PLC0415 - its imports take a second
+
+    answer = report.describe(_settings(data_dir=data))
+    console.print(answer.shown)
+    if answer.problem is not None:
+        problems.print(f"[red]siren:[/red] {escape(answer.problem)}")
+    code = 0 if answer.problem is None else 1
+    if answer.hangs:
+        leave(code)
+    raise typer.Exit(code)
+
+
+@app.command()
+def env(data: Data = None) -> None:
+    """Print what to export so that Ray's own commands and scripts reach this system.
+
+    For a shell: eval "$(siren env)". Then `ray status`, `ray list actors` and
+    `ray.init(address="auto")` work, and `Siren.connect()` means this system.
+    """
+    folder = _settings(data_dir=data).data_dir.absolute()
     try:
-        console.print(report.describe(settings))
+        address = ray_address(folder)
     except SirenError as error:
         _fail(error)
+    for name, value in environment.exports(address, folder).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()

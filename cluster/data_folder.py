@@ -8,8 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from actors.domain.errors import SirenError
-
-LOCK_NAME = "siren.lock"
+from actors.lock_file import open_lock, read_holder
 
 
 class DataFolder:
@@ -32,7 +31,7 @@ class DataFolder:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock = open_lock(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             detail = f"the data folder {self.path} is not writable: {error.strerror}"
             raise SirenError("data_folder_not_writable", detail) from error
@@ -73,27 +72,3 @@ class DataFolder:
         trace: TracebackType | None,
     ) -> None:
         self.release()
-
-
-def read_holder(path: Path) -> dict[str, Any]:
-    """Return what the holder of a data folder told; empty where nobody holds it."""
-    try:
-        facts = json.loads((path / LOCK_NAME).read_text())
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def is_held(path: Path) -> bool:
-    """Return whether a living process holds the folder."""
-    try:
-        lock = os.open(path / LOCK_NAME, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False

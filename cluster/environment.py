@@ -5,6 +5,7 @@ Call `prepare` before anything imports Ray; every process that Ray starts inheri
 
 import os
 import socket
+from pathlib import Path
 
 SERVE = {
     # HAProxy in front of the replicas, and user code on the request's own loop: on two cores a
@@ -39,6 +40,13 @@ def prepare() -> None:
     """Set what is not set: whatever the user configured stays."""
     for name, value in (SERVE | RAY).items():
         os.environ.setdefault(name, value)
+
+
+def exports(ray_address: str, data_dir: Path) -> dict[str, str]:
+    """Return what lets plain Ray, its commands too, and Siren's scripts reach one system."""
+    names = ("RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
+    ray = {name: RAY[name] for name in names}
+    return {"SIREN_DATA_DIR": str(data_dir), "RAY_ADDRESS": ray_address} | ray
 
 
 def listen_error(host: str, port: int) -> OSError | None:

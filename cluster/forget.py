@@ -14,11 +14,11 @@ from actors.client import AsyncSiren
 from actors.database import Database
 from actors.domain.errors import SirenError
 from actors.journal_tables import events, open_orders
+from actors.lock_file import is_held, read_holder
 from actors.retrying import until_done
 from actors.settings import Settings
 from actors.store_tables import metadata as store_metadata
 from actors.store_tables import tickets
-from cluster.data_folder import is_held, read_holder
 from cluster.scrub import scrub
 from readmodel.tables import drop_shadow, open_database, order_detail
 

@@ -210,6 +210,15 @@ class System:
         self._process.wait()
         psutil.wait_procs(victims, timeout=30)
 
+    def ended(self, within: float = STOP_S) -> int:
+        """Wait until it has ended by itself, and return its exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout=within)
+
+    def run_folder(self) -> Path:
+        """Return the folder of this run: Ray's files and HAProxy's."""
+        return Path(self.holder()["run"])
+
     def leftovers(self) -> list[str]:
         """Return what still runs of this system, whoever its parent is now."""
         return [_title(process) for process in psutil.process_iter() if self._is_ours(process)]
@@ -255,7 +264,8 @@ class System:
             yield
         finally:
             for victim in victims:
-                victim.resume()
+                with suppress(psutil.NoSuchProcess):  # whoever missed it had it replaced
+                    victim.resume()
 
     def sql(self, service: str, query: str, *parameters: object) -> list[Any]:
         """Return the rows of a query on a service's database, read from outside."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from actors.domain.errors import SirenError
-from cluster.data_folder import DataFolder, is_held, read_holder
+from actors.lock_file import is_held, read_holder
+from cluster.data_folder import DataFolder
 
 HOLD = """
 import sys

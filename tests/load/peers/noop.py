@@ -9,7 +9,8 @@ import signal
 import threading
 from pathlib import Path
 
-from cluster import environment, haproxy
+from cluster import environment, haproxy, processes
+from cluster.run_folder import RunFolder
 
 environment.prepare()  # before anything imports Ray
 
@@ -22,18 +23,19 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, help="not used: nothing is stored")
     port = parser.parse_args().port
-    haproxy_folder = haproxy.claim()
-    import ray  # noqa: PLC0415 - it reads what `claim` has set
+    with RunFolder() as run:
+        haproxy.claim(run.path)
+        import ray  # noqa: PLC0415 - it reads what `claim` has set
 
-    try:
-        _start(port)
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):  # only now: Ray installs its own
-            signal.signal(number, lambda *_: stop.set())
-        stop.wait()
-    finally:
-        ray.shutdown(wait_for_processes=True)
-        haproxy.end(haproxy_folder)
+        try:
+            _start(port)
+            stop = threading.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):  # only now: Ray installs its own
+                signal.signal(number, lambda *_: stop.set())
+            stop.wait()
+        finally:
+            ray.shutdown(wait_for_processes=True)
+            processes.end_on(run.path)
 
 
 def _start(port: int) -> None:

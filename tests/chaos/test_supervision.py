@@ -1,0 +1,142 @@
+"""Ray's own death, signals at any moment, and what is left behind: nothing."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cluster import environment
+from tests.outside import accepted, assert_agreed, place, reaches
+from tests.system import ROOT, System, eventually, free_port
+
+pytestmark = pytest.mark.timeout(560)
+STATUS_S = 10.0
+END_S = 60.0
+"""On an idle machine it takes 2 to 6 s."""
+
+
+def server(system: System, name: str) -> psutil.Process:
+    """Return one of Ray's own processes, by the name of its program."""
+    (found,) = [p for p in system.processes() if Path(p.exe()).name == name]
+    return found
+
+
+def run_folders() -> set[Path]:
+    """Return the folders of all runs on this machine."""
+    return set(Path(tempfile.gettempdir()).glob("siren.????????"))
+
+
+def nothing_is_left(system: System, run: Path) -> None:
+    """Check that whatever `siren up` started or made for this run is gone."""
+    eventually(lambda: not system.leftovers(), "its processes have ended", END_S)
+    assert not run.exists()
+    assert environment.port_is_free("127.0.0.1", system.port)
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[System]:
+    """A system of its own, for tests that end it."""
+    system = System(tmp_path / "data")
+    yield system
+    system.stop()
+    eventually(lambda: not system.leftovers(), "nothing outlives a stop", END_S)
+
+
+def test_ray_s_death_ends_the_system_with_a_sentence_and_it_starts_again(mortal: System) -> None:
+    mortal.start()
+    order_id = accepted(mortal)
+    for name in ("gcs_server", "raylet"):
+        run = mortal.run_folder()
+        server(mortal, name).kill()
+        assert mortal.ended() == 1
+        assert f"{name}" in mortal.log_tail().splitlines()[-1]
+        assert "has died" in mortal.log_tail().splitlines()[-1]
+        nothing_is_left(mortal, run)
+        mortal.start()
+    reaches(mortal, order_id, "ACCEPTED")
+    reaches(mortal, place(mortal)["order_id"], "ACCEPTED")
+    assert_agreed(mortal, order_id)
+
+
+@pytest.mark.parametrize("name", ["gcs_server", "raylet", "siren up"])
+def test_status_and_down_work_whatever_hangs(mortal: System, name: str) -> None:
+    mortal.start()
+    run = mortal.run_folder()
+    pid = mortal.holder()["pid"]
+    hung = psutil.Process(pid) if name == "siren up" else server(mortal, name)
+    hung.suspend()
+    began = time.monotonic()
+    shown = mortal.siren("status")
+    assert time.monotonic() - began < 2 * STATUS_S  # twice: other tests' load
+    assert shown.returncode == 1
+    assert f"{name} ({hung.pid}) is stopped" in shown.stderr
+    assert "events in the journal" in shown.stdout
+    assert mortal.siren("down").returncode == 0
+    nothing_is_left(mortal, run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after_s", [0.3, 1.5, 4.0, 8.0, 14.0])
+def test_a_signal_at_any_moment_of_the_start_ends_it_and_leaves_nothing(
+    tmp_path: Path, number: signal.Signals, after_s: float
+) -> None:
+    before = run_folders()
+    given = {"SIREN_DATA_DIR": str(tmp_path / "data"), "SIREN_PORT": str(free_port())}
+    system = System(tmp_path / "data")
+    with subprocess.Popen(
+        [sys.executable, "-m", "cluster.cli", "up"],
+        env=os.environ | given,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(after_s)
+        process.send_signal(number)
+        code = process.wait(END_S)
+        assert process.stderr is not None
+        told = process.stderr.read()
+    assert code in (0, 128 + number, -number)
+    assert "Traceback" not in told
+    eventually(lambda: not system.leftovers(), "its processes have ended", END_S)
+    assert run_folders() <= before
+
+
+def test_nothing_of_a_running_system_is_open_to_other_users(system: System) -> None:
+    """Whatever others could write or replace would lead callers, and Ray's token, to them."""
+    run = system.run_folder()
+    facts = run.lstat()
+    assert stat.S_ISDIR(facts.st_mode)
+    assert (facts.st_uid, stat.S_IMODE(facts.st_mode)) == (os.geteuid(), 0o700)
+    opened = {
+        Path(file.path)
+        for process in system.processes()
+        for file in process.open_files()
+        if file.path.startswith(("/tmp", "/run", "/var"))
+    }
+    outside = {path for path in opened if run not in path.parents}
+    assert {path for path in outside if system.data_dir not in path.parents} <= {system.log}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_reads_nothing_of_it_and_joins_nothing(system: System) -> None:
+    def as_nobody(*command: str) -> subprocess.CompletedProcess[str]:
+        become = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        return subprocess.run(
+            [*become, *command], capture_output=True, text=True, check=False, timeout=60
+        )
+
+    for path in (system.run_folder(), system.data_dir):
+        assert as_nobody("ls", str(path)).returncode != 0
+    moved = as_nobody("mv", str(system.run_folder()), "/tmp/elsewhere")
+    assert moved.returncode != 0
+    assert system.run_folder().exists()
