@@ -19,9 +19,11 @@ from actors.exchange import Channel
 from actors.journal import Due
 from actors.messages import OrderReply, OrderRequest
 from actors.order_host import OrderHost
+from actors.replacing import Watch
 
 CREATIONS_AT_A_TIME = 4
 ANSWER_MARGIN_S = 10.0
+LOOK_S = 1.0
 
 
 @dataclass(slots=True)
@@ -138,7 +140,8 @@ class DedicatedOrders:
     async def _passivate(self, own: _OwnActor, horizon: float) -> None:
         with suppress(RayError):
             actor = await asyncio.to_thread(self._connect, own.order_id)
-            busy, deadline = await actor.at_rest.remote()
+            asked = Watch(LOOK_S).during(actor.at_rest.remote(), actor)
+            busy, deadline = await asked
             if busy or own.touched > horizon:  # a command came while it was asked
                 return
             self._host.set_deadline(own.order_id, deadline)

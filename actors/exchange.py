@@ -22,12 +22,10 @@ from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from actors.codec import pack, unpack
 from actors.domain.errors import SirenError, Unavailable
+from actors.replacing import Watch
 
 HEARTBEAT_S = 1.0
 """How often a callee that works on a request says that it lives."""
-SILENCE_S = 15.0
-"""After this long without a sound a peer counts as hung. A service that waits for its database's
-lock is silent for up to `database.BUSY_TIMEOUT_S`; the death of a process is heard at once."""
 CONNECT_S = 5.0
 """How long a connection may take until the callee has welcomed the caller."""
 FULL_BATCH = 256
@@ -218,16 +216,17 @@ class Channel:
 
     `connect` returns the actor's handle and creates the actor if it is missing; it may block. When
     the connection is lost, the actor is looked up again and everything that has no reply yet is
-    repeated, so whatever is asked must be idempotent.
+    repeated, so whatever is asked must be idempotent. An actor that makes no sound gets replaced.
     """
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
+        self._actor: Any = None
         self._link: _Link | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._number = 0
         self._unanswered: dict[int, tuple[bytes, asyncio.Future[bytes]]] = {}
-        self._heard_at = 0.0
+        self._watch = Watch(HEARTBEAT_S)
         self._watching = False
         self._fruitless = 0
 
@@ -245,7 +244,7 @@ class Channel:
             self._link.send((number, data))
         else:
             self._connect_soon()
-        self._watch()
+        self._watch_out()
         expiry = loop.call_later(timeout, _expire, future)
         try:
             reply = unpack(await future)
@@ -276,7 +275,7 @@ class Channel:
     async def _open(self) -> None:
         if not self._unanswered:  # those who asked gave up meanwhile
             return
-        actor = await asyncio.to_thread(self._connect)
+        self._actor = actor = await asyncio.to_thread(self._connect)
         link = _Link(self._received, self._lost)
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -295,7 +294,7 @@ class Channel:
             link.send((number, data))
 
     def _received(self, _link: _Link, message: bytes) -> None:
-        self._heard_at = asyncio.get_running_loop().time()
+        self._watch.heard()
         for number, reply in _decode(message):
             self._fruitless = 0
             _, future = self._unanswered.get(number, (b"", None))
@@ -307,22 +306,20 @@ class Channel:
             self._link = None
             self._connect_soon()
 
-    def _watch(self) -> None:
+    def _watch_out(self) -> None:
         """Look after the peer for as long as something has no answer."""
         if not self._watching:
             self._watching = True
-            loop = asyncio.get_running_loop()
-            self._heard_at = loop.time()
-            loop.call_later(HEARTBEAT_S, self._look)
+            self._watch.begin()
+            asyncio.get_running_loop().call_later(HEARTBEAT_S, self._look)
 
     def _look(self) -> None:
         self._watching = bool(self._unanswered)
         if not self._watching:
             return
-        loop = asyncio.get_running_loop()
-        if self._link is not None and loop.time() - self._heard_at > SILENCE_S:
+        if self._watch.look(self._actor) and self._link is not None:
             self._link.abort()
-        loop.call_later(HEARTBEAT_S, self._look)
+        asyncio.get_running_loop().call_later(HEARTBEAT_S, self._look)
 
 
 def _log_surprise(state: RetryCallState) -> None:

@@ -6,16 +6,23 @@ from typing import Any
 
 from ray.exceptions import RayError
 
+from actors.replacing import Watch
+
 PAUSE_S = 0.05
 """Under load one hint stands for all commits of this long."""
+LOOK_S = 1.0
 
 
 class Nudge:
-    """Calls `nudge()` on an actor, at most one call at a time, and creates the actor if missing."""
+    """Calls `nudge()` on an actor, at most one call at a time.
+
+    The actor is created if it is missing, and replaced if it makes no sound.
+    """
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
         self._actor: Any = None
+        self._watch = Watch(LOOK_S)
         self._pending = False
         self._task: asyncio.Task[None] | None = None
 
@@ -31,7 +38,7 @@ class Nudge:
             try:
                 if self._actor is None:
                     self._actor = await asyncio.to_thread(self._connect)
-                await self._actor.nudge.remote()
+                await self._watch.during(self._actor.nudge.remote(), self._actor)
             except (RayError, ValueError):
                 self._actor = None  # looked up again with the next hint
             await asyncio.sleep(PAUSE_S)

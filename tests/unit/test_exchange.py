@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
-from actors import exchange
+from actors import exchange, replacing
 from actors.database import BUSY_TIMEOUT_S
 from actors.domain.errors import Rejected, Unavailable
 from actors.exchange import Channel, Endpoint, Exchange
@@ -93,7 +93,7 @@ class Wire:
 @pytest.fixture
 async def wire(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wire]:
     monkeypatch.setattr(exchange, "HEARTBEAT_S", 0.02)
-    monkeypatch.setattr(exchange, "SILENCE_S", 0.3)
+    monkeypatch.setattr(replacing, "SILENCE_S", 0.3)
     monkeypatch.setattr(exchange, "CONNECT_S", 0.3)
     wire = Wire()
     yield wire
@@ -247,7 +247,7 @@ async def test_a_port_that_cannot_be_had_is_tried_for_again(
 
 
 def test_a_service_that_waits_for_its_database_does_not_count_as_hung() -> None:
-    assert exchange.SILENCE_S > BUSY_TIMEOUT_S + exchange.HEARTBEAT_S
+    assert replacing.SILENCE_S > BUSY_TIMEOUT_S + exchange.HEARTBEAT_S
 
 
 async def test_who_does_not_know_the_key_is_hung_up_on(wire: Wire) -> None:
