@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from actors.lock_file import is_held
 from actors.settings import Settings
 from cluster.audit_rules import OVERDUE, examine, has_long_waited_for_provider
 from cluster.audit_sources import Sources
-from cluster.data_folder import is_held
 from cluster.dossier import Dossier, Violation
 
 RECHECKS = 3
