@@ -48,6 +48,7 @@ class Up:
         self._step, self._said_at = "loading", time.monotonic()
         self._step_at = self._said_at
         self._end, self._hurry, self._is_up = (threading.Event() for _ in range(3))
+        self._signals: tuple[signal.Signals, ...] = ()
         self._signal: int | None = None
         self._error: BaseException | None = None
         self.hangs = False
@@ -60,18 +61,23 @@ class Up:
         it cannot start or go on; every process of the system is gone then.
         """
         before = {number: signal.getsignal(number) for number in SIGNALS}
+        if before[signal.SIGHUP] is signal.SIG_IGN:  # as nohup has it
+            del before[signal.SIGHUP]
+        self._signals = tuple(before)
         try:
-            for number in SIGNALS:
-                if number != signal.SIGHUP or before[number] is not signal.SIG_IGN:  # nohup
-                    signal.signal(number, self._on_signal)
+            self._listen()
             with RunFolder() as run:
                 self._run(run.path)
         finally:
-            for number in SIGNALS:
-                signal.signal(number, before[number])
+            for number, handler in before.items():
+                signal.signal(number, handler)
         if self._error is not None:
             raise _told(self._error)
         return 0 if self._is_up.is_set() or self._signal is None else 128 + self._signal
+
+    def _listen(self) -> None:
+        for number in self._signals:
+            signal.signal(number, self._on_signal)
 
     def _run(self, run: Path) -> None:
         haproxy.claim(run)
@@ -117,6 +123,7 @@ class Up:
         watch = None
         while thread.is_alive() and not self._end.wait(LOOK_S):
             self._still()
+            self._listen()  # Ray puts its own in their place while it starts
             if not self._is_up.is_set():
                 continue
             if watch is None:
