@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
 from actors.addressing import key_of
+from actors.clock import utc_now
 from actors.exchange import Channel
 from actors.journal import Due
 from actors.messages import OrderReply, OrderRequest
@@ -83,7 +83,7 @@ class DedicatedOrders:
 
     async def recover(self, open_orders: Iterable[Due]) -> None:
         """Wake open orders, a few actors at a time, the rest in the host."""
-        now = datetime.now(UTC)
+        now = utc_now()
         hosted: list[Due] = []
         waking: list[str] = []
         for due in open_orders:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from actors.addressing import SLOTS, key_of, slot_of
 from actors.batching import Batcher
+from actors.clock import utc_now
 from actors.codec import decode_event, encode_event
 from actors.database import Database, Transaction
 from actors.domain.errors import AlreadyPlaced, Conflict, SirenError
@@ -244,10 +245,17 @@ class Journal:
         await self.database.close()
 
     async def _due(self, condition: ColumnElement[bool]) -> list[Due]:
-        query = select(open_orders).where(condition).order_by(open_orders.c.due_at)
+        o, e = open_orders.c, events.c
+        now = to_micros(utc_now())
+        # Only of those that seem to be due in the future: the clock may have been set back since.
+        mine = (e.order_id == o.order_id) & (o.due_at > now)
+        began, last = (
+            select(edge(e.at)).where(mine).scalar_subquery() for edge in (func.min, func.max)
+        )
+        query = select(o.order_id, o.due_at, began, last).where(condition).order_by(o.due_at)
         async with self.database.read() as connection:
             rows = await connection.execute(query)
-            return [Due(row.order_id, from_micros(row.due_at)) for row in rows]
+            return [Due(row[0], from_micros(_due_by(now, *row[1:]))) for row in rows]
 
     # --- one transaction for all who wait -----------------------------------------------------
 
@@ -372,6 +380,16 @@ class _Statements:
         self.insert_private = prepare(insert(order_private), order_private.c.keys())
         self.replace_token = prepare(my_private.values(payment_token=bindparam("new_token")))
         self.erase = prepare(my_private.values(name=nothing, tel=nothing))
+
+
+def _due_by(now: int, due_at: int, began: int | None, last: int | None) -> int:
+    """Return when to look at an order, whatever the clock was set to since its events `at` them.
+
+    A step that is outstanding is due now; a payment deadline is as far away as it was at the most.
+    """
+    if began is None or last is None:
+        return due_at
+    return now if due_at <= last else min(due_at, now + due_at - began)
 
 
 def _with_extras(history: History, extras: Sequence[Any] | None) -> History:

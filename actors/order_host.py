@@ -8,11 +8,12 @@ arrive while a payment is under way, and their outcomes come back as commands.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from actors.activation import Activation
+from actors.clock import Clock, utc_now
 from actors.codec import to_json, unpack
 from actors.deadlines import Deadlines
 from actors.domain import commands as cmd
@@ -47,13 +48,15 @@ class OrderHost:
         steps: Steps,
         committed: Callable[[], None],
         passivate_after_s: float,
+        clock: Clock = utc_now,
     ) -> None:
+        self._clock = clock
         self._journal = journal
         self._steps = steps
         self._committed = committed
         self._passivate_after_s = passivate_after_s
         self._live: dict[str, Activation] = {}
-        self._deadlines = Deadlines(self._expire)
+        self._deadlines = Deadlines(self._expire, clock)
         self._runner = StepRunner()
         self._tasks: set[asyncio.Task[object]] = set()
         self._waking: set[str] = set()
@@ -89,7 +92,7 @@ class OrderHost:
 
     async def recover(self, open_orders: Iterable[Due]) -> None:
         """Take up open orders; those that only wait get a timer, not memory."""
-        now = datetime.now(UTC)
+        now = self._clock()
         due_now = []
         for due in open_orders:
             if due.due_at <= now:
@@ -218,8 +221,7 @@ class OrderHost:
     ) -> bool:
         while True:
             evolved = order = activation.order
-            now = datetime.now(UTC)
-            at = now if order is None else max(now, order.last_at)
+            at = self._moment(order, commands[0])
             stored: list[ev.StoredEvent] = []
             for command in commands:
                 for event in decide(evolved, command, at):
@@ -236,6 +238,18 @@ class OrderHost:
                 await self._load(activation)
             else:
                 return True
+
+    def _moment(self, order: Order | None, command: cmd.Command) -> datetime:
+        """Return when a command happens: never before the order's last event.
+
+        A deadline that has come is past, even where the clock was set back meanwhile.
+        """
+        now = self._clock()
+        if order is None:
+            return now
+        if isinstance(command, cmd.ExpirePayment):
+            return max(now, order.last_at, order.payment_due)
+        return max(now, order.last_at)
 
     async def _append(
         self,
@@ -276,8 +290,11 @@ class OrderHost:
         activation.wake()
         order = activation.order
         assert order is not None
-        unpaid = order.status is OrderStatus.PLACED
-        self._deadlines.set(order.order_id, order.payment_due if unpaid else None)
+        if order.status is OrderStatus.PLACED:
+            patience = order.payment_due - order.placed_at
+            self._deadlines.set(order.order_id, order.payment_due, patience)
+        else:
+            self._deadlines.set(order.order_id, None)
         if order.status is OrderStatus.CANCELING:
             self._runner.reconsider(order.order_id)
         for step in activation.outstanding():
@@ -346,7 +363,7 @@ class OrderHost:
     async def _cancel_unpaid(self, order_id: str) -> None:
         activation = self._activate(order_id)
         if not await self._execute(activation, cmd.ExpirePayment("")):
-            self._follow_up(activation)  # timer and clock differ a little: not quite yet
+            self._follow_up(activation)
 
 
 def _let_go(waiting: asyncio.Future[None]) -> None:

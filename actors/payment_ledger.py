@@ -5,7 +5,6 @@ write transaction, so whatever is decided is decided on the latest state of the 
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
 from typing import Any
@@ -15,6 +14,7 @@ from msgspec.structs import asdict, replace
 from sqlalchemy import select
 
 from actors.batching import Batcher
+from actors.clock import utc_now
 from actors.database import Database, Transaction
 from actors.domain.values import PaymentStatus
 from actors.journal_tables import to_micros
@@ -171,4 +171,4 @@ def _by_order(rows: Sequence[Sequence[Any]]) -> dict[str, Payment]:
 
 def now_micros() -> int:
     """Return the time now in microseconds since 1970."""
-    return to_micros(datetime.now(UTC))
+    return to_micros(utc_now())

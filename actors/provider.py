@@ -7,7 +7,6 @@ orders. Its tokens are part of the HTTP contract.
 import asyncio
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from msgspec.structs import asdict, replace
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
 
 from actors.batching import Batcher
+from actors.clock import utc_now
 from actors.database import Database, Transaction
 from actors.domain.errors import Unavailable
 from actors.journal_tables import to_micros
@@ -234,5 +234,5 @@ def _by_key(rows: Sequence[Sequence[Any]]) -> dict[str, _Entry]:
 
 
 def _entry(key: str, amount: int | None, currency: str | None, status: ChargeStatus) -> _Entry:
-    now = to_micros(datetime.now(UTC))
+    now = to_micros(utc_now())
     return _Entry(key, f"ch_{uuid4().hex}", amount, currency, status, now)

@@ -117,7 +117,7 @@ def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev
     if order is None:
         raise NotFound("order_not_found", "There is no order with this id.")
     if isinstance(command, cmd.Outcome):
-        return _record(order, command)
+        return _record(order, command, now)
     first_event = order.requests.get(command.id)
     if first_event is not None:
         if first_event != FIRST_EVENT[type(command)]:
@@ -206,7 +206,7 @@ def _reject(order: Order, reason: str) -> tuple[ev.Event, ...]:
     return (ev.PickupRejected(reason), ev.OrderCanceled(reason, "store"))
 
 
-def _record(order: Order, outcome: cmd.Outcome) -> tuple[ev.Event, ...]:
+def _record(order: Order, outcome: cmd.Outcome, now: datetime) -> tuple[ev.Event, ...]:
     """Turn what payment or store answered into an event, unless it no longer says anything new."""
     match outcome:
         case cmd.RecordApproval(attempt=attempt) if _awaited(order, attempt):
@@ -215,7 +215,8 @@ def _record(order: Order, outcome: cmd.Outcome) -> tuple[ev.Event, ...]:
             return (ev.PaymentDeclined(attempt, outcome.payment_id),)
         # While CANCELING the store's answer changes nothing: its ticket is undone in any case.
         case cmd.RecordTicket() if order.status is PAID:
-            return (ev.PickupStarted(outcome.number, outcome.estimated_ready_at),)
+            # The store's clock may be behind: nothing is ready before it was accepted.
+            return (ev.PickupStarted(outcome.number, max(now, outcome.estimated_ready_at)),)
         case cmd.RecordTicketRejection(reason=reason) if order.status is PAID:
             return (ev.PickupRejected(reason), ev.OrderCanceled(reason, "store"))
         case cmd.RecordTicketCanceled() if order.status is CANCELING and _undoable(order):
