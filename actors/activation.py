@@ -2,6 +2,7 @@
 
 import asyncio
 
+from actors.domain.commands import parts_of
 from actors.domain.order import Order, fold
 from actors.domain.saga import Step, is_settled, next_steps
 from actors.domain.values import PaymentStatus, PrivateData
@@ -55,7 +56,7 @@ class Activation:
         if order is None:
             return False
         attempt = order.attempt_status(command_id)
-        if attempt is not None and order.placing_id != command_id:
+        if attempt is not None and order.placing_key != parts_of(command_id)[0]:
             return attempt != PaymentStatus.PENDING
         return is_settled(order) and not self.outstanding()
 

@@ -138,7 +138,8 @@ class AsyncSiren:
             order_id, lines, currency = known, (), ""
         deadline = timedelta(seconds=self.installation.settings.payment_deadline_s)
         command = cmd.PlaceOrder(
-            id=key or order_id,
+            # The journal keeps the body's own hash with the order.
+            id=self.installation.command_id(order_id, key) if key else order_id,
             customer_id=order.customer_id,
             store_id=order.store_id,
             lines=lines,
@@ -158,7 +159,8 @@ class AsyncSiren:
         self, order_id: str, token: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
     ) -> OrderReply:
         """Charge the order's total; `attempt` in the reply says how it ended."""
-        return await self.send(order_id, cmd.PayOrder(_id(key), token), wait)
+        command_id = self._id(order_id, key, "pay", token)
+        return await self.send(order_id, cmd.PayOrder(command_id, token), wait)
 
     async def cancel(
         self,
@@ -168,35 +170,41 @@ class AsyncSiren:
         wait: float = DEFAULT_WAIT_S,
     ) -> OrderReply:
         """Cancel an order that nobody prepares yet, and undo what was done for it."""
-        return await self.send(order_id, cmd.CancelOrder(_id(key), reason), wait)
+        command_id = self._id(order_id, key, "cancel", reason)
+        return await self.send(order_id, cmd.CancelOrder(command_id, reason), wait)
 
     async def start(
         self, order_id: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
     ) -> OrderReply:
         """Begin to prepare an accepted order."""
-        return await self.send(order_id, cmd.StartPreparation(_id(key)), wait)
+        command_id = self._id(order_id, key, "start")
+        return await self.send(order_id, cmd.StartPreparation(command_id), wait)
 
     async def ready(
         self, order_id: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
     ) -> OrderReply:
         """Call the number of a prepared order."""
-        return await self.send(order_id, cmd.MarkReady(_id(key)), wait)
+        command_id = self._id(order_id, key, "ready")
+        return await self.send(order_id, cmd.MarkReady(command_id), wait)
 
     async def complete(
         self, order_id: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
     ) -> OrderReply:
         """Hand over an order that is ready."""
-        return await self.send(order_id, cmd.CompletePickup(_id(key)), wait)
+        command_id = self._id(order_id, key, "complete")
+        return await self.send(order_id, cmd.CompletePickup(command_id), wait)
 
     async def reject(
         self, order_id: str, reason: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
     ) -> OrderReply:
         """Give an order up on the store's side: refund and cancel."""
-        return await self.send(order_id, cmd.RejectOrder(_id(key), reason), wait)
+        command_id = self._id(order_id, key, "reject", reason)
+        return await self.send(order_id, cmd.RejectOrder(command_id, reason), wait)
 
     async def erase(self, order_id: str, wait: float = DEFAULT_WAIT_S) -> OrderReply:
         """Forget the customer's name and phone number of one order."""
-        return await self.send(order_id, cmd.EraseCustomer(_id(None)), wait)
+        command_id = self._id(order_id, None, "erase")
+        return await self.send(order_id, cmd.EraseCustomer(command_id), wait)
 
     async def change_store(self, change: StoreChange) -> None:
         """Open, close or limit a store; raises `NotFound`."""
@@ -254,6 +262,9 @@ class AsyncSiren:
             logger.warning("order-host:%d is not ready: %s", host, str(cause) or type(cause))
             return f"order-host:{host}"
         return None
+
+    def _id(self, order_id: str, key: str | None, kind: str, *body: str) -> str:
+        return self.installation.command_id(order_id, key or uuid.uuid4().hex, kind, *body)
 
     async def send(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
         """Send a command to the order's mailbox and return the order after it."""
@@ -386,10 +397,6 @@ def _priced(offer: Offer, items: tuple[tuple[str, int], ...]) -> tuple[Line, ...
 def _body(order: NewOrder) -> bytes:
     """Return what is hashed of an order."""
     return to_json(msgspec.convert(order, _Body, from_attributes=True))
-
-
-def _id(key: str | None) -> str:
-    return key or uuid.uuid4().hex
 
 
 def _decoded(body: bytes) -> Detail:

@@ -7,6 +7,7 @@ import msgspec
 
 from actors import messages
 from actors.domain import commands, errors, events
+from actors.domain.reasons import code_of
 
 JsonObject = dict[str, Any]
 
@@ -27,9 +28,25 @@ EVENT_TYPES: dict[str, type] = {
     "CustomerErased": events.CustomerErased,
 }
 EVENT_TAGS = {cls: tag for tag, cls in EVENT_TYPES.items()}
-SCHEMA_VERSIONS: dict[str, int] = dict.fromkeys(EVENT_TYPES, 1)
+SCHEMA_VERSIONS: dict[str, int] = dict.fromkeys(EVENT_TYPES, 2)
+"""Version 2 came with hashed command ids; only reasons differ from version 1."""
+
+
+def _as_it_is(fields: JsonObject) -> JsonObject:
+    return fields
+
+
+def _coded(fields: JsonObject) -> JsonObject:
+    """Replace what somebody wrote by a code: it is private data."""
+    return {**fields, "reason": code_of(fields["reason"], fields.get("by", "store"))}
+
+
 # (tag, schema version) -> what makes the data of that version into the next one's.
-UPCASTERS: dict[tuple[str, int], Callable[[JsonObject], JsonObject]] = {}
+UPCASTERS: dict[tuple[str, int], Callable[[JsonObject], JsonObject]] = {
+    **{(tag, 1): _as_it_is for tag in EVENT_TYPES},
+    ("OrderCanceled", 1): _coded,
+    ("PickupRejected", 1): _coded,
+}
 
 _to_json = msgspec.json.Encoder()
 _event_decoders: dict[str, msgspec.json.Decoder[Any]] = {

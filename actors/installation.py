@@ -1,15 +1,17 @@
 """What all processes of one installation share: its settings, its secret and its order hosts."""
 
-import hashlib
 import hmac
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from actors.settings import Settings
 
 KEY_DIGITS = 24
 """Hexadecimal digits of an order's id behind its time."""
+HASH_DIGITS = 32
+"""Hexadecimal digits of the hashes in a command's id: 128 bits."""
+_SEPARATOR = "\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Installation:
     """Built once at bootstrap and passed to every actor. `secret` never leaves the cluster."""
 
     settings: Settings
-    secret: bytes
+    secret: bytes = field(repr=False)
     order_hosts: int
 
     def order_id(self, customer_id: str, key: str | None) -> str:
@@ -36,9 +38,32 @@ class Installation:
             digits = digest[:32][-KEY_DIGITS:]
         return f"{time.time_ns() // 1_000_000:011x}{digits}"
 
+    def command_id(self, order_id: str, key: str, *body: str) -> str:
+        """Return a command's id, by which a repeat is known: keyed hashes of `key` and `body`.
+
+        `body` is what is asked, kind of request first; without it only the key is hashed. Both
+        hashes differ from order to order: they tell nobody that two were paid with one card.
+        """
+        hashed = hash_key(self.secret, order_id, key)
+        if not body:
+            return hashed
+        scope = f"body {order_id[-KEY_DIGITS:]} {len(key)} {key} "
+        return f"{hashed}:{self.digest((scope + _SEPARATOR.join(body)).encode())[:HASH_DIGITS]}"
+
     def digest(self, data: bytes) -> str:
         """Return the keyed hash of some bytes, in hexadecimal.
 
         Keyed, because a plain hash of a body with a phone number in it could be searched for.
         """
-        return hmac.new(self.secret, data, hashlib.sha256).hexdigest()
+        return hmac.digest(self.secret, data, "sha256").hex()
+
+
+def hash_key(secret: bytes, order_id: str, key: str) -> str:
+    """Return the keyed hash under which the journal knows a command's key; "" where there is none.
+
+    It is the same for every id that the customer's key gives an order.
+    """
+    if not key:
+        return ""
+    data = f"key {order_id[-KEY_DIGITS:]} {key}".encode()
+    return hmac.digest(secret, data, "sha256").hex()[:HASH_DIGITS]

@@ -4,7 +4,7 @@ Nothing is acknowledged before it is on disk. All appends that wait go into one 
 commit); an append whose expected version is stale is dropped alone and never spoils its batch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -21,19 +21,18 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
     update,
 )
 
+from actors import journal_upgrade
 from actors.addressing import SLOTS, key_of, slot_of
 from actors.batching import Batcher
 from actors.clock import utc_now
-from actors.codec import decode_event, encode_event
 from actors.database import Database, Transaction
 from actors.domain.errors import AlreadyPlaced, Conflict, SirenError
 from actors.domain.events import StoredEvent
 from actors.domain.values import PrivateData
-from actors.installation import KEY_DIGITS
+from actors.journal_rows import row_of, stored_event
 from actors.journal_tables import (
     JOURNAL_SCHEMA_VERSION,
     events,
@@ -56,8 +55,8 @@ class Append(Struct, frozen=True):
     """What one command adds to one order: all of it, or nothing.
 
     `due_at` and `ticket_version` are the order's new row in `open_orders`; no row where `due_at`
-    is None. `private` is stored with a new order; `token` replaces its card token ("" forgets it).
-    An append without events only moves the row.
+    is None. `private` is stored with a new order; `token` replaces its card token ("" forgets it),
+    `cancel_reason` the words of a cancellation. An append without events only moves the row.
     """
 
     order_id: str
@@ -67,6 +66,7 @@ class Append(Struct, frozen=True):
     ticket_version: int | None = None
     private: PrivateData | None = None
     token: str | None = None
+    cancel_reason: str | None = None
     erase: bool = False
 
 
@@ -98,10 +98,11 @@ class Journal:
         self._appends: Batcher[Append, None] = Batcher(self._commit)
         self._loads: Batcher[str, History] = Batcher(self.load_all)
 
-    async def create(self) -> None:
-        """Create the tables that are missing.
+    async def create(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Create the tables that are missing, and make an older journal into today's.
 
-        Raises `SirenError` where a newer version of the code wrote the journal.
+        `progress` gets the position that an upgrade has reached, and the last one. Raises
+        `SirenError` where a newer version of the code wrote the journal.
         """
         await self.database.create_tables()
         written_by = int(await self.remember("schema_version", str(JOURNAL_SCHEMA_VERSION)))
@@ -111,27 +112,7 @@ class Journal:
                 f"the journal has schema version {written_by}; "
                 f"this version of siren knows {JOURNAL_SCHEMA_VERSION}",
             )
-        if written_by == 1:
-            await self._note_keys()
-
-    async def _note_keys(self) -> None:
-        """Make a journal of schema version 1 into one of version 2, which has `order_keys`."""
-        e, o = events.c, open_orders.c
-        if self.database.is_sqlite:
-            key = func.substr(e.order_id, -KEY_DIGITS)
-        else:
-            key = func.right(e.order_id, KEY_DIGITS)
-        # In their order: at random places it would take several times as long.
-        keys = select(key, e.order_id).where(e.version == 1).order_by(key)
-        noted = self.database.insert(order_keys).from_select(["key", "order_id"], keys)
-        async with self.database.write() as connection:
-            await connection.execute(text("DROP INDEX IF EXISTS open_orders_by_slot"))
-            await connection.execute(noted.on_conflict_do_nothing())  # another may be doing it
-            for order_id in (await connection.scalars(select(o.order_id))).all():
-                mine = update(open_orders).where(o.order_id == order_id)
-                await connection.execute(mine.values(slot=slot_of(order_id)))
-            version = update(meta).where(meta.c.key == "schema_version")
-            await connection.execute(version.values(value=str(JOURNAL_SCHEMA_VERSION)))
+        await journal_upgrade.upgrade(self.database, progress or (lambda _done, _total: None))
 
     async def remember(self, key: str, value: str) -> str:
         """Store `value` under `key` unless there is one already; return the one that stands."""
@@ -180,10 +161,13 @@ class Journal:
         return [histories[order_id] for order_id in order_ids]
 
     async def private_of(self, order_ids: Iterable[str]) -> dict[str, PrivateData]:
-        """Return name and phone number of the orders that exist; None where they were erased."""
+        """Return private data but for card tokens of the orders that exist; None: erased."""
         mine = {"order_ids": list(order_ids)}
         rows = await self.database.fetch(self._run.private, mine)
-        return {order_id: PrivateData(name, tel) for order_id, name, tel in rows}
+        return {
+            order_id: PrivateData(name, tel, cancel_reason=reason)
+            for order_id, name, tel, reason in rows
+        }
 
     async def versions_of(self, order_ids: Iterable[str]) -> dict[str, int]:
         """Return the versions of those orders that exist."""
@@ -297,7 +281,7 @@ class Journal:
         return winners, results
 
     def _insert_events(self, transaction: Transaction, winners: list[Append]) -> None:
-        rows = [_row(stored) for append in winners for stored in append.events]
+        rows = [row_of(stored) for append in winners for stored in append.events]
         if rows:
             transaction.change(self._run.insert_events, rows)
 
@@ -326,6 +310,13 @@ class Journal:
         ]
         if tokens:
             transaction.change(self._run.replace_token, tokens)
+        reasons = [
+            {"mine": a.order_id, "reason": a.cancel_reason}
+            for a in winners
+            if a.cancel_reason is not None
+        ]
+        if reasons:
+            transaction.change(self._run.note_reason, reasons)
         erased = [{"mine": a.order_id, "nothing": None} for a in winners if a.erase]
         if erased:
             transaction.change(self._run.erase, erased)
@@ -354,7 +345,12 @@ class _Statements:
         nothing = bindparam("nothing", type_=Text)
         my_private = update(order_private).where(p.order_id == bindparam("mine"))
         private_of = select(
-            p.order_id, p.name, p.tel, p.payment_token, open_orders.c.ticket_version
+            p.order_id,
+            p.name,
+            p.tel,
+            p.payment_token,
+            p.cancel_reason,
+            open_orders.c.ticket_version,
         )
         opened = order_private.outerjoin(open_orders, p.order_id == open_orders.c.order_id)
         self.versions = prepare(
@@ -369,7 +365,9 @@ class _Statements:
             .order_by(e.position)
             .limit(bindparam("limit", type_=Integer))
         )
-        self.private = prepare(select(p.order_id, p.name, p.tel).where(among(p.order_id)))
+        self.private = prepare(
+            select(p.order_id, p.name, p.tel, p.cancel_reason).where(among(p.order_id))
+        )
         self.extras = prepare(private_of.select_from(opened).where(among(p.order_id)))
         self.insert_events = prepare(insert(events), EVENT_COLUMNS)
         k = order_keys.c
@@ -379,7 +377,8 @@ class _Statements:
         self.close = prepare(delete(open_orders).where(open_orders.c.order_id == bindparam("mine")))
         self.insert_private = prepare(insert(order_private), order_private.c.keys())
         self.replace_token = prepare(my_private.values(payment_token=bindparam("new_token")))
-        self.erase = prepare(my_private.values(name=nothing, tel=nothing))
+        self.note_reason = prepare(my_private.values(cancel_reason=bindparam("reason")))
+        self.erase = prepare(my_private.values(name=nothing, tel=nothing, cancel_reason=nothing))
 
 
 def _due_by(now: int, due_at: int, began: int | None, last: int | None) -> int:
@@ -397,26 +396,6 @@ def _with_extras(history: History, extras: Sequence[Any] | None) -> History:
         return history
     *private, ticket_version = extras
     return History(history.events, PrivateData(*private), ticket_version)
-
-
-def _row(stored: StoredEvent) -> dict[str, Any]:
-    tag, schema_version, data = encode_event(stored.event)
-    return {
-        "order_id": stored.order_id,
-        "version": stored.version,
-        "type": tag,
-        "schema_version": schema_version,
-        "data": data,
-        "at": to_micros(stored.at),
-        "command_id": stored.command_id,
-    }
-
-
-def stored_event(row: Sequence[Any]) -> tuple[int, StoredEvent]:
-    """Return position and event of a row of `events`."""
-    position, order_id, version, tag, schema_version, data, at, command_id = row
-    event = decode_event(tag, schema_version, data)
-    return position, StoredEvent(order_id, version, event, from_micros(at), command_id)
 
 
 def _open_row(append: Append) -> dict[str, Any]:
@@ -443,4 +422,5 @@ def _private_row(order_id: str, private: PrivateData) -> dict[str, Any]:
         "name": private.name,
         "tel": private.tel,
         "payment_token": private.payment_token,
+        "cancel_reason": private.cancel_reason,
     }

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     Integer,
     MetaData,
@@ -14,7 +15,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-JOURNAL_SCHEMA_VERSION = 2
+JOURNAL_SCHEMA_VERSION = 3
+NO_OLDER_WRITER = "events_have_hashed_keys"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -38,8 +40,12 @@ events = Table(
     Column("schema_version", SmallInteger, nullable=False),
     Column("data", Text, nullable=False),
     Column("at", BigInteger, nullable=False),  # microseconds since 1970, UTC
+    # Hashes of key and body, see `Installation.command_id`: a client's key may hold a name.
     Column("command_id", String(300), nullable=False),
     UniqueConstraint("order_id", "version"),
+    # Code older than this schema would store keys in the clear, and take repeats for news.
+    # On SQLite the folder's lock keeps it away.
+    CheckConstraint("schema_version > 1", name=NO_OLDER_WRITER).ddl_if(dialect="postgresql"),
 )
 
 # Which order was placed by a customer's idempotency key (see `addressing.key_of`). Written with
@@ -73,6 +79,7 @@ order_private = Table(
     Column("name", Text, nullable=True),
     Column("tel", Text, nullable=True),
     Column("payment_token", Text, nullable=True),
+    Column("cancel_reason", Text, nullable=True),  # free text; the events have a code
     sqlite_with_rowid=False,
 )
 

@@ -9,7 +9,7 @@ from actors.batching import Batcher
 from actors.database import Database
 from actors.domain.errors import NotFound
 from actors.domain.events import OrderPlaced
-from actors.journal import stored_event
+from actors.journal_rows import stored_event
 from actors.journal_tables import events
 from actors.paging import Page, check_limit, decode_cursor, encode_cursor
 

@@ -259,10 +259,11 @@ class OrderHost:
         evolved: Order,
     ) -> None:
         acknowledged = activation.ticket_acknowledged
-        private = private_after(activation.private, command, stored)
+        private = private_after(activation.private, command, stored, evolved)
         placing = command.private if isinstance(command, cmd.PlaceOrder) else None
         new_token = private.payment_token or ""
         token_moved = placing is None and new_token != (activation.private.payment_token or "")
+        reason_given = private.cancel_reason != activation.private.cancel_reason
         unconfirmed = evolved.ticket_version > acknowledged
         append = Append(
             order_id=evolved.order_id,
@@ -272,6 +273,7 @@ class OrderHost:
             ticket_version=evolved.ticket_version if unconfirmed else None,
             private=placing,
             token=new_token if token_moved else None,
+            cancel_reason=private.cancel_reason if reason_given else None,
             erase=isinstance(command, cmd.EraseCustomer),
         )
         try:
@@ -335,7 +337,7 @@ class OrderHost:
         order = activation.order
         if order is None or step not in activation.outstanding():
             return False
-        outcomes = await self._steps.perform(step, order, activation.private)
+        outcomes = await self._steps.perform(step, order, lambda: activation.private)
         # crash here: the participant did it and nobody wrote it down; the repeat finds it done
         if isinstance(step, UpdateTicket):
             await self._acknowledge(activation, step.version)

@@ -7,10 +7,12 @@ APPROVED, the repeated ticket is the same one; and where a cancellation comes fi
 that there had been an approval, so that a ticket is undone which the journal never knew.
 """
 
+from collections.abc import Callable
 from typing import assert_never
 
 from actors.domain import commands as cmd
 from actors.domain import saga
+from actors.domain.detail import cancel_reason
 from actors.domain.errors import Unavailable
 from actors.domain.order import Order
 from actors.domain.values import PickupStatus, PrivateData
@@ -30,6 +32,8 @@ STEP_TIMEOUT_S = 60.0
 TICKET_PATIENCE_S = 0.5
 """How long an approval waits for its ticket, to be written down with it; then it goes alone."""
 
+Private = Callable[[], PrivateData]
+
 
 class Steps:
     """Talks to payment and store for the orders of one host."""
@@ -39,20 +43,21 @@ class Steps:
         self._store = store
 
     async def perform(
-        self, step: saga.Step, order: Order, private: PrivateData
+        self, step: saga.Step, order: Order, private: Private
     ) -> tuple[cmd.Outcome, ...]:
         """Carry out one step and return its outcomes as commands; none where nothing is new.
 
+        `private` is asked when something of it is sent: the customer may be forgotten meanwhile.
         Raises `Unavailable` where the outcome is unknown: perform it again.
         """
         match step:
             case saga.AuthorizePayment(attempt=attempt):
                 return await self._pay(order, attempt, private)
             case saga.OpenTicket():
-                return await self._open(order, private.name, STEP_TIMEOUT_S)
+                return await self._open(order, private, STEP_TIMEOUT_S)
             case saga.UpdateTicket(version=version):
                 rejected = order.pickup is PickupStatus.REJECTED
-                reason = order.cancel_reason if rejected else None
+                reason = cancel_reason(order, private()) if rejected else None
                 update = TicketUpdate(order.order_id, order.pickup, version, order.erased, reason)
                 await self._store.ask(update, STEP_TIMEOUT_S)
                 return ()
@@ -62,10 +67,8 @@ class Steps:
                 return await self._refund(order)
         assert_never(step)
 
-    async def _pay(
-        self, order: Order, attempt: int, private: PrivateData
-    ) -> tuple[cmd.Outcome, ...]:
-        token = private.payment_token or ""
+    async def _pay(self, order: Order, attempt: int, private: Private) -> tuple[cmd.Outcome, ...]:
+        token = private().payment_token or ""
         charge = ChargeRequest(order.order_id, attempt, order.total, order.currency, token)
         reply: PaymentReply = await self._payment.ask(charge, STEP_TIMEOUT_S)
         if reply.payment_id is None:
@@ -77,14 +80,14 @@ class Steps:
         approval = cmd.RecordApproval("", attempt, reply.payment_id)
         # crash here: payment has the approval, and the store may have a ticket (see above)
         try:
-            return (approval, *await self._open(order, private.name, TICKET_PATIENCE_S))
+            return (approval, *await self._open(order, private, TICKET_PATIENCE_S))
         except Unavailable:
             return (approval,)
 
     async def _open(
-        self, order: Order, customer_name: str | None, timeout: float
+        self, order: Order, private: Private, timeout: float
     ) -> tuple[cmd.Outcome, ...]:
-        request = TicketRequest(order.order_id, order.store_id, order.lines, customer_name)
+        request = TicketRequest(order.order_id, order.store_id, order.lines, private().name)
         reply: TicketReply = await self._store.ask(request, timeout)
         if reply.number is not None and reply.estimated_ready_at is not None:
             return (cmd.RecordTicket("", reply.number, reply.estimated_ready_at),)

@@ -13,6 +13,7 @@ from sqlalchemy import Row
 
 from actors.addressing import slot_of
 from actors.domain.order import Order
+from actors.domain.reasons import STORE_CODES
 from actors.domain.saga import AuthorizePayment, CancelPayment, due_at
 from actors.domain.values import OrderStatus, PaymentStatus, PickupStatus, PrivateData
 from actors.journal_tables import from_micros, to_micros
@@ -26,6 +27,8 @@ REMEDY = (
     "`siren up` carries it on within seconds; where that runs, `siren status` says what it lacks"
 )
 UNDECIDED = (PaymentStatus.PENDING, PaymentStatus.APPROVED)
+PERSONAL = ("customer", "cancel_reason")
+"""Fields of the order detail that may show private data."""
 MADE = (
     PickupStatus.ACCEPTED,
     PickupStatus.PREPARING,
@@ -141,6 +144,8 @@ def _ticket_at_rest(case: Case, row: Row[Any]) -> Iterator[Finding]:
         yield "ticket_differs", f"its number is {row.number}, the order's {order.pickup_number}"
     if order.erased and row.customer_name is not None:
         yield "personal_data_kept", "the customer was erased, the ticket still has a name"
+    if order.erased and row.reason is not None and row.reason not in STORE_CODES:
+        yield "personal_data_kept", "the customer was erased, the ticket still has words"
 
 
 # --- journal ------------------------------------------------------------------------------------
@@ -207,7 +212,7 @@ def _private(case: Case) -> Iterator[Finding]:
         return
     if row.payment_token is not None and order.payment is not PaymentStatus.PENDING:
         yield "token_kept", f"the payment is {order.payment}, its card token is still stored"
-    if order.erased and (row.name is not None or row.tel is not None):
+    if order.erased and any((row.name, row.tel, row.cancel_reason)):
         yield "personal_data_kept", "the customer was erased, the journal's own row was not"
 
 
@@ -233,12 +238,15 @@ def _view(case: Case) -> Iterator[Finding]:
 def _view_contents(case: Case, row: Row[Any], viewed: Order) -> Iterator[Finding]:
     seq, position = case.dossier.events[0].position, case.dossier.events[row.version - 1].position
     private = None if viewed.erased else case.dossier.private
-    person = PrivateData() if private is None else PrivateData(private.name, private.tel)
+    person = PrivateData()
+    if private is not None:
+        person = PrivateData(private.name, private.tel, cancel_reason=private.cancel_reason)
     expected = row_of(Folded(seq, position, viewed, person))
     wrong = [name for name in expected if name != "body" and getattr(row, name) != expected[name]]
     fields = [] if row.body == expected["body"] else _fields(row.body, expected["body"])
-    if case.order.erased and "customer" in fields:
-        fields.remove("customer")  # erased since: the row may have been written before or after
+    personal = [name for name in PERSONAL if name in fields] if case.order.erased else []
+    if personal:  # erased since: the row may have been written before or after
+        fields = [name for name in fields if name not in personal]
         if viewed.erased:
             yield "personal_data_kept", "the customer was erased, the view's row was not"
     if wrong or fields:

@@ -57,15 +57,25 @@ def check_port(settings: Settings) -> None:
     raise SirenError("cannot_listen", detail)
 
 
-async def prepare_databases(settings: Settings) -> Installation:
+async def prepare_databases(settings: Settings, report: Report = lambda _: None) -> Installation:
     """Create what is missing in the databases, and return the installation that they hold.
 
-    Raises `SirenError` where the journal was written by a newer version.
+    Data of an older version are brought up to date; `report` is told how far that is. Raises
+    `SirenError` where the journal was written by a newer version.
     """
+    told = 0
+
+    def upgraded(done: int, total: int) -> None:
+        nonlocal told
+        tenth = 10 * done // max(total, 1)
+        if tenth > told:
+            told = tenth
+            report(f"bringing the journal up to date: {10 * tenth} %")
+
     journal = Journal(settings.url("journal"))
     store = StoreService(settings.url("stores"))
     try:
-        await journal.create()
+        await journal.create(upgraded)
         secret = await journal.remember("secret", secrets.token_hex(32))
         order_hosts = await journal.remember("order_hosts", str(settings.order_hosts))
         await store.create()
@@ -119,7 +129,7 @@ def running(settings: Settings, run: Path, report: Report) -> Iterator[Installat
         check_port(settings)
         token_secret = make_secret(settings)
         report("preparing the databases")
-        installation = asyncio.run(prepare_databases(settings))
+        installation = asyncio.run(prepare_databases(settings, report))
         report("starting Ray")
         context: Any = ray.init(
             address="local",

@@ -18,7 +18,7 @@ from actors.codec import EVENT_TAGS, UnknownEvent, to_json
 from actors.database import Database, Transaction
 from actors.domain.detail import detail
 from actors.domain.errors import Conflict
-from actors.domain.events import CustomerErased, OrderPlaced, StoredEvent
+from actors.domain.events import CustomerErased, OrderCanceled, OrderPlaced, StoredEvent
 from actors.domain.order import Order, evolve, fold
 from actors.domain.values import PrivateData
 from actors.journal import Journal
@@ -64,8 +64,8 @@ def fold_batch(
 ) -> dict[str, Folded]:
     """Return the orders that a batch of events touches, as they are after it.
 
-    `before` has those placed before the batch, `private` the names and phone numbers of those
-    placed in it. Raises `ValueError` where an order's events have a gap.
+    `before` has those placed before the batch, `private` the private data of those placed or
+    cancelled in it. Raises `ValueError` where an order's events have a gap.
     """
     after: dict[str, Folded] = {}
     for position, stored in batch:
@@ -78,8 +78,11 @@ def fold_batch(
             person = private.get(order_id, PrivateData())
             after[order_id] = Folded(position, position, placed, person)
             continue
-        erased = isinstance(stored.event, CustomerErased)
-        person = PrivateData() if erased else known.private
+        person = known.private
+        if isinstance(stored.event, CustomerErased):
+            person = PrivateData()
+        elif isinstance(stored.event, OrderCanceled):  # with the words that were used
+            person = private.get(order_id, person)
         after[order_id] = Folded(known.seq, position, evolve(known.order, stored), person)
     return after
 
@@ -230,8 +233,8 @@ class Projection:
         first_versions: dict[str, int] = {}
         for _, stored in batch:
             first_versions.setdefault(stored.order_id, stored.version)
-        placed = [order_id for order_id, version in first_versions.items() if version == 1]
-        private = await self._journal.private_of(placed) if placed else {}
+        told = [s.order_id for _, s in batch if isinstance(s.event, OrderPlaced | OrderCanceled)]
+        private = await self._journal.private_of(told) if told else {}
         earlier = {k: version for k, version in first_versions.items() if version > 1}
         before = {k: self._cached[k] for k in earlier if k in self._cached}
         missing = {k: version for k, version in earlier.items() if k not in before}

@@ -31,7 +31,6 @@ class LocalActor:
 @asynccontextmanager
 async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
     """Run the services on empty databases, and hand out their client."""
-    installation = Installation(settings, b"secret", order_hosts=1)
     journal, store = Journal(settings.url("journal")), StoreService(settings.url("stores"))
     ledger = PaymentLedger(settings.url("payments"))
     provider = SimulatedProvider(settings.url("provider"))
@@ -43,6 +42,8 @@ async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
     ):
         await creation()
     await create_tables(settings.url("readmodel"))
+    secret = await journal.remember("secret", b"secret".hex())
+    installation = Installation(settings, bytes.fromhex(secret), order_hosts=1)
     projector = ProjectionActor(installation)
     payment = PaymentService(
         ledger, provider, timeout_s=5, breaker_threshold=100, breaker_reset_s=0.01

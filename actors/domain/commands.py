@@ -1,13 +1,22 @@
 """What an order can be asked to do. Imperative; each may be refused, and each carries its id.
 
-Requests come from people. Outcomes come from the saga's steps: what payment or store answered;
-their id is empty, because the state alone tells whether they are news.
+Requests come from people; their id is two hashes, of the sender's key and of what was asked under
+it (see `parts_of`). Outcomes come from the saga's steps: what payment or store answered; their id
+is empty, because the state alone tells whether they are news.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from actors.domain.values import Line, PrivateData
+
+BETWEEN_HASHES = ":"
+
+
+def parts_of(command_id: str) -> tuple[str, str]:
+    """Return the hashes of key and body; the body's is "" where it was not kept."""
+    key, _, body = command_id.partition(BETWEEN_HASHES)
+    return key, body
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,14 @@ from actors.domain.order import Order
 from actors.domain.values import PrivateData
 
 
+def cancel_reason(order: Order, private: PrivateData) -> str | None:
+    """Return why the order was cancelled, in the words that were used as long as they are kept.
+
+    None where it was not: private data may be ahead of the events that are read with them.
+    """
+    return order.cancel_reason and (private.cancel_reason or order.cancel_reason)
+
+
 def detail(order: Order, private: PrivateData) -> dict[str, Any]:
     """Return the order detail of the HTTP contract; times are aware datetimes, money is integer."""
     return {
@@ -31,7 +39,7 @@ def detail(order: Order, private: PrivateData) -> dict[str, Any]:
         "payment_id": order.payment_id,
         "pickup_number": order.pickup_number,
         "estimated_ready_at": order.estimated_ready_at,
-        "cancel_reason": order.cancel_reason,
+        "cancel_reason": cancel_reason(order, private),
         "placed_at": order.placed_at,
         "paid_at": order.paid_at,
         "accepted_at": order.accepted_at,

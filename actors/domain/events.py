@@ -54,7 +54,7 @@ class PickupStarted:
 
 @dataclass(frozen=True, slots=True)
 class PickupRejected:
-    """The store does not make the order, or gave it up."""
+    """The store does not make the order, or gave it up. `reason` is a code."""
 
     reason: str
 
@@ -76,7 +76,10 @@ class PickedUp:
 
 @dataclass(frozen=True, slots=True)
 class OrderCanceled:
-    """The decision to cancel; what was done is undone after it. `by`: customer, store or system."""
+    """The decision to cancel; what was done is undone after it. `by`: customer, store or system.
+
+    `reason` is a code; what somebody wrote is private data.
+    """
 
     reason: str
     by: str

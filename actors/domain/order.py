@@ -14,14 +14,22 @@ from actors.domain import events as ev
 from actors.domain.errors import Invalid, NotFound, PriceChanged, Rejected
 from actors.domain.growing import GrowingMap
 from actors.domain.limits import MAX_ATTEMPTS
+from actors.domain.reasons import PAYMENT_TIMEOUT, code_of
 from actors.domain.values import Line, OrderStatus, PaymentStatus, PickupStatus
 
 PLACED, PAID, ACCEPTED = OrderStatus.PLACED, OrderStatus.PAID, OrderStatus.ACCEPTED
 PREPARING, READY, PICKED_UP = OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.PICKED_UP
 CANCELING, CANCELED = OrderStatus.CANCELING, OrderStatus.CANCELED
 
-NO_REQUESTS: GrowingMap[str] = GrowingMap()
+NO_REQUESTS: GrowingMap["CarriedOut"] = GrowingMap()
 NO_PAYMENTS: GrowingMap[int] = GrowingMap()
+
+
+class CarriedOut(NamedTuple):
+    """A request that was carried out: what was asked, and the first event that it caused."""
+
+    body: str
+    first_event: str
 
 
 class Order(NamedTuple):
@@ -42,12 +50,12 @@ class Order(NamedTuple):
     placed_at: datetime
     payment_due: datetime
     last_at: datetime
-    placing_id: str
-    """Id of the command that placed it."""
-    requests: GrowingMap[str]
-    """Id and first event of every request that was carried out (outcomes have no id)."""
+    placing_key: str
+    """Key of the command that placed it."""
+    requests: GrowingMap[CarriedOut]
+    """Every request that was carried out, by its key (outcomes have none)."""
     paying: GrowingMap[int]
-    """Id of every request that asked for a payment, and which attempt that was, from 1."""
+    """Key of every request that asked for a payment, and which attempt that was, from 1."""
     status: OrderStatus = PLACED
     payment: PaymentStatus = PaymentStatus.NONE
     pickup: PickupStatus = PickupStatus.NONE
@@ -72,7 +80,7 @@ class Order(NamedTuple):
 
     def attempt_status(self, command_id: str) -> PaymentStatus | None:
         """How the payment stands that this command asked for; None where it asked for none."""
-        attempt = self.paying.get(command_id)
+        attempt = self.paying.get(cmd.parts_of(command_id)[0])
         if attempt is None:
             return None
         # Only after a declined payment is there another one.
@@ -108,6 +116,8 @@ def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev
 
     A command id that is known gives no events: the caller answers from the state, which holds the
     original outcome. Outcomes that come late, twice or for another attempt give no events either.
+    Only what caused events uses its key up: under the key of a request that found its work done,
+    or was refused, nothing happened that another one could be mistaken for.
 
     Raises `Rejected` (not allowed in this state; `PriceChanged` for a total that was not
     expected), `Invalid` (one key used for two different requests) or `NotFound`.
@@ -118,12 +128,20 @@ def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev
         raise NotFound("order_not_found", "There is no order with this id.")
     if isinstance(command, cmd.Outcome):
         return _record(order, command, now)
-    first_event = order.requests.get(command.id)
-    if first_event is not None:
-        if first_event != FIRST_EVENT[type(command)]:
-            raise Invalid("idempotency_mismatch", "This key was used for another request.")
-        return ()
-    return _request(order, command, now)
+    key, body = cmd.parts_of(command.id)
+    known = order.requests.get(key)
+    if known is None:
+        return _request(order, command, now)
+    if not _is_repeat(known, command, body):
+        raise Invalid("idempotency_mismatch", "This key was used for another request.")
+    return ()
+
+
+def _is_repeat(known: CarriedOut, command: cmd.Request, body: str) -> bool:
+    if known.body and body:
+        return known.body == body
+    # Journalled before the bodies' hashes were: what kind of request it was is all there is.
+    return known.first_event == FIRST_EVENT.get(type(command))
 
 
 def _place(order: Order | None, command: cmd.PlaceOrder) -> tuple[ev.Event, ...]:
@@ -151,7 +169,7 @@ def _request(order: Order, command: cmd.Request, now: datetime) -> tuple[ev.Even
         case cmd.PayOrder():
             return _pay(order, now)
         case cmd.CancelOrder(reason=reason):
-            return _cancel(order, reason)
+            return _cancel(order, code_of(reason, "customer"))
         case cmd.StartPreparation():
             return _move(order, ACCEPTED, PREPARING, ev.PreparationStarted())
         case cmd.MarkReady():
@@ -159,10 +177,10 @@ def _request(order: Order, command: cmd.Request, now: datetime) -> tuple[ev.Even
         case cmd.CompletePickup():
             return _move(order, READY, PICKED_UP, ev.PickedUp())
         case cmd.RejectOrder(reason=reason):
-            return _reject(order, reason)
+            return _reject(order, code_of(reason, "store"))
         case cmd.ExpirePayment():
             overdue = order.status is PLACED and now >= order.payment_due
-            return (ev.OrderCanceled("payment_timeout", "system"),) if overdue else ()
+            return (ev.OrderCanceled(PAYMENT_TIMEOUT, "system"),) if overdue else ()
         case cmd.EraseCustomer():
             return () if order.erased else (ev.CustomerErased(),)
     raise TypeError(f"no rule for {type(command).__name__}")
@@ -252,8 +270,9 @@ def evolve(order: Order | None, stored: ev.StoredEvent) -> Order:
             raise ValueError(f"order {stored.order_id} does not begin with OrderPlaced")
         return _placed(stored, stored.event)
     requests = order.requests
-    if stored.command_id:
-        requests = requests.plus(stored.command_id, type(stored.event).__name__)
+    key, body = cmd.parts_of(stored.command_id)
+    if key:
+        requests = requests.plus(key, CarriedOut(body, type(stored.event).__name__))
     changes = _payment_changes(order, stored) or _pickup_changes(order, stored)
     order = order._replace(version=stored.version, last_at=stored.at, requests=requests, **changes)
     # CANCELED is derived: the moment when nothing is left to undo.
@@ -270,6 +289,7 @@ def fold(history: Iterable[ev.StoredEvent], order: Order | None = None) -> Order
 
 
 def _placed(stored: ev.StoredEvent, event: ev.OrderPlaced) -> Order:
+    key, body = cmd.parts_of(stored.command_id)
     return Order(
         order_id=stored.order_id,
         version=stored.version,
@@ -282,8 +302,8 @@ def _placed(stored: ev.StoredEvent, event: ev.OrderPlaced) -> Order:
         placed_at=stored.at,
         payment_due=event.payment_due,
         last_at=stored.at,
-        placing_id=stored.command_id,
-        requests=NO_REQUESTS.plus(stored.command_id, "OrderPlaced"),
+        placing_key=key,
+        requests=NO_REQUESTS.plus(key, CarriedOut(body, "OrderPlaced")),
         paying=NO_PAYMENTS,
     )
 
@@ -292,7 +312,7 @@ def _payment_changes(order: Order, stored: ev.StoredEvent) -> dict[str, Any]:
     match stored.event:
         case ev.PaymentRequested():
             attempts = order.attempts + 1
-            paying = order.paying.plus(stored.command_id, attempts)
+            paying = order.paying.plus(cmd.parts_of(stored.command_id)[0], attempts)
             return {"payment": PaymentStatus.PENDING, "attempts": attempts, "paying": paying}
         case ev.PaymentApproved(payment_id=payment_id):
             # An approval that comes while CANCELING is recorded, and then undone.

@@ -4,22 +4,30 @@ from dataclasses import replace
 
 from actors.domain import commands as cmd
 from actors.domain import events as ev
+from actors.domain.order import Order
 from actors.domain.values import PrivateData
 
 FINAL_PAYMENT_EVENTS = (ev.PaymentApproved, ev.PaymentDeclined, ev.PaymentCanceled)
 
 
 def private_after(
-    private: PrivateData, command: cmd.Command, stored: tuple[ev.StoredEvent, ...]
+    private: PrivateData, command: cmd.Command, stored: tuple[ev.StoredEvent, ...], order: Order
 ) -> PrivateData:
-    """Private data as it is once `stored` is: a token is forgotten when its attempt is final."""
+    """Private data as they are once `stored` is, and the order is `order`.
+
+    A token is forgotten when its attempt is final. Nothing is written down any more about a
+    customer who was forgotten.
+    """
     match command:
         case cmd.PlaceOrder(private=placed):
             return placed
         case cmd.PayOrder(token=token):
             return replace(private, payment_token=token)
         case cmd.EraseCustomer():
-            return replace(private, name=None, tel=None)
+            return replace(private, name=None, tel=None, cancel_reason=None)
+        case cmd.CancelOrder(reason=reason) | cmd.RejectOrder(reason=reason):
+            in_words = reason != order.cancel_reason and not order.erased
+            return replace(private, cancel_reason=reason if in_words else None)
     if any(isinstance(s.event, FINAL_PAYMENT_EVENTS) for s in stored):
         return replace(private, payment_token=None)
     return private

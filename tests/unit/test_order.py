@@ -261,7 +261,13 @@ def test_the_whole_life_of_an_order_leaves_its_times() -> None:
 @pytest.mark.parametrize("status", ["ACCEPTED", "PREPARING", "READY"])
 def test_the_store_may_give_an_order_up_until_it_is_picked_up(status: str) -> None:
     events = when(given(*STATUSES[status]), cmd.RejectOrder("no", "nobody came"))
-    assert events == (ev.PickupRejected("nobody came"), ev.OrderCanceled("nobody came", "store"))
+    rejected = "store_rejected"  # what the barista wrote is private data
+    assert events == (ev.PickupRejected(rejected), ev.OrderCanceled(rejected, "store"))
+
+
+def test_a_reason_that_is_one_of_the_store_s_codes_stays_one() -> None:
+    events = when(given(*ACCEPTED_LIFE), cmd.RejectOrder("no", "sold_out"))
+    assert events == (ev.PickupRejected("sold_out"), ev.OrderCanceled("sold_out", "store"))
 
 
 @pytest.mark.parametrize("status", ["PLACED", "PAID", "PICKED_UP", "CANCELING", "CANCELED"])
@@ -293,7 +299,7 @@ def test_a_customer_cannot_cancel_once_preparation_has_begun(status: str) -> Non
 def test_cancelling_twice_is_no_error_and_keeps_the_first_reason(status: str) -> None:
     order = given(*STATUSES[status])
     assert when(order, cmd.CancelOrder("again", "another reason")) == ()
-    assert order.cancel_reason == "changed my mind"
+    assert order.cancel_reason == "customer_request"
 
 
 def test_cancelling_before_any_payment_ends_the_order_at_once() -> None:
@@ -430,8 +436,33 @@ def test_one_key_for_two_different_requests_is_a_misuse() -> None:
         when(order, cmd.PayOrder("key", "tok"))
 
 
+def test_one_key_for_two_different_bodies_is_a_misuse() -> None:
+    order = evolve(given(PLACED), stored(REQUESTED, 2, "key:one card"))
+    assert when(order, cmd.PayOrder("key:one card", "tok")) == ()
+    with pytest.raises(Invalid, match="idempotency_mismatch"):
+        when(order, cmd.PayOrder("key:another card", "tok_other"))
+
+
+def test_a_key_whose_body_was_not_kept_is_known_by_the_kind_of_its_request() -> None:
+    order = evolve(given(PLACED), stored(REQUESTED, 2, "key"))
+    assert when(order, cmd.PayOrder("key:any card", "tok")) == ()
+    with pytest.raises(Invalid, match="idempotency_mismatch"):
+        when(order, cmd.CancelOrder("key:a reason", "rain"))
+
+
+def test_the_key_that_placed_an_order_cannot_pay_it() -> None:
+    with pytest.raises(Invalid, match="idempotency_mismatch"):
+        when(given(PLACED), cmd.PayOrder("place:a card", "tok"))
+
+
+def test_a_request_that_found_its_work_done_uses_up_no_key() -> None:
+    order = given(*PREPARING_LIFE)
+    assert when(order, cmd.StartPreparation("key:start")) == ()
+    assert when(order, cmd.MarkReady("key:ready")) == (READY,)
+
+
 def test_events_that_nobody_asked_for_leave_no_command_id() -> None:
-    assert given(*ACCEPTED_LIFE).requests.items() == [("place", "OrderPlaced")]
+    assert [key for key, _ in given(*ACCEPTED_LIFE).requests.items()] == ["place"]
 
 
 # --- folding ------------------------------------------------------------------------------------

@@ -363,7 +363,7 @@ async def append_event_of_a_newer_version(journal: Journal, order_id: str, versi
         "order_id": order_id,
         "version": version,
         "type": "PayLater",
-        "schema_version": 1,
+        "schema_version": 2,
         "data": to_json(PaymentRequested(1, 9000)).decode(),
         "at": 0,
         "command_id": "newer",
@@ -374,7 +374,7 @@ async def append_event_of_a_newer_version(journal: Journal, order_id: str, versi
 
 def teach_the_newer_event(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = msgspec.json.Decoder(PaymentRequested)
-    monkeypatch.setitem(codec.SCHEMA_VERSIONS, "PayLater", 1)
+    monkeypatch.setitem(codec.SCHEMA_VERSIONS, "PayLater", 2)
     monkeypatch.setitem(codec._event_decoders, "PayLater", decoder)
 
 

@@ -182,7 +182,7 @@ def test_a_broken_history_is_found(
 def test_an_event_after_the_end_is_found(installation: Installation) -> None:
     copy = (
         "INSERT INTO events (order_id, version, type, schema_version, data, at, command_id) "
-        "SELECT order_id, version + 1, 'PickupReady', 1, '{}', at, '' FROM events "
+        "SELECT order_id, version + 1, 'PickupReady', 2, '{}', at, '' FROM events "
         "WHERE order_id = :order AND type = 'PickedUp'"
     )
     installation.plant("journal", copy, "delivered")
@@ -432,7 +432,7 @@ def test_a_view_row_that_stays_behind_its_checkpoint_is_found(installation: Inst
     installation.plant(
         "journal",
         "INSERT INTO events (order_id, version, type, schema_version, data, at, command_id) "
-        "SELECT order_id, version + 1, 'CustomerErased', 1, '{}', at, '' FROM events "
+        "SELECT order_id, version + 1, 'CustomerErased', 2, '{}', at, '' FROM events "
         "WHERE order_id = :order AND type = 'PickedUp'",
         "delivered",
     )
