@@ -179,7 +179,7 @@ async def test_a_page_reads_no_more_than_itself(
         decoded += 1
         return decode_event(*row)
 
-    monkeypatch.setattr("actors.journal.decode_event", counted)
+    monkeypatch.setattr("actors.journal_rows.decode_event", counted)
     first = await histories.page(ORDER_ID, 10)
     second = await histories.page(ORDER_ID, 10, first.next_cursor)
     assert decoded == 20  # and one event of each next page is seen, but not decoded

@@ -171,7 +171,7 @@ def key_rows(block: Block) -> Iterator[Row]:
 def private_rows(block: Block) -> Iterator[Row]:
     """Yield rows of `order_private`."""
     for made in block.orders:
-        yield made.order_id, made.values["name"], made.values["tel"], made.stencil.token
+        yield made.order_id, made.values["name"], made.values["tel"], made.stencil.token, None
 
 
 def open_rows(block: Block) -> Iterator[Row]:
