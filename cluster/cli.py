@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import shlex
+import sys
 import time
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -243,30 +244,55 @@ def token(
 
 @app.command()
 def forget(
-    customer: Annotated[str, typer.Argument(help="The customer's id.")], data: Data = None
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,  # noqa: FBT002
+    data: Data = None,
 ) -> None:
-    """Forget a customer's name and phone number: in every order, view, ticket and database file.
+    """Forget a person: in every order, view, ticket and database file. Asks before it acts.
 
-    The system must be up; orders wait while its databases are written anew. What stays: the
-    orders themselves, their money, the customer's id, and what already left this system. BACKUPS
-    ARE NOT TOUCHED: delete them, or forget again after restoring one. On PostgreSQL, the server's
-    own write-ahead log and archives keep what they have until the server recycles them.
+    Name, phone number and the words of cancellations are erased. The system must be up; orders
+    wait while its databases are written anew. What stays: the orders themselves, their money, the
+    customer's id, and what already left this system. BACKUPS ARE NOT TOUCHED: delete them, or
+    forget again after restoring one. On PostgreSQL, the server's own write-ahead log and archives
+    keep what they have until the server recycles them.
     """
     settings = _settings(data_dir=data)
-    with _progress() as progress:
-        from cluster.forget import forget_customer  # noqa: PLC0415 - as above
+    if not (yes or sys.stdin.isatty()):
+        detail = "nobody can be asked here whether to forget: repeat it with --yes"
+        _fail(SirenError("not_confirmed", detail))
+    from cluster.forget import find_customer, forget_customer  # noqa: PLC0415 - as above
 
-        bar = progress.add_task("looking for orders", total=None)
+    found = _run(find_customer(settings, customer))
+    orders = f"{len(found.order_ids)} order{'' if len(found.order_ids) == 1 else 's'}"
+    if found.forgotten:
+        console.print(f"the customer of {orders} was forgotten before", soft_wrap=True)
+    if not yes:
+        question = f"Forget the customer of {orders} for ever, and write the databases anew?"
+        typer.confirm(question, abort=True)
+    with _progress() as progress:
+        bar = progress.add_task("erasing orders", total=None)
 
         def show(what: str, done: int, total: int) -> None:
             progress.update(bar, description=what, completed=done, total=total)
 
         forgotten = _run(forget_customer(settings, customer, show))
     console.print(
-        f"forgot the customer of {forgotten.orders} orders; scrubbed "
+        f"forgot the customer of {orders}; scrubbed "
         f"{', '.join(forgotten.databases)}; backups, where there are any, still know them",
         soft_wrap=True,
     )
+    if forgotten.paying:
+        console.print(
+            f"a payment is still under way for {', '.join(forgotten.paying)}: the card token "
+            "stays until it is over; repeat this command then, and nothing of it is left",
+            soft_wrap=True,
+        )
+    if forgotten.behind:
+        detail = (
+            f"view or store has not followed yet and may have the name of "
+            f"{', '.join(forgotten.behind)}; see `siren status`, then repeat this command"
+        )
+        _fail(SirenError("not_followed", detail))
 
 
 def _progress() -> Progress:

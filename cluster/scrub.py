@@ -11,17 +11,18 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.domain.errors import SirenError
-from actors.journal_tables import order_private
+from actors.journal_tables import events, order_private
 from actors.settings import Service, Settings
 from actors.store_tables import tickets
 from readmodel.tables import order_detail
 
-HOLDERS: dict[Service, str] = {
-    "journal": order_private.name,
-    "stores": tickets.name,
-    "readmodel": order_detail.name,
+HOLDERS: dict[Service, tuple[str, ...]] = {
+    # Events hold nothing personal, but those that an upgrade rewrote did, and left it behind.
+    "journal": (order_private.name, events.name),
+    "stores": (tickets.name,),
+    "readmodel": (order_detail.name,),
 }
-"""The databases that hold names or numbers, and the table of each."""
+"""The databases that hold personal data, and the tables that do."""
 PATIENCE_S = 60.0
 POLL_S = 0.05
 
@@ -31,13 +32,13 @@ async def scrub(settings: Settings, progress: Callable[[str, int, int], None]) -
 
     The system may run: writing waits meanwhile. Raises `SirenError` where it cannot be done now.
     """
-    for done, (service, table) in enumerate(HOLDERS.items()):
+    for done, (service, tables) in enumerate(HOLDERS.items()):
         progress("scrubbing databases", done, len(HOLDERS))
         url = make_url(settings.url(service))
         if url.get_backend_name() == "sqlite":
             await asyncio.to_thread(_scrub_sqlite, Path(str(url.database)))
         else:
-            await _scrub_postgres(settings.url(service), table)
+            await _scrub_postgres(settings.url(service), tables)
     progress("scrubbing databases", len(HOLDERS), len(HOLDERS))
     return tuple(HOLDERS)
 
@@ -59,12 +60,13 @@ def _scrub_sqlite(path: Path) -> None:
         raise SirenError("not_scrubbed", detail) from error
 
 
-async def _scrub_postgres(url: str, table: str) -> None:
-    """Write the table anew; its old file goes with its pages."""
+async def _scrub_postgres(url: str, tables: tuple[str, ...]) -> None:
+    """Write the tables anew; their old files go with their pages."""
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT", hide_parameters=True)
     try:
         async with engine.connect() as connection:
-            await connection.execute(text(f"VACUUM (FULL) {table}"))
+            for table in tables:
+                await connection.execute(text(f"VACUUM (FULL) {table}"))
             await connection.execute(text("CHECKPOINT"))
     finally:
         await engine.dispose()

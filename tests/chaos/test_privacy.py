@@ -118,7 +118,7 @@ def test_a_forgotten_customer_is_in_no_file(system: System) -> None:
     post(system, f"/orders/{canceled}/cancel")
     reaches(system, accepted(system, staying.order("tok_approve")), "ACCEPTED")
 
-    told = system.siren("forget", customer["id"])
+    told = system.siren("forget", customer["id"], "--yes")
 
     assert told.returncode == 0, told.stderr
     assert "forgot the customer of 3 orders" in told.stdout

@@ -223,9 +223,15 @@ def test_the_secret_is_made_once_and_for_its_owner_s_eyes(tmp_path: Path, secret
 
 
 def test_forget_needs_the_running_system(tmp_path: Path) -> None:
-    result = siren("forget", "c-17", data=tmp_path)
+    result = siren("forget", "c-17", "--yes", data=tmp_path)
     assert result.exit_code == 1
     assert "start it with `siren up`" in sentence(result)
+
+
+def test_forget_asks_nobody_where_there_is_nobody_to_ask(tmp_path: Path) -> None:
+    result = siren("forget", "c-17", data=tmp_path)
+    assert result.exit_code == 1
+    assert "repeat it with --yes" in sentence(result)
 
 
 def test_forget_names_backups_as_what_it_cannot_reach() -> None:

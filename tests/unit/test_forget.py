@@ -16,12 +16,14 @@ from actors.journal_tables import events
 from actors.settings import Settings
 from cluster import forget as forgetting
 from cluster.forget import forget
+from cluster.verify import verify
 from readmodel.projection import Projection
 from readmodel.tables import SHADOW, create_shadow, open_database, swap
 from tests.files import found
 from tests.in_process import in_process
 
 NAME, TEL = "Nara Forgettable", "010-9999-1234"
+WORDS, OTHER_WORDS = "Nara must see the doctor", "Nara was never seen"
 OTHER_NAME, OTHER_TEL = "Bora Rememberable", "010-8888-4321"
 
 
@@ -132,24 +134,104 @@ async def test_orders_go_on_while_somebody_is_forgotten(tmp_path: Path) -> None:
         assert found(tmp_path, NAME, TEL) == set()
 
 
-async def test_a_customer_nobody_knows_is_no_error(tmp_path: Path) -> None:
+async def test_a_customer_who_never_ordered_is_an_error(tmp_path: Path) -> None:
     async with in_process(Settings(data_dir=tmp_path)) as siren:
-        assert (await forget(siren, "nobody", lambda *_: None)).orders == 0
+        await lives(siren, "c-10", OTHER_NAME, OTHER_TEL)
+        for nobody in ("c-1", "c-", "%", ""):
+            with pytest.raises(SirenError, match="nobody has ordered under this id"):
+                await forget(siren, nobody, lambda *_: None)
 
 
-async def test_a_view_that_does_not_follow_is_told(
+async def test_a_customer_who_was_forgotten_before_is_told_as_such(tmp_path: Path) -> None:
+    async with in_process(Settings(data_dir=tmp_path)) as siren:
+        await lives(siren, "c-1", NAME, TEL)
+        assert not (await forget(siren, "c-1", lambda *_: None)).before
+        assert (await forget(siren, "c-1", lambda *_: None)).before
+
+
+async def test_what_people_wrote_is_forgotten_everywhere(tmp_path: Path) -> None:
+    """Until then details and tickets show it; then a code. A rebuilt view and an audit agree."""
+    settings = Settings(data_dir=tmp_path)
+    async with in_process(settings) as siren:
+        *_, canceled, rejected = await lives(siren, "c-1", NAME, TEL)
+        await siren.cancel(canceled, WORDS, wait=10)
+        await siren.start(rejected)
+        await siren.reject(rejected, OTHER_WORDS, wait=10)
+        for order_id, words in ((canceled, WORDS), (rejected, OTHER_WORDS)):
+            detail = await siren.order(order_id)
+            assert msgspec.json.decode(detail)["cancel_reason"] == words
+            version = msgspec.json.decode(detail)["version"]
+            await siren.watcher.wait_beyond(order_id, version - 1, 10)
+            assert await siren.detail(order_id) == detail
+        assert (await siren.stores.tickets(order_id=rejected)).items[0]["reason"] == OTHER_WORDS
+
+        await forget(siren, "c-1", lambda *_: None)
+
+        for order_id, code in ((canceled, "customer_request"), (rejected, "store_rejected")):
+            detail = await siren.detail(order_id)
+            assert msgspec.json.decode(detail)["cancel_reason"] == code
+            assert await siren.order(order_id) == detail
+        assert (await siren.stores.tickets(order_id=rejected)).items[0][
+            "reason"
+        ] == "store_rejected"
+        assert found(tmp_path, NAME, TEL, WORDS, OTHER_WORDS) == set()
+        violations: list[object] = []
+        await verify(settings, violations.append, lambda *_: None)
+        assert violations == []
+
+
+async def test_nothing_is_written_down_about_somebody_who_was_forgotten(tmp_path: Path) -> None:
+    async with in_process(Settings(data_dir=tmp_path)) as siren:
+        waiting = (await lives(siren, "c-1", NAME, TEL))[3]
+        await forget(siren, "c-1", lambda *_: None)
+        await siren.cancel(waiting, WORDS, wait=10)
+        assert msgspec.json.decode(await siren.order(waiting))["cancel_reason"] == (
+            "customer_request"
+        )
+        assert found(tmp_path, WORDS) == set()
+
+
+async def test_a_payment_that_is_under_way_keeps_nothing_but_its_card_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "PAYMENT_S", 0.2)
+    token = "tok_slow_5000"
+    async with in_process(Settings(data_dir=tmp_path)) as siren:
+        mine = await lives(siren, "c-1", NAME, TEL)
+        slow = NewOrder("c-1", NAME, TEL, "gangnam", (("latte", 1),), token)
+        paying = msgspec.json.decode((await siren.place(slow, wait=0)).detail)["order_id"]
+
+        forgotten = await forget(siren, "c-1", lambda *_: None)
+
+        assert (forgotten.orders, forgotten.paying) == (len(mine) + 1, (paying,))
+        assert forgotten.behind == ()
+        assert found(tmp_path, NAME, TEL) == set()
+        assert {file for file, _ in found(tmp_path, token)} <= {"journal.db", "journal.db-wal"}
+        await siren.wait_for(paying, "ACCEPTED")
+        assert (await siren.stores.tickets(order_id=paying)).items[0]["customer_name"] is None
+        assert found(tmp_path, NAME, TEL) == set()
+
+        repeated = await forget(siren, "c-1", lambda *_: None)
+
+        assert (repeated.before, repeated.paying) == (True, ())
+        assert found(tmp_path, NAME, TEL, token) == set()
+
+
+async def test_a_view_that_does_not_follow_is_told_and_the_rest_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forgetting, "FOLLOW_S", 0.2)
 
-    async def still_named(*_: object) -> bool:
-        return True
+    async def unseen(_self: object, versions: dict[str, int]) -> set[str]:
+        return set(versions)
 
-    monkeypatch.setattr(forgetting, "_named", still_named)
+    monkeypatch.setattr(forgetting._Following, "_unseen", unseen)
     async with in_process(Settings(data_dir=tmp_path)) as siren:
-        await lives(siren, "c-1", NAME, TEL)
-        with pytest.raises(SirenError, match="repeat it"):
-            await forget(siren, "c-1", lambda *_: None)
+        order_ids = await lives(siren, "c-1", NAME, TEL)
+        forgotten = await forget(siren, "c-1", lambda *_: None)
+        assert set(forgotten.behind) == set(order_ids)
+        assert "journal" in forgotten.databases
+        assert found(tmp_path, NAME) <= {("readmodel.db", NAME), ("readmodel.db-wal", NAME)}
 
 
 async def test_on_postgresql_the_tables_are_written_anew(postgres: PostgresServer) -> None:
