@@ -44,6 +44,7 @@ def store_rows() -> list[dict[str, Any]]:
             "ready": 0,
             "number_day": "",
             "last_number": 0,
+            "numbering": None,
         }
         for store_id, name, prepare_s in _STORES
     ]

@@ -41,6 +41,7 @@ class StoreService:
     async def create(self) -> None:
         """Create the tables that are missing, and the demo stores where there is no store."""
         await self._database.create_tables()
+        await self._database.add_column(stores.c.numbering)
         async with self._database.write() as connection:
             if await connection.scalar(select(stores.c.store_id).limit(1)) is None:
                 await connection.execute(insert(stores), demo_stores.store_rows())
@@ -65,6 +66,7 @@ class StoreService:
         now = self._clock()  # after the lock, so that times follow the order of the tickets
         found = self._books.load(transaction, batch)
         books = found.copy()
+        self._books.begin_days(transaction, books, batch, now)
         answers = [_answer(books, message, now) for message in batch]
         self._books.save(transaction, found, books)
         return answers

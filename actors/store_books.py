@@ -1,12 +1,14 @@
 """Loads the rows that a batch of messages concerns, and saves those that it changed."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from sqlalchemy import and_, bindparam, select, update
 
+from actors.codec import to_json
 from actors.database import Database, Transaction
 from actors.messages import (
     MenuItemChange,
@@ -14,8 +16,9 @@ from actors.messages import (
     TicketRequest,
     TicketUpdate,
 )
+from actors.pickup_numbers import Numbering, local_day, place_of
 from actors.store_tables import menu_items, stores, tickets
-from actors.tickets import Books, MenuRow, StoreMessage, StoreRow, Ticket
+from actors.tickets import STANDING, Books, MenuRow, StoreMessage, StoreRow, Ticket, numbering_of
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -23,7 +26,15 @@ Value = TypeVar("Value")
 _TICKET_COLUMNS = [tickets.c[name] for name in Ticket.__struct_fields__]
 _STORE_COLUMNS = [stores.c[name] for name in StoreRow.__struct_fields__]
 _MENU_COLUMNS = [menu_items.c[name] for name in MenuRow.__struct_fields__]
-_STORE_CHANGES = ("open", "capacity", "queued", "ready", "number_day", "last_number")
+_STORE_CHANGES = (
+    "open",
+    "capacity",
+    "queued",
+    "ready",
+    "number_day",
+    "last_number",
+    "numbering",
+)
 _MENU_CHANGES = ("price", "sold_out")
 _TICKET_CHANGES = ("status", "version", "customer_name", "reason", "updated_at")
 
@@ -57,6 +68,17 @@ class StoreBooks:
         self._enter = database.prepare_upsert(
             tickets, "order_id", _TICKET_CHANGES, Ticket.__struct_fields__
         )
+        here = tickets.c.store_id == bindparam("store_id")
+        of_day = tickets.c.day == bindparam("day")
+        self._standing = prepare(
+            select(tickets.c.number).where(here, among(tickets.c.status, "statuses"), ~of_day)
+        )
+        self._newest = prepare(
+            select(tickets.c.number)
+            .where(here, of_day, tickets.c.number.is_not(None))
+            .order_by(tickets.c.seq.desc())
+            .limit(1)
+        )
         self._move_store = prepare(_UPDATE_STORE)
         self._move_menu_item = prepare(_UPDATE_MENU_ITEM)
 
@@ -79,6 +101,36 @@ class StoreBooks:
             concerned = {"store_ids": list(store_ids), "menu_ids": list(_menu_ids(messages))}
             self._load_stores(transaction, books, concerned)
         return books
+
+    def begin_days(
+        self,
+        transaction: Transaction,
+        books: Books,
+        messages: Sequence[StoreMessage],
+        now: datetime,
+    ) -> None:
+        """Let the stores that tickets are asked of number them by the day that it is there."""
+        for store_id in {m.store_id for m in messages if isinstance(m, TicketRequest)}:
+            store = books.stores.get(store_id)
+            if store is None:
+                continue
+            day = local_day(now, store.time_zone)
+            known = numbering_of(store)
+            if day != store.number_day or day != known.day:
+                books.stores[store_id] = self._begin_day(transaction, store, day, known.newest)
+
+    def _begin_day(
+        self, transaction: Transaction, store: StoreRow, day: str, newest: str
+    ) -> StoreRow:
+        of_day = {"store_id": store.store_id, "day": day}
+        last = store.last_number
+        if day != store.number_day:  # back to a day that the clock has been in before, or a new one
+            given = transaction.all(self._newest, of_day) if day <= newest else ()
+            last = place_of(given[0][0]) if given else 0
+        elsewhere = {**of_day, "statuses": list(STANDING)}
+        standing = (row[0] for row in transaction.all(self._standing, elsewhere))
+        numbering = to_json(Numbering.of(day, newest, standing)).decode()
+        return replace(store, number_day=day, last_number=last, numbering=numbering)
 
     def _load_stores(
         self, transaction: Transaction, books: Books, concerned: dict[str, list[str]]

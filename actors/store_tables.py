@@ -29,7 +29,9 @@ stores = Table(
     Column("queued", Integer, nullable=False),  # ACCEPTED or PREPARING
     Column("ready", Integer, nullable=False),  # READY
     Column("number_day", String(10), nullable=False),  # local date of the newest pick-up number
-    Column("last_number", Integer, nullable=False),  # how many were given on that day
+    Column("last_number", Integer, nullable=False),  # place of the newest one on that day
+    # JSON of a `Numbering`; another day's, or NULL where an earlier version wrote: look anew.
+    Column("numbering", Text, nullable=True),
 )
 
 menu_items = Table(

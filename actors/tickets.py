@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -24,12 +25,14 @@ from actors.messages import (
     TicketRequest,
     TicketUpdate,
 )
-from actors.pickup_numbers import local_day, pickup_number
+from actors.pickup_numbers import Numbering, pickup_number
 
 StoreMessage = TicketRequest | TicketUpdate | TicketCancellation | StoreChange | MenuItemChange
 StoreReply = TicketReply | Done
 
 QUEUED = (PickupStatus.ACCEPTED, PickupStatus.PREPARING)
+STANDING = (*QUEUED, PickupStatus.READY)
+"""On the store's board."""
 
 
 def is_full(capacity: int | None, uncollected: int) -> bool:
@@ -40,7 +43,8 @@ def is_full(capacity: int | None, uncollected: int) -> bool:
 class StoreRow(Struct, frozen=True):
     """A store; `queued` counts its tickets ACCEPTED or PREPARING, `ready` those READY.
 
-    `last_number` counts the pick-up numbers given on `number_day`, a local date; "" before any.
+    `last_number` is the place of the newest pick-up number of `number_day`, a local date; "" before
+    any. `numbering` is JSON, see there.
     """
 
     store_id: str
@@ -52,6 +56,7 @@ class StoreRow(Struct, frozen=True):
     ready: int
     number_day: str
     last_number: int
+    numbering: str | None = None
 
     @property
     def full(self) -> bool:
@@ -102,13 +107,11 @@ class Books:
         """Return books that can be written in while these stay as they are."""
         return type(self)(self.tickets.copy(), self.stores.copy(), self.menu.copy())
 
-    def next_number(self, store: StoreRow, now: datetime) -> tuple[str, int]:
+    def next_number(self, store: StoreRow) -> tuple[str, int]:
         """Count up the store's pick-up numbers; return the day and the number's place in it."""
-        # A clock that is set back over midnight must not give the day's numbers a second time.
-        day = max(local_day(now, store.time_zone), store.number_day)
-        number = store.last_number + 1 if day == store.number_day else 1
-        self.stores[store.store_id] = replace(store, number_day=day, last_number=number)
-        return day, number
+        place = numbering_of(store).after(store.last_number)
+        self.stores[store.store_id] = replace(store, last_number=place)
+        return store.number_day, place
 
     def put(self, ticket: Ticket) -> None:
         """Enter a ticket, new or changed, and keep its store's counts true."""
@@ -123,6 +126,16 @@ class Books:
         self.stores[store.store_id] = replace(
             store, queued=store.queued + queued, ready=store.ready + ready
         )
+
+
+_numbering = msgspec.json.Decoder(Numbering).decode
+
+
+def numbering_of(store: StoreRow) -> Numbering:
+    """Return what the store's next number has to pass over."""
+    if store.numbering is None:
+        return Numbering("", store.number_day)
+    return _numbering(store.numbering)
 
 
 def decide(books: Books, message: StoreMessage, now: datetime) -> StoreReply:
@@ -174,7 +187,7 @@ def _new_ticket(books: Books, request: TicketRequest, now: datetime) -> Ticket:
     if reason is not None:
         return ticket
     store = books.stores[request.store_id]
-    day, number = books.next_number(store, now)
+    day, number = books.next_number(store)
     return replace(
         ticket,
         status=PickupStatus.ACCEPTED,

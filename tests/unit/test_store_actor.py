@@ -162,6 +162,7 @@ async def test_every_store_counts_for_itself(store: StoreService) -> None:
 async def test_numbers_restart_at_midnight_of_the_store(store: StoreService, clock: Clock) -> None:
     clock.now = datetime(2026, 3, 1, 14, 59, tzinfo=UTC)
     await open_ticket(store, "late")
+    await store.handle(TicketUpdate("late", "PICKED_UP", 7, erase=False))
     clock.now = datetime(2026, 3, 1, 15, 1, tzinfo=UTC)
     assert (await open_ticket(store, "past midnight in Seoul")).number == "A-001"
     clock.now = datetime(2026, 3, 2, 0, 1, tzinfo=UTC)
