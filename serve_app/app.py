@@ -10,11 +10,14 @@ from starlette.middleware.cors import CORSMiddleware
 
 from actors.client import AsyncSiren
 from serve_app.access_log import AccessLog
+from serve_app.bodies import Bodies
 from serve_app.documentation import document
 from serve_app.gate import Gate
 from serve_app.guard import Guard
 from serve_app.headers import SecurityHeaders
+from serve_app.places import waiting
 from serve_app.problems import add_handlers
+from serve_app.readiness import Readiness
 from serve_app.routes import ROUTERS, stream
 
 DESCRIPTION = """\
@@ -51,8 +54,8 @@ EXPOSED_HEADERS = [
 def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None = None) -> FastAPI:
     """Return the ASGI application over a client, which is closed when the application ends.
 
-    More than `max_in_flight` requests under way are answered 503. `token_secret` signs tokens;
-    without one, no token outlives the application.
+    More than `max_in_flight` requests worked on at a time are answered 503. `token_secret` signs
+    tokens; without one, no token outlives the application.
     """
 
     @asynccontextmanager
@@ -74,9 +77,12 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     settings = siren.installation.settings
+    siren.waiting = waiting
     app.state.siren = siren
+    app.state.readiness = Readiness(siren.not_ready)
     app.state.gate = Gate(settings, token_secret or secrets.token_bytes(32))
     app.add_middleware(Guard, max_in_flight=max_in_flight)
+    app.add_middleware(Bodies)  # before the guard: who still sends has no place yet
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -9,6 +9,7 @@ from starlette.types import Scope
 from actors.settings import Settings
 from serve_app.identity import OWNER, Identity, Role
 from serve_app.owner_mode import OwnerMode
+from serve_app.places import current
 from serve_app.problems import Refused, forbidden, too_many, unauthenticated
 from serve_app.provider_keys import ProviderKeys
 from serve_app.tokens import InvalidToken, Tokens
@@ -47,6 +48,9 @@ class Gate:
         request.scope["identity"] = identity
         if identity.role not in roles:
             raise Refused(forbidden("forbidden", f"This is not for the role {identity.role}."))
+        place = current()
+        if place is not None:
+            place.belong_to(identity)
         # A service acts for many: it is trusted with its own pace.
         if self._limit is not None and identity.role is not Role.SERVICE:
             self._limit.count(identity)

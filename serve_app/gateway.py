@@ -7,11 +7,11 @@ from ray.serve.schema import LoggingConfig
 from actors.client import AsyncSiren
 from actors.installation import Installation
 from actors.process import spare_garbage_collection
+from serve_app import bodies
 from serve_app.access_log import write_log
 from serve_app.app import build_app
+from serve_app.places import capacity
 
-MAX_STREAMS = 10_000
-"""Streams a replica keeps open beside its requests; an idle one costs little but memory."""
 DRAIN_S = 10.0
 """How long a replica that is replaced may finish what it began: a command's default wait and its
 margin. Whoever waits longer, and every stream, asks again."""
@@ -40,8 +40,8 @@ def deployment(installation: Installation, token_secret: bytes) -> serve.Applica
     gateway = serve.deployment(
         name="gateway",
         ray_actor_options={"num_cpus": 0},
-        # Guard answers 503 long before Serve would, whose own answer is no problem document.
-        max_ongoing_requests=settings.max_in_flight + MAX_STREAMS,
+        # The application refuses before Serve would, whose own answer is no problem document.
+        max_ongoing_requests=capacity(settings.max_in_flight) + bodies.AT_ONCE,
         autoscaling_config={
             "min_replicas": settings.gateway_min_replicas,
             "max_replicas": max(settings.gateway_min_replicas, settings.gateway_max_replicas),

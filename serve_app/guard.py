@@ -1,14 +1,17 @@
-"""What stands before every route: load shedding, the size of bodies, and the last resort."""
+"""What stands before every route: load shedding, and the last resort."""
 
 import logging
 import traceback
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.problems import internal_error, overloaded, too_large
+from serve_app.places import Kind, Places
+from serve_app.problems import internal_error, overloaded
 
-MAX_BODY = 64 * 1024
 HEALTH = ("/healthz", "/readyz")
+READS = ("GET", "HEAD", "OPTIONS")
+# Beginning a session asks no service: a flood of orders shall not keep anybody from it.
+SESSION = "/session"
 
 logger = logging.getLogger("siren")
 
@@ -16,34 +19,27 @@ logger = logging.getLogger("siren")
 class Guard:
     """ASGI middleware. Refuses what is too much, and answers 500 where a route fails.
 
-    More than `max_in_flight` requests under way are answered 503 at once. Health checks are always
-    let through, and streams are: they last for minutes and mostly wait.
+    Where more than `max_in_flight` requests are worked on, another one is answered 503 at once;
+    a flood of commands leaves reads their share, and the other way round.
     """
 
     def __init__(self, app: ASGIApp, max_in_flight: int) -> None:
         self._app = app
-        self._max_in_flight = max_in_flight
-        self._in_flight = 0
+        self._places = Places(max_in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["path"] in HEALTH or scope["path"].endswith("/stream"):
-            await self._serve(scope, receive, send)
-        elif self._in_flight >= self._max_in_flight:
+            return
+        place = self._places.enter(_kind(scope))
+        if place is None:
             await overloaded()(scope, receive, send)
-        else:
-            self._in_flight += 1
-            try:
-                await self._serve(scope, receive, send)
-            finally:
-                self._in_flight -= 1
+            return
+        with place:
+            await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _announces_too_much(scope):
-            await too_large(MAX_BODY)(scope, receive, send)
-            return
         started = False
 
         async def observed(message: Message) -> None:
@@ -59,12 +55,11 @@ class Guard:
                 await internal_error()(scope, receive, send)
 
 
-def _announces_too_much(scope: Scope) -> bool:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            # Compared by its digits first: Python refuses to read very long numbers.
-            return value.isdigit() and (len(value) > 9 or int(value) > MAX_BODY)  # noqa: PLR2004
-    return False
+def _kind(scope: Scope) -> Kind:
+    path = scope["path"]
+    if path in HEALTH:
+        return Kind.HEALTH
+    return Kind.READ if scope["method"] in READS or path == SESSION else Kind.COMMAND
 
 
 def _log(method: str, error: BaseException | None) -> None:

@@ -79,6 +79,12 @@ def overloaded() -> Response:
     return problem(503, "overloaded", detail, headers=RETRY_AFTER)
 
 
+def body_too_late(seconds: float) -> Response:
+    """Return the problem of a body that was not there after `seconds`; closes the connection."""
+    detail = f"The whole body has to arrive within {seconds:g} s; nothing was done."
+    return problem(408, "body_too_late", detail, headers={"Connection": "close"})
+
+
 def internal_error() -> Response:
     """Return the problem that is our own fault."""
     return problem(500, "internal_error", "The request failed unexpectedly.")
@@ -102,6 +108,18 @@ def too_many(until: float) -> Response:
     return problem(429, "too_many_requests", detail, headers={"Retry-After": str(seconds)})
 
 
+def too_many_at_once(most: int) -> Response:
+    """Return the problem of a subject who has `most` requests under way already."""
+    detail = f"You have {most} requests under way; try again once one of them is answered."
+    return problem(429, "too_many_at_once", detail, headers=RETRY_AFTER)
+
+
+def too_many_streams(most: int) -> Response:
+    """Return the problem of a subject who keeps `most` streams open already."""
+    detail = f"You keep {most} streams open; close one of them first."
+    return problem(429, "too_many_streams", detail, headers=RETRY_AFTER)
+
+
 class Refused(Exception):
     """Nothing was done; `response` says why."""
 
@@ -110,21 +128,12 @@ class Refused(Exception):
         self.response = response
 
 
-class BodyTooLarge(Exception):
-    """The body has more than `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self.limit = limit
-
-
 def add_handlers(app: FastAPI) -> None:
     """Let every error of the application end as a problem document."""
     app.add_exception_handler(SirenError, _siren_error)
     app.add_exception_handler(ValidationError, _invalid_body)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(BodyTooLarge, _body_too_large)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
 
@@ -184,10 +193,6 @@ async def _http_error(_request: Request, error: Any) -> Response:
     default = (phrase.lower().replace(" ", "_"), f"{phrase}.")
     code, detail = HTTP_PROBLEMS.get(error.status_code, default)
     return problem(error.status_code, code, detail, headers=dict(error.headers or {}))
-
-
-async def _body_too_large(_request: Request, error: Any) -> Response:
-    return too_large(error.limit)
 
 
 async def _refused(_request: Request, error: Any) -> Response:

@@ -1,4 +1,4 @@
-"""Reading requests: bodies up to a limit, queries, the headers of commands, and ids in paths."""
+"""Reading requests: bodies, queries, the headers of commands, and ids in paths."""
 
 import re
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from actors.client import DEFAULT_WAIT_S, AsyncSiren
 from actors.domain.errors import Invalid
 from actors.domain.limits import MAX_KEY, MAX_WAIT_S
-from serve_app.guard import MAX_BODY
-from serve_app.problems import BodyTooLarge, pointer
+from serve_app.problems import pointer
 
 Body = TypeVar("Body", bound=BaseModel)
 Query = TypeVar("Query", bound=BaseModel)
@@ -47,14 +46,9 @@ def siren_of(request: Request) -> AsyncSiren:
 async def read(request: Request, model: type[Body], default: Body | None = None) -> Body:
     """Return the validated body, `default` where it is empty and there is one.
 
-    Raises pydantic's `ValidationError`, also for what is no JSON, and `BodyTooLarge` as soon as
-    more than 64 KiB have come.
+    Raises pydantic's `ValidationError`, also for what is no JSON.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise BodyTooLarge(MAX_BODY)
+    body = await request.body()
     if not body and default is not None:
         return default
     return model.model_validate_json(body)

@@ -6,7 +6,7 @@ from serve_app.access import PublicRoute
 from serve_app.answers import json_answer
 from serve_app.documentation import problems
 from serve_app.problems import RETRY_AFTER, problem
-from serve_app.reading import siren_of
+from serve_app.readiness import Readiness
 
 router = APIRouter(tags=["health"], route_class=PublicRoute)
 
@@ -21,9 +21,11 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """Tell whether orders can be placed; `missing` in the problem says what is not there.
 
-    No reason to take the replica away: reading works without what is missing.
+    Looked up once a second at most. No reason to take the replica away: reading works without
+    what is missing.
     """
-    missing = await siren_of(request).not_ready()
+    readiness: Readiness = request.app.state.readiness
+    missing = await readiness.missing()
     if not missing:
         return json_answer({"status": "ready"})
     detail = "No orders can be placed at the moment; reading works."

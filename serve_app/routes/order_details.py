@@ -11,6 +11,7 @@ from serve_app.answers import detail_answer, detail_page_answer, empty_page_answ
 from serve_app.direct import DirectRoute
 from serve_app.documentation import answer, problems
 from serve_app.ownership import NOT_IN_VIEW, check_detail, check_order, in_scope
+from serve_app.places import waiting
 from serve_app.reading import check_query, read_query, siren_of
 
 router = APIRouter(tags=["order details"], route_class=DirectRoute)  # nothing is read as often
@@ -62,7 +63,9 @@ async def get_order_detail(request: Request, order_id: str) -> Response:
     siren = siren_of(request)
     if min_version:
         await check_order(request, order_id)  # waiting or not would tell whether it exists
-        row = await siren.watcher.wait_beyond(order_id, min_version - 1, DEFAULT_WAIT_S)
+        with waiting() as may_wait:
+            wait = DEFAULT_WAIT_S if may_wait else 0
+            row = await siren.watcher.wait_beyond(order_id, min_version - 1, wait)
         if row is not None:
             return detail_answer(row.body.encode())
     detail = await siren.detail(order_id)

@@ -18,6 +18,7 @@ from serve_app.access import EVERYBODY, AccessRoute, allow
 from serve_app.documentation import problems
 from serve_app.gate import caller
 from serve_app.ownership import check_order
+from serve_app.places import current
 from serve_app.reading import siren_of
 
 router = APIRouter(tags=["orders"], route_class=AccessRoute)
@@ -55,6 +56,9 @@ class Follower:
 async def follower(request: Request, order_id: str) -> Follower:
     """Return who asks; raises `NotFound`, or `NothingToCome`, while a status can still be sent."""
     await check_order(request, order_id)
+    place = current()
+    if place is not None:
+        place.become_stream(caller(request))
     siren, until = siren_of(request), caller(request).expires_at or math.inf
     row = await siren.details.get(order_id)
     if row is None:

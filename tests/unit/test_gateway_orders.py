@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from actors import installation
-from actors.client import NewOrder
+from actors.client import AsyncSiren, NewOrder
 from actors.dedicated import DedicatedOrders
 from actors.domain.errors import NotFound
 from actors.settings import Settings
+from serve_app.app import build_app
 from tests.http_contract import CARD, ORDER, UNPAID, placed
 from tests.in_process import in_process
 
@@ -240,9 +241,9 @@ async def test_the_view_is_waited_for(client: httpx.AsyncClient) -> None:
 async def test_a_version_that_never_comes_is_not_waited_for_long(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serve_app.routes.order_details.DEFAULT_WAIT_S", 0.01)
     order_id = await placed(client, UNPAID)
     await client.get(f"/order-details/{order_id}", params={"min_version": 1})
+    monkeypatch.setattr("serve_app.routes.order_details.DEFAULT_WAIT_S", 0.01)
 
     response = await client.get(f"/order-details/{order_id}", params={"min_version": 99})
     missing = await client.get("/order-details/nobody", params={"min_version": 1})
@@ -291,3 +292,62 @@ async def test_a_menu_item_can_change_price_and_sell_out(client: httpx.AsyncClie
     assert (gone.json()["sold_out"], gone.json()["price"]) == (True, 4700)
     assert (refused.status_code, refused.json()["code"]) == (409, "sold_out")
     assert gone.json() in (await client.get("/stores/gangnam/menu")).json()["items"]
+
+
+# --- waiting ------------------------------------------------------------------------------------
+
+
+async def test_commands_that_wait_leave_their_places_to_others(siren: AsyncSiren) -> None:
+    transport = httpx.ASGITransport(build_app(siren, max_in_flight=2))
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+        asyncio.TaskGroup() as group,
+    ):
+        slow = ORDER | {"payment": {"method": "card", "token": "tok_slow_60000"}}
+        long, soon = {"Prefer": "wait=30"}, {"Prefer": "respond-async"}
+        waiting = [
+            group.create_task(client.post("/orders", json=slow, headers=long)) for _ in range(2)
+        ]
+        await asyncio.sleep(0)  # they come first
+        assert (await client.post("/orders", json=UNPAID, headers=soon)).status_code == 503
+        answer = None
+        async with asyncio.timeout(20):
+            while answer is None or answer.status_code != 201:
+                answer = await client.post("/orders", json=UNPAID, headers=soon)
+        assert not any(task.done() for task in waiting)
+        for task in waiting:
+            task.cancel()
+
+
+async def test_what_takes_longer_than_a_place_is_held_is_answered_once_it_is_settled(
+    client: httpx.AsyncClient,
+) -> None:
+    slow = ORDER | {"payment": {"method": "card", "token": "tok_slow_900"}}
+    asked = {"Prefer": "wait=30", "Idempotency-Key": "slow-1"}
+    first = await client.post("/orders", json=slow, headers=asked)
+    again = await client.post("/orders", json=slow, headers=asked)
+
+    assert (first.status_code, first.json()["order_status"]) == (201, "ACCEPTED")
+    assert "idempotency-replayed" not in first.headers
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    assert again.json() == first.json()
+
+
+async def test_a_payment_that_takes_long_is_answered_with_its_outcome(
+    client: httpx.AsyncClient,
+) -> None:
+    order_id = await placed(client, UNPAID)
+    late = {"method": "card", "token": "tok_slow_900"}
+    paid = await client.post(
+        f"/orders/{order_id}/payment", json=late, headers={"Prefer": "wait=30"}
+    )
+    assert (paid.status_code, paid.json()["payment_status"]) == (200, "APPROVED")
+    assert "idempotency-replayed" not in paid.headers
+
+
+async def test_a_wait_that_is_over_is_answered_with_what_there_is(
+    client: httpx.AsyncClient,
+) -> None:
+    slow = ORDER | {"payment": {"method": "card", "token": "tok_slow_60000"}}
+    answer = await client.post("/orders", json=slow, headers={"Prefer": "wait=1"})
+    assert (answer.status_code, answer.json()["payment_status"]) == (201, "PENDING")

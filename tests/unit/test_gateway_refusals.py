@@ -10,8 +10,9 @@ from actors.client import AsyncSiren
 from actors.domain.errors import Unavailable
 from actors.paging import encode_cursor
 from actors.settings import Settings
+from serve_app import readiness
 from serve_app.app import build_app
-from serve_app.guard import MAX_BODY
+from serve_app.bodies import MAX_BODY
 from tests.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, changed, placed
 from tests.in_process import in_process
 
@@ -274,10 +275,11 @@ async def test_readiness_says_what_is_missing(
 ) -> None:
     missing: list[str] = []
 
-    async def not_ready() -> list[str]:
-        return missing
+    async def probe(*_: object) -> str | None:
+        return missing[0] if missing else None
 
-    monkeypatch.setattr(siren, "not_ready", not_ready)
+    monkeypatch.setattr(siren, "_probe", probe)
+    monkeypatch.setattr(readiness, "FRESH_S", 0)
     ready = await client.get("/readyz")
     missing.append("order-host:0")
     not_there = await client.get("/readyz")

@@ -46,7 +46,8 @@ def _start(port: int) -> None:
 
     from actors.process import spare_garbage_collection  # noqa: PLC0415
     from actors.settings import Settings  # noqa: PLC0415
-    from serve_app.gateway import DRAIN_S, MAX_STREAMS  # noqa: PLC0415
+    from serve_app.gateway import DRAIN_S  # noqa: PLC0415
+    from serve_app.places import capacity  # noqa: PLC0415
 
     class Noop:
         def __init__(self) -> None:
@@ -74,7 +75,7 @@ def _start(port: int) -> None:
         name="noop",
         num_replicas=1,
         ray_actor_options={"num_cpus": 0},
-        max_ongoing_requests=Settings().max_in_flight + MAX_STREAMS,
+        max_ongoing_requests=capacity(Settings().max_in_flight),
         graceful_shutdown_timeout_s=DRAIN_S,
         graceful_shutdown_wait_loop_s=0.5,
         max_surge_percent=100,
