@@ -309,10 +309,11 @@ async def test_commands_that_wait_leave_their_places_to_others(siren: AsyncSiren
             group.create_task(client.post("/orders", json=slow, headers=long)) for _ in range(2)
         ]
         await asyncio.sleep(0)  # they come first
-        assert (await client.post("/orders", json=UNPAID, headers=soon)).status_code == 503
-        answer = None
+        answer = await client.post("/orders", json=UNPAID, headers=soon)
+        assert answer.status_code == 503
         async with asyncio.timeout(20):
-            while answer is None or answer.status_code != 201:
+            while answer.status_code != 201:
+                await asyncio.sleep(0.02)
                 answer = await client.post("/orders", json=UNPAID, headers=soon)
         assert not any(task.done() for task in waiting)
         for task in waiting:
