@@ -29,6 +29,7 @@ from actors.domain.errors import (
     NotFound,
     Rejected,
     SirenError,
+    SoldOut,
     Unavailable,
 )
 from actors.domain.order import fold
@@ -393,15 +394,17 @@ def find_installation(address: str | None = None) -> Installation:
 
 def _priced(offer: Offer, items: tuple[tuple[str, int], ...]) -> tuple[Line, ...]:
     """Freeze names and prices; raises what is known now to stand against the order."""
-    lines = []
+    lines, sold_out = [], {}
     for index, (menu_id, quantity) in enumerate(items):
         item = offer.items.get(menu_id)
         if item is None:
             detail = f"{offer.store_id} has no menu item {menu_id!r}."
             raise Invalid("unknown_menu_item", detail, f"/items/{index}/menu_id")
         if item.sold_out:
-            raise Rejected("sold_out", f"{item.name} is sold out.")
+            sold_out[menu_id] = item.name
         lines.append(Line(menu_id, item.name, quantity, item.price))
+    if sold_out:
+        raise SoldOut(sold_out, sold_out.values())
     if not offer.open:
         raise Rejected("store_closed", "The store is closed.")
     if offer.full:

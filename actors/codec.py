@@ -118,6 +118,7 @@ _ERRORS: dict[str, type[errors.SirenError]] = {
     for cls in (
         errors.Rejected,
         errors.PriceChanged,
+        errors.SoldOut,
         errors.Invalid,
         errors.NotFound,
         errors.Conflict,

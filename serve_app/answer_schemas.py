@@ -208,3 +208,4 @@ class Problem(BaseModel):
     code: str
     errors: list[FieldError] | None = None
     total: int | None = None
+    menu_ids: list[str] | None = None

@@ -1,8 +1,16 @@
-"""The files of the pages, read once and kept ready to send. Knows no addresses."""
+"""The files of the pages, made ready to send when the application starts. Knows no addresses.
+
+A file's name tells its content: `order.3f9a…js` changes with it and with what it imports, so that a
+browser keeps it for ever and asks again for the page alone. A page has its texts in it, in the
+reader's language, and names all that it will load: it can be read before any script has come.
+"""
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
+from functools import cache
+from html import escape
 from pathlib import Path
 
 from fastapi import Request, Response
@@ -16,6 +24,19 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+LANGUAGES = ("ko", "en")
+FOR_EVER = "public, max-age=31536000, immutable"
+ASKED_ANEW = "no-cache"
+
+_IMPORT = re.compile(r'(?<=from "\./)[\w-]+\.js(?=")')
+_COMMENT = {
+    ".js": re.compile(r"^\s*/\*\*.*?\*/$|^\s*//[^\n]*$", re.DOTALL | re.MULTILINE),
+    ".css": re.compile(r"/\*.*?\*/", re.DOTALL),
+}
+_STYLE_SPACE = re.compile(r"\s*([{};])\s*|(?<=[:,])\s+")
+_INDENTATION = re.compile(r"^[ \t]+|^\n", re.MULTILINE)
+_TEXT = re.compile(r'data-t="([\w.-]+)"([^>]*)>(?=</)')
+_LABEL = re.compile(r'data-t-label="([\w.-]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +57,111 @@ class Asset:
 
 
 def load_files() -> dict[str, Asset]:
-    """Read what pages load: style sheet, modules and pictures, by their names."""
-    files = (path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES)
-    return {path.name: _asset(path.read_bytes(), MEDIA_TYPES[path.suffix]) for path in files}
+    """Return what pages load: style sheet, modules and pictures.
 
-
-def load_page(name: str) -> Asset:
-    """Read a page: its own part in the frame that all have, with the module of its name.
-
-    The owner's pages share a table.
+    Each by the name that tells its content, to be kept for ever, and by its own, for whoever
+    cannot know that one.
     """
-    frame, main, table = (
-        (FOLDER / f"{part}.html").read_text("utf-8") for part in ("frame", name, "table")
-    )
-    page = frame.replace("{page}", name).replace("{main}", main).replace("{table}", table)
-    return _asset(page.encode(), HTML)
+    files = {}
+    for path in FOLDER.iterdir():
+        if media_type := MEDIA_TYPES.get(path.suffix):
+            body = source_of(path.name).encode()
+            files[path.name] = _asset(body, media_type, ASKED_ANEW)
+            files[fingerprinted(path.name)] = _asset(body, media_type, FOR_EVER)
+    return files
 
 
-def _asset(body: bytes, media_type: str) -> Asset:
+def load_page(
+    name: str, language: str, *, title: str, links: dict[str, str], banner: bool
+) -> Asset:
+    """Return a page in a language: its own part in the frame that all have.
+
+    `title` is the name of a text, and `links` are those of its navigation, by address. The banner
+    says that whoever sees the page is the owner.
+    """
+    other = next(tag for tag in LANGUAGES if tag != language)
+    parts = {
+        "main": _part(name),
+        "table": _part("table"),
+        "unanswered": _part("unanswered"),
+        "banner": _part("banner") if banner else "",
+        "nav": "".join(f'<a href="{href}" data-t="{key}"></a>' for href, key in links.items()),
+        "preload": "\n".join(map(_preload, sorted(_imports(f"{name}.js")))),
+        "script": fingerprinted(f"{name}.js"),
+        "style": fingerprinted("style.css"),
+        "icon": fingerprinted("icon.svg"),
+        "page": name,
+        "title": escape(texts(language)[title]),
+        "language": language,
+        "other": other,
+        "other_name": texts(other)["language.name"],
+    }
+    page = _part("frame")
+    for part, content in parts.items():
+        page = page.replace(f"{{{part}}}", content)
+    known = texts(language)
+    page = _TEXT.sub(lambda found: found[0] + escape(known[found[1]]), page)
+    page = _LABEL.sub(lambda found: f'{found[0]} aria-label="{escape(known[found[1]])}"', page)
+    return _asset(page.encode(), HTML, ASKED_ANEW)
+
+
+def fingerprinted(name: str) -> str:
+    """Return the name under which a file may be kept for ever."""
+    path = Path(name)
+    return f"{path.stem}.{_digest(source_of(name).encode())}{path.suffix}"
+
+
+@cache
+def texts(language: str) -> dict[str, str]:
+    """Return the texts of the pages, by `group.key`, as `texts.js` has them."""
+    column = LANGUAGES.index(language)
+    found, group = {}, ""
+    source = (FOLDER / "texts.js").read_text("utf-8")
+    for row in source.split("TABLE = `")[1].split("`")[0].strip().split("\n"):
+        key, *translations = row.split(" | ")
+        if not translations:
+            group = key
+        elif len(translations) == len(LANGUAGES):
+            found[f"{group}.{key}"] = translations[column]
+    return found
+
+
+@cache
+def source_of(name: str) -> str:
+    """Return a file without what is for its readers, and its imports by their lasting names."""
+    path = FOLDER / name
+    source = path.read_text("utf-8")
+    if comment := _COMMENT.get(path.suffix):
+        source = _INDENTATION.sub("", _INDENTATION.sub("", comment.sub("", source)))
+    if path.suffix == ".css":
+        source = _STYLE_SPACE.sub(lambda found: found[1] or "", source)
+    return _IMPORT.sub(lambda found: fingerprinted(found[0]), source)
+
+
+def _imports(name: str) -> set[str]:
+    """Return the modules that a module needs, also those of others."""
+    own = set(_IMPORT.findall((FOLDER / name).read_text("utf-8")))
+    return own.union(*map(_imports, own))
+
+
+def _preload(name: str) -> str:
+    return f'<link rel="modulepreload" href="/static/{fingerprinted(name)}">'
+
+
+def _part(name: str) -> str:
+    return (FOLDER / f"{name}.html").read_text("utf-8")
+
+
+def _asset(body: bytes, media_type: str, caching: str) -> Asset:
     headers = {
         "Content-Type": media_type,
-        "ETag": f'W/"{hashlib.sha256(body).hexdigest()[:16]}"',
-        # Asked for anew each time, and mostly answered 304: a page never runs with modules of
-        # another version.
-        "Cache-Control": "no-cache",
-        "Vary": "Accept-Encoding",
+        "ETag": f'W/"{_digest(body)}"',
+        "Cache-Control": caching,
+        "Vary": "Accept-Encoding, Accept-Language" if media_type == HTML else "Accept-Encoding",
     }
     # Without a time in it, every replica sends the same bytes.
     return Asset(body, gzip.compress(body, mtime=0), headers)
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:12]

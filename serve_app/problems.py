@@ -21,6 +21,7 @@ from actors.domain.errors import (
     PriceChanged,
     Rejected,
     SirenError,
+    SoldOut,
     Unavailable,
 )
 
@@ -32,6 +33,7 @@ UNKNOWN_OUTCOME = "The outcome is not known yet. Repeat the request with the sam
 STATUS: dict[type[SirenError], int] = {
     Rejected: 409,
     PriceChanged: 409,
+    SoldOut: 409,
     Conflict: 409,
     Invalid: 422,
     NotFound: 404,
@@ -154,6 +156,8 @@ async def _siren_error(_request: Request, error: Any) -> Response:
         return problem(status, error.code, error.detail, errors=[fault])
     if isinstance(error, PriceChanged):
         return problem(status, error.code, error.detail, total=error.total)
+    if isinstance(error, SoldOut):
+        return problem(status, error.code, error.detail, menu_ids=error.menu_ids)
     return problem(status, error.code, error.detail)
 
 

@@ -8,12 +8,14 @@ from actors.domain.errors import (
     PriceChanged,
     Rejected,
     SirenError,
+    SoldOut,
     Unavailable,
 )
 
 ERRORS: list[SirenError] = [
     Rejected("sold_out", "The bagel is sold out."),
     PriceChanged(14_000),
+    SoldOut(("bagel",), ("Bagel",)),
     Invalid("unknown_store", "There is no such store.", "/store_id"),
     Invalid("unknown_menu_item", "There is no such menu item.", "/items/0/menu_id"),
     Invalid("invalid_cursor", "This cursor was not made by this list."),

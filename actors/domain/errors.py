@@ -2,7 +2,8 @@
 
 SirenError
 ├── Rejected      a business "no": final, never retried
-│   └── PriceChanged  the total is not the one that the customer agreed to
+│   ├── PriceChanged  the total is not the one that the customer agreed to
+│   └── SoldOut       names what the store has no more of
 ├── Invalid       the request cannot be understood; names the field
 ├── NotFound      no such order, payment, store or menu item
 ├── Conflict      somebody else was first; load again and decide again
@@ -11,6 +12,8 @@ SirenError
 
 All arguments reach `super().__init__`, so that every error survives pickling between actors.
 """
+
+from collections.abc import Iterable
 
 
 class SirenError(Exception):
@@ -36,6 +39,17 @@ class PriceChanged(Rejected):
         SirenError.__init__(self, "price_changed", f"The price has changed: the total is {total}.")
         self.args = (total,)
         self.total = total
+
+
+class SoldOut(Rejected):
+    """The store has no more of these: ids and names of menu items, in the order's order."""
+
+    def __init__(self, menu_ids: Iterable[str], names: Iterable[str]) -> None:
+        menu_ids, names = tuple(menu_ids), tuple(names)
+        verb = "is" if len(names) == 1 else "are"
+        SirenError.__init__(self, "sold_out", f"{', '.join(names)} {verb} sold out.")
+        self.args = (menu_ids, names)
+        self.menu_ids = menu_ids
 
 
 class Invalid(SirenError):

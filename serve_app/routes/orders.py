@@ -71,8 +71,9 @@ async def place_order(request: Request) -> Response:
     """Place an order.
 
     With `payment` the card is charged at once; a declined card is a 201 whose body says so. The
-    key is scoped to the customer and kept for ever. 409 `store_closed`, `sold_out`, `store_full`
-    or, with the new `total`, `price_changed`: there is no order, and the key may be used again.
+    key is scoped to the customer and kept for ever. 409 `store_closed`, `store_full`,
+    `sold_out` (of what: `menu_ids`) or `price_changed` (to what: `total`): there is no order, and
+    the key may be used again.
     403 `foreign_customer`: `customer.id` must be the token's subject.
     """
     asked = command_headers(request)

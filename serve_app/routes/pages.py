@@ -1,21 +1,28 @@
 """The pages that people use, and the files they load."""
 
+from itertools import product
+
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from serve_app.access import PublicRoute
-from serve_app.assets import load_files, load_page
+from serve_app.assets import LANGUAGES, load_files, load_page
+from serve_app.gate import gate_of
 
+CUSTOMER = {"/": "nav.order", "/my": "nav.my"}
+OWNER = {"/owner/order-details": "nav.details", "/owner/payments": "nav.payments"}
 PAGES = {
-    "/": "order",
-    "/my": "my",
-    "/my/{order_id:id}": "one",
-    "/board/{store_id:id}": "board",
-    "/owner/payments": "payments",
-    "/owner/order-details": "order-details",
-    "/sign-in": "sign-in",
+    "/": ("order", "order.title", CUSTOMER),
+    "/my": ("my", "nav.my", CUSTOMER),
+    "/my/{order_id:id}": ("one", "column.order", CUSTOMER),
+    "/board/{store_id:id}": ("board", "board.title", OWNER),
+    "/owner/payments": ("payments", "nav.payments", OWNER),
+    "/owner/order-details": ("order-details", "nav.details", OWNER),
+    "/sign-in": ("sign-in", "sign-in.title", CUSTOMER),
 }
-"""Address and name. A page is the same for everybody: what it shows, it asks the API for."""
+"""Address, name, title and navigation. What a page shows, it asks the API for."""
+
+DEFAULT_LANGUAGE = "en"
 
 router = APIRouter(include_in_schema=False, route_class=PublicRoute)
 _files = load_files()
@@ -29,14 +36,40 @@ async def get_static_file(request: Request, name: str) -> Response:
     return _files[name].answer(request)
 
 
-def _add_page(address: str, name: str) -> None:
-    page = load_page(name)
+def language_of(request: Request) -> str:
+    """Return the language of the pages that the reader likes best (RFC 9110, 12.5.4)."""
+    best, most = DEFAULT_LANGUAGE, 0.0
+    for wish in request.headers.get("accept-language", "").split(","):
+        tag, _, parameter = wish.partition(";")
+        language = tag.strip()[:2].lower()
+        weight = _weight(parameter.strip())
+        if language in LANGUAGES and weight > most:
+            best, most = language, weight
+    return best
+
+
+def _weight(parameter: str) -> float:
+    if not parameter.startswith("q="):
+        return 1.0
+    try:
+        return float(parameter[2:])
+    except ValueError:
+        return 0.0
+
+
+def _add_page(address: str, name: str, title: str, links: dict[str, str]) -> None:
+    pages = {
+        (language, banner): load_page(name, language, title=title, links=links, banner=banner)
+        for language, banner in product(LANGUAGES, (True, False))
+    }
 
     async def get_page(request: Request) -> Response:
-        return page.answer(request)
+        owner_mode = gate_of(request).owner_mode
+        banner = owner_mode is not None and owner_mode.admits(request.scope)
+        return pages[language_of(request), banner].answer(request)
 
     router.add_api_route(address, get_page, name=f"page_{name}")
 
 
-for _address, _name in PAGES.items():
-    _add_page(_address, _name)
+for _address, (_name, _title, _links) in PAGES.items():
+    _add_page(_address, _name, _title, _links)

@@ -4,22 +4,36 @@
 import { keep, kept } from "./storage.js";
 
 const READ_TIMEOUT_MS = 10_000;
+const NOT_NOW = [408, 429];
 const LONGEST_PAUSE_MS = 8_000;
 const LONGEST_BLIND_MS = 3_000;
 
+let ahead = null; // the server's clock, before this device's
+
+/** Return the time by the server's clock, in ms since 1970; by this device's until one answered. */
+export const now = () => Date.now() + (ahead ?? 0);
+
+/** Wait until the server's time is known. */
+export const knowTime = () => ahead ?? call("GET", "/session");
+
+function hear(response) {
+	const time = Date.parse(response.headers.get("Date"));
+	if (time) ahead = time - Date.now();
+}
+
 /** The server's no. `code` is for programs; repeating the request would not change it. */
 export class Problem extends Error {
-	constructor(status, { code = "", detail = String(status) }) {
+	constructor(status, { code = "", detail = String(status), ...more }) {
 		super(detail);
-		Object.assign(this, { status, code });
+		Object.assign(this, more, { status, code });
 	}
 }
 
 /** No answer, or none that says what was done: repeat the request, with the same key. */
 class Unreachable extends Error {
-	constructor(retryAfterMs = 0) {
+	constructor(retryAfterMs = 0, status = 0) {
 		super("no answer");
-		this.retryAfterMs = retryAfterMs;
+		Object.assign(this, { retryAfterMs, status });
 	}
 }
 
@@ -27,15 +41,17 @@ class Unreachable extends Error {
 export const url = (parts, ...values) =>
 	String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 
-export async function call(method, path, { token, body, key, wait = 0 } = {}) {
+export async function call(method, path, { token, body, key, wait = 0, signal } = {}) {
 	const headers = { Accept: "application/json" };
 	if (token) headers.Authorization = `Bearer ${token}`;
 	if (key) headers["Idempotency-Key"] = key;
 	if (wait) headers.Prefer = `wait=${wait}`;
 	if (body) headers["Content-Type"] = "application/json";
-	const signal = AbortSignal.timeout(READ_TIMEOUT_MS + wait * 1000);
+	const signals = [AbortSignal.timeout(READ_TIMEOUT_MS + wait * 1000), signal].filter(Boolean);
+	const options = { method, headers, body: JSON.stringify(body), signal: AbortSignal.any(signals) };
 	try {
-		const response = await fetch(path, { method, headers, body: JSON.stringify(body), signal });
+		const response = await fetch(path, options);
+		hear(response);
 		await check(response);
 		return await response.json();
 	} catch (error) {
@@ -51,21 +67,27 @@ export async function check(response) {
 	if (ok) return;
 	// Whatever stands before the gateway has a 404 of its own while the system starts.
 	const isOurs = headers.get("Content-Type") === "application/problem+json";
-	if (!isOurs || status >= 500 || status === 429) {
-		throw new Unreachable(1000 * (Number(headers.get("Retry-After")) || 0));
+	if (!isOurs || status >= 500 || NOT_NOW.includes(status)) {
+		throw new Unreachable(1000 * (Number(headers.get("Retry-After")) || 0), status);
 	}
 	throw new Problem(status, await response.json());
 }
 
-/** Repeat `request` until it is answered; `onTrouble` hears when it was not. */
-export async function insist(request, onTrouble) {
+/**
+ * Repeat `request` until it is answered; `onTrouble` hears when it was not.
+ *
+ * Throws the reason of `signal` once that is aborted.
+ */
+export async function insist(request, onTrouble, signal) {
 	for (let failures = 1; ; failures += 1) {
+		signal?.throwIfAborted();
 		try {
 			return await request();
 		} catch (error) {
 			if (!(error instanceof Unreachable)) throw error;
-			onTrouble();
-			await pause(Math.max(error.retryAfterMs, backoff(failures)));
+			signal?.throwIfAborted();
+			onTrouble(error);
+			await pause(Math.max(error.retryAfterMs, backoff(failures)), signal);
 		}
 	}
 }
@@ -74,11 +96,12 @@ export async function insist(request, onTrouble) {
 export const backoff = (failures) =>
 	Math.min(LONGEST_PAUSE_MS, 250 * 2 ** failures) * (0.5 + Math.random() / 2);
 
-/** Wait, but no longer than until the browser is online again. */
-export function pause(milliseconds) {
+/** Wait, but no longer than until the browser is online again, or `signal` is aborted. */
+export function pause(milliseconds, signal) {
 	return new Promise((resolve) => {
 		const timer = setTimeout(end, milliseconds);
 		addEventListener("online", end);
+		signal?.addEventListener("abort", end);
 		function end() {
 			clearTimeout(timer);
 			removeEventListener("online", end);
@@ -98,7 +121,7 @@ export async function repeat(look, every, { fine, lost }) {
 		} catch (error) {
 			if (!isKnown(error)) throw error;
 			failures += 1;
-			lost();
+			lost(error);
 			rest = Math.max(error.retryAfterMs ?? 0, Math.min(backoff(failures), LONGEST_BLIND_MS));
 		}
 		await pause(rest);
@@ -106,7 +129,6 @@ export async function repeat(look, every, { fine, lost }) {
 }
 
 const SHORTEST_MS = 60_000;
-const ORDER_WAIT_S = 10;
 
 let beginning = null;
 
@@ -179,48 +201,5 @@ function keepGuest({ subject, token, expires_at }) {
 	return known;
 }
 
-// What must be carried out once is kept, with its key, until it is answered: taps meanwhile add
-// nothing, and a page that was reloaded goes on with it.
-
-const underWay = new Map();
-
-/** Return the request of this name that waits for its answer, or null. */
-export const pending = (name) => kept(`attempt.${name}`);
-
-/**
- * Send a request, or the pending one of this name, until it is answered; return the answer.
- *
- * `onTrouble` hears when there was none. Throws `Problem` where it is no.
- */
-export function carryOut(name, request, onTrouble) {
-	const answer =
-		underWay.get(name) ??
-		answered(name, request, onTrouble).finally(() => underWay.delete(name));
-	underWay.set(name, answer);
-	return answer;
-}
-
 /** Return a key that nobody can guess; `randomUUID` is missing where a page is not secure. */
 export const newKey = () => crypto.getRandomValues(new BigUint64Array(2)).join("-");
-
-async function answered(name, request, onTrouble) {
-	const attempt = pending(name) ?? { ...request, key: newKey() };
-	keep(`attempt.${name}`, attempt);
-	const { path, body, key } = attempt;
-	try {
-		const answer = await insist(
-			() => asGuest("POST", path, { body, key, wait: ORDER_WAIT_S }),
-			onTrouble,
-		);
-		settle(name, key);
-		return answer;
-	} catch (error) {
-		if (error instanceof Problem) settle(name, key);
-		throw error;
-	}
-}
-
-/** Forget an attempt, but not another tab's that has taken its place. */
-function settle(name, key) {
-	if (pending(name)?.key === key) keep(`attempt.${name}`, null);
-}

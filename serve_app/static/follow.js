@@ -1,10 +1,10 @@
 // Following an order: Server-Sent Events, read by `fetch`, because an EventSource cannot say who
 // asks. It goes on after every interruption from the version that was seen last.
 
-import { Problem, backoff, check, endVisit, guest, pause, url } from "./api.js";
+import { Problem, backoff, call, check, endVisit, guest, pause, url } from "./api.js";
 
 const SILENCE_MS = 40_000; // the server says something every 15 seconds
-const LOOK_MS = 500;
+const LOOK_MS = 1_000;
 const FINAL = ["PICKED_UP", "CANCELED"];
 
 /**
@@ -41,8 +41,9 @@ async function connect(orderId, version, see, live) {
 	const dead = new AbortController();
 	let heardAt = Date.now();
 	// By the clock, and not by a timer for the whole silence: a phone that sleeps stops its timers.
-	const watch = setInterval(() => {
-		if (!navigator.onLine || Date.now() - heardAt > SILENCE_MS) dead.abort();
+	const watch = setInterval(async () => {
+		const isCut = !navigator.onLine && !(await answers());
+		if (isCut || Date.now() - heardAt > SILENCE_MS) dead.abort();
 	}, LOOK_MS);
 	try {
 		const { token } = await guest();
@@ -63,6 +64,13 @@ async function connect(orderId, version, see, live) {
 		dead.abort();
 	}
 }
+
+/** Whether the server answers, on a device that says it is offline: it may be this very device. */
+const answers = () =>
+	call("GET", "/healthz").then(
+		() => true,
+		() => false,
+	);
 
 async function* events(stream, onHeard) {
 	const reader = stream.pipeThrough(new TextDecoderStream()).getReader();

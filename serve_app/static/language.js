@@ -1,16 +1,16 @@
 // The reader's language: texts, names, money and times.
 
+import { byId } from "./dom.js";
 import { keep, kept } from "./storage.js";
 import { TEXTS } from "./texts.js";
 
 const LANGUAGES = ["ko", "en"];
-const wished = [kept("language"), ...navigator.languages].map((tag) => String(tag).slice(0, 2));
+const html = document.documentElement;
 
-export const language = wished.find((tag) => LANGUAGES.includes(tag)) ?? "en";
-export const otherLanguage = LANGUAGES.find((tag) => tag !== language);
+// The page comes in the language that the browser asks for.
+export const language = LANGUAGES.find((tag) => tag === kept("language")) ?? html.lang;
+const otherLanguage = LANGUAGES.find((tag) => tag !== language);
 const column = LANGUAGES.indexOf(language);
-
-document.documentElement.lang = language;
 
 export function switchLanguage() {
 	keep("language", otherLanguage);
@@ -19,12 +19,17 @@ export function switchLanguage() {
 
 export const t = (key, values = {}) =>
 	TEXTS[key][column].replace(/\{(\w+)\}/g, (_, name) => values[name].toLocaleString(language));
-export const tellCode = (key, fallback) => (key in TEXTS ? t(key) : fallback);
+export const tellCode = (key, fallback, values) => (key in TEXTS ? t(key, values) : fallback);
 
 /** Return how the reader calls what a store calls `name`. */
 export const localName = (name) => TEXTS[`name.${name}`]?.[column] ?? name;
 
+/** Let the page, which may have come in the other language, speak this one. */
 export function translate() {
+	if (language === html.lang) return;
+	html.lang = language;
+	byId("language").lang = otherLanguage;
+	byId("language").textContent = TEXTS["language.name"][LANGUAGES.indexOf(otherLanguage)];
 	for (const node of document.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
 	for (const node of document.querySelectorAll("[data-t-label]"))
 		node.ariaLabel = t(node.dataset.tLabel);
@@ -43,6 +48,12 @@ const formatted = (options) => (time, timeZone) =>
 export const clock = formatted({ timeStyle: "short" });
 export const clockWithSeconds = formatted({ timeStyle: "medium" });
 export const dayAndClock = formatted({ dateStyle: "medium", timeStyle: "short" });
+
+const day = formatted({ dateStyle: "short" });
+
+/** Return a time of day, and its day where that is not today. */
+export const when = (time, zone) =>
+	(day(time, zone) === day(Date.now(), zone) ? clock : dayAndClock)(time, zone);
 
 export const minutes = (seconds) =>
 	t("unit.minutes", { n: Math.max(1, Math.round(seconds / 60)) });

@@ -1,16 +1,16 @@
 // One order, live: the number to be called, how far it is, and what the customer can still do.
 
-import { Problem, asGuest, carryOut, newKey, pending, url } from "./api.js";
+import { Problem, asGuest, url } from "./api.js";
 import { byCard, chooseCard } from "./checkout.js";
 import { byId, el, onSubmit, say } from "./dom.js";
+import { Errand } from "./errand.js";
 import { follow } from "./follow.js";
-import { clock, localName, money, t } from "./language.js";
+import { localName, money, t, when } from "./language.js";
 import { orderLines, reasonText, showHistory } from "./order-view.js";
 import { connection, customerShell, problemText, setTitle, surely, toast } from "./shell.js";
 
 const orderId = decodeURIComponent(location.pathname.split("/")[2]);
 const address = url`/orders/${orderId}`;
-const payment = `payment.${orderId}`;
 const CANCELABLE = ["PLACED", "PAID", "ACCEPTED"];
 const STEPS = [
 	["placed", () => order.placed_at],
@@ -25,7 +25,6 @@ let order = null;
 let store = null;
 let startedAt = null;
 let payBefore = null;
-let canceling = false;
 
 customerShell("column.order");
 const card = chooseCard();
@@ -48,13 +47,14 @@ function show() {
 	say("money", moneyText());
 	byId("reorder").href = `/?again=${orderId}`;
 	byId("cancel").hidden = !CANCELABLE.includes(status);
-	byId("cancel").disabled = canceling;
+	byId("cancel").disabled = canceling.isUnderWay;
+	say("cancel-note", cancelNote());
 	setTitle(called ? `${called} · ${t(`status.${status}`)}` : t(`status.${status}`));
 }
 
 const isCanceled = () => order.order_status.startsWith("CANCEL");
 const isDeclined = () => order.payment_status === "DECLINED";
-const isPaying = () => order.payment_status === "PENDING" || pending(payment) !== null;
+const isPaying = () => order.payment_status === "PENDING" || paying.isUnderWay;
 
 function headline() {
 	if (order.order_status !== "PLACED") return t(`headline.${order.order_status}`);
@@ -63,7 +63,7 @@ function headline() {
 }
 
 function subline() {
-	const at = (time) => ({ time: clock(time, store?.time_zone) });
+	const at = (time) => ({ time: when(time, store?.time_zone) });
 	switch (order.order_status) {
 		case "PLACED":
 			return payBefore && !isPaying() ? t("one.pay-before", at(payBefore)) : "";
@@ -86,7 +86,7 @@ function showProgress() {
 			"li",
 			{ "data-step": step, "data-state": state, "aria-current": state === "now" && "step" },
 			el("span", t(`step.${step}`)),
-			el("time", place <= reached ? clock(at(), store?.time_zone) : ""),
+			el("time", place <= reached ? when(at(), store?.time_zone) : ""),
 		);
 	});
 	byId("progress").replaceChildren(...steps);
@@ -105,41 +105,64 @@ function showPayment() {
 	byId("pay-button").disabled = card.disabled = isPaying();
 }
 
+// A charge is known once it was approved; before that it may have been made, or not.
+const wasNotAsked = () => ["NONE", "DECLINED"].includes(order.payment_status) && !paying.isWaiting;
+
 function moneyText() {
-	const { order_status: status, payment_status: paid } = order;
-	if (status === "CANCELED") return t(paid === "CANCELED" ? "money.refunded" : "money.never");
-	if (!isCanceled()) return t(`payment.${paid}`);
-	return t(["NONE", "DECLINED"].includes(paid) ? "money.never" : "money.refunding");
+	if (!isCanceled()) return t(`payment.${order.payment_status}`);
+	if (wasNotAsked()) return t("money.never");
+	const state = order.order_status === "CANCELED" ? "refunded" : "refunding";
+	return t(order.paid_at ? `money.${state}` : `money.${state}-if-charged`);
+}
+
+function cancelNote() {
+	if (order.paid_at) return t("cancel.refund");
+	return t(wasNotAsked() ? "cancel.free" : "cancel.refund-if-charged");
 }
 
 // What the customer does
 
-async function pay() {
-	const request = { path: `${address}/payment`, body: byCard(card.value) };
+const meant = (key) => ({ at, sent }) =>
+	[
+		t(key, {
+			price: money(order.total, order.currency),
+			time: at ? when(at, store?.time_zone) : t("attempt.earlier"),
+		}),
+		t(sent === false ? "attempt.not-sent" : "attempt.maybe-sent"),
+	].join(" ");
+
+const paying = new Errand(`payment.${orderId}`, {
+	title: "headline.PAYING",
+	meant: meant("attempt.pay"),
+	changed: show,
+	done: seen,
+	refused: (error) => error.status !== 402 && say("pay-refusal", problemText(error)),
+	dropped: () => toast(t("attempt.stopped")),
+});
+
+const canceling = new Errand(`cancel.${orderId}`, {
+	title: "headline.CANCELING",
+	meant: meant("attempt.cancel"),
+	changed: show,
+	done: seen,
+	refused: (error) => toast(problemText(error)),
+	dropped: () => toast(t("attempt.stopped")),
+});
+
+function pay() {
 	say("pay-refusal", "");
-	const answer = carryOut(payment, request, connection.lost);
-	show();
-	try {
-		seen(await answer);
-		connection.fine();
-	} catch (error) {
-		const text = problemText(error);
-		if (error.status !== 402) say("pay-refusal", text);
-	}
-	show();
+	paying.start({ path: `${address}/payment`, body: byCard(card.value) });
 }
 
-async function cancel() {
-	canceling = true;
-	show();
-	const request = { body: { reason: "customer_request" }, key: newKey(), wait: 5 };
-	try {
-		seen(await surely(() => asGuest("POST", `${address}/cancel`, request)));
-	} catch (error) {
-		toast(problemText(error));
-	}
-	canceling = false;
-	show();
+const cancel = () =>
+	canceling.start({ path: `${address}/cancel`, body: { reason: "customer_request" } });
+
+/** Go on with what an earlier page left, or ask; forget what the order has overtaken. */
+function goOn() {
+	if (!CANCELABLE.includes(order.order_status)) canceling.forget();
+	if (order.order_status !== "PLACED" || order.payment_status === "PENDING") paying.forget();
+	if (canceling.isWaiting) canceling.resume();
+	else paying.resume();
 }
 
 // Following
@@ -149,6 +172,7 @@ function seen(detail) {
 	if (order && detail.version < order.version) return;
 	const isNews = order?.order_status !== detail.order_status;
 	order = detail;
+	goOn();
 	show();
 	if (isNews && order.order_status === "READY") navigator.vibrate?.([200, 100, 200]);
 	loadHistory();
@@ -162,7 +186,7 @@ function tellState(state) {
 }
 
 async function loadHistory() {
-	const { items } = await surely(() => asGuest("GET", `${address}/events`));
+	const { items } = await surely(() => asGuest("GET", `${address}/events?limit=200`));
 	startedAt = items.find(({ type }) => type === "PreparationStarted")?.at ?? null;
 	payBefore = items[0].data.payment_due;
 	showHistory(items, store?.time_zone);
@@ -179,14 +203,11 @@ async function loadStore() {
 function look(detail) {
 	const isFirst = order === null;
 	seen(detail);
-	if (!isFirst) return;
-	loadStore();
-	if (pending(payment)) pay();
+	if (isFirst) loadStore();
 }
 
 onSubmit("pay-form", pay);
 byId("cancel").onclick = () => {
-	say("cancel-note", t(order.payment_status === "APPROVED" ? "cancel.refund" : "money.never"));
 	byId("cancel-dialog").returnValue = "keep";
 	byId("cancel-dialog").showModal();
 };

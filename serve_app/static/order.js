@@ -1,18 +1,21 @@
 // The order page: store, menu, cart and payment, and one attempt at a time to place the order.
 
-import { asGuest, carryOut, guest, insist, pending, repeat, url } from "./api.js";
-import { Cart, asItems, available, linesOf, orderToRepeat, showAgain, total } from "./cart.js";
+import { linesOf, orderToRepeat, showAgain } from "./again.js";
+import { asGuest, repeat, url } from "./api.js";
+import { findDropped } from "./attempts.js";
+import { Cart, asItems, available, total } from "./cart.js";
 import { Checkout, byCard, habit } from "./checkout.js";
 import { arrange, byId, el, isolated, named, onSubmit, say } from "./dom.js";
-import { localName, minutes, money, t } from "./language.js";
-import { connection, customerShell, problemText, surely } from "./shell.js";
+import { Errand } from "./errand.js";
+import { localName, minutes, money, t, when } from "./language.js";
+import { connection, customerShell, problemText, surely, toast } from "./shell.js";
 
 const LOOK_MS = 5_000;
 
 let stores = [];
 const menus = {};
 let last = null;
-let busy = false;
+let asksFor = null; // the store of an order that waits for a yes: its menu is needed
 
 customerShell("order.title");
 const cart = new Cart();
@@ -28,7 +31,7 @@ async function look() {
 	if (!storeOf(cart.storeId)) {
 		cart.choose((stores.find((store) => store.open) ?? stores[0])?.store_id);
 	}
-	const needed = new Set([cart.storeId, last?.store_id].filter(Boolean));
+	const needed = new Set([cart.storeId, last?.store_id, asksFor].filter(storeOf));
 	await Promise.all([...needed].map(loadMenu));
 	show();
 }
@@ -46,6 +49,7 @@ function show() {
 	arrange(byId("menu"), menuOfCart().map(menuRow));
 	showCheckout();
 	showLast();
+	placing.show();
 }
 
 const rows = new Map();
@@ -120,6 +124,7 @@ function showCheckout() {
 	const store = storeOf(cart.storeId);
 	const price = money(total(lines), store?.currency ?? "KRW");
 	const count = available(lines).reduce((sum, { quantity }) => sum + quantity, 0);
+	const busy = placing.isUnderWay;
 	const order = busy ? "order.placing" : checkout.paysNow ? "order.place" : "order.place-later";
 	arrange(byId("cart"), lines.map(cartLine));
 	byId("cart-empty").hidden = lines.length > 0;
@@ -154,80 +159,121 @@ function cartLine({ item, quantity }) {
 function showLast() {
 	const store = storeOf(last?.store_id);
 	const menu = menus[last?.store_id];
-	if (!store || !menu || !linesOf(last, menu).length) return;
+	if (!store || !menu) return;
 	const edit = () => {
 		cart.replace(last.store_id, last.items);
 		lookNow();
 		byId("checkout").focus();
 	};
+	const busy = placing.isUnderWay;
 	showAgain(last, store, menu, { again: () => placeAgain(menu), edit, busy });
 }
 
 // Placing
 
+const placing = new Errand("order", {
+	title: "attempt.title",
+	changed: show,
+	meant({ at, sent, body }) {
+		if (asksFor !== body.store_id) {
+			asksFor = body.store_id;
+			lookNow();
+		}
+		const price = priceOf(body);
+		if (price === null) return null;
+		const { currency, time_zone: zone } = storeOf(body.store_id) ?? { currency: "KRW" };
+		return [
+			t("attempt.order", {
+				items: itemsText(body),
+				price: money(price, currency),
+				time: at ? when(at, zone) : t("attempt.earlier"),
+			}),
+			t(sent === false ? "attempt.not-sent" : "attempt.maybe-sent"),
+		].join(" ");
+	},
+	// Those of an older page did not say what they may cost.
+	agreed: (attempt) => ({
+		...attempt,
+		body: { ...attempt.body, expected_total: priceOf(attempt.body) },
+	}),
+	done(order, attempt) {
+		cart.clear(attempt.cart);
+		location.assign(`/my/${order.order_id}`);
+	},
+	refused(error, { body }) {
+		say("refusal", refusalText(error, body));
+		lookNow();
+	},
+	dropped({ sent }) {
+		toast(t(sent === false ? "attempt.dropped" : "attempt.looking"));
+		tellDropped();
+	},
+});
+
+/** Return what an order was to cost, null as long as that is not known. */
+function priceOf({ expected_total: agreed, store_id: storeId, items }) {
+	if (agreed !== undefined) return agreed;
+	return menus[storeId] ? total(linesOf({ items }, menus[storeId])) : null;
+}
+
+const called = (storeId) => (menu_id) =>
+	menus[storeId]?.find((item) => item.menu_id === menu_id)?.name ?? menu_id;
+
+function itemsText({ items, store_id: storeId }) {
+	const nameOf = called(storeId);
+	const texts = items.map(({ menu_id: id, quantity: n }) => `${n} × ${localName(nameOf(id))}`);
+	return isolated(texts.join(", "));
+}
+
+function refusalText(error, { store_id: storeId, expected_total: agreed, items }) {
+	const { currency } = storeOf(storeId) ?? { currency: "KRW" };
+	const place = /^\/items\/(\d+)/.exec(error.errors?.[0].pointer)?.[1];
+	const named = error.menu_ids ?? (place ? [items[place].menu_id] : []);
+	return problemText(error, {
+		before: money(agreed ?? 0, currency),
+		price: money(error.total ?? 0, currency),
+		names: named.map((id) => isolated(localName(called(storeId)(id)))).join(", "),
+	});
+}
+
+let told = Promise.resolve();
+
+/** Tell what became of dropped orders that may have arrived, one after the other. */
+function tellDropped() {
+	const tell = (order) => {
+		const link = order && el("a", { href: `/my/${order.order_id}` }, t("attempt.see"));
+		toast(order ? [t("attempt.too-late"), " ", link] : t("attempt.dropped"), { stays: true });
+	};
+	told = told.then(() => findDropped(tell, connection.lost).finally(connection.fine));
+}
+
 function placeChosen() {
-	if (busy || !checkout.check() || goesOnWithAnother()) return;
+	if (placing.isUnderWay || !checkout.check()) return;
+	const lines = cart.lines(menuOfCart());
 	const { payment, contact } = checkout;
-	place({ contact, storeId: cart.storeId, lines: cart.lines(menuOfCart()), payment });
+	place({ contact, storeId: cart.storeId, lines, payment }, cart.content);
 }
 
 function placeAgain(menu) {
 	const { name, tel } = last.customer;
 	const contact = name ? { name, tel } : checkout.contact;
-	if (busy || !(contact.name || checkout.check()) || goesOnWithAnother()) return;
+	if (placing.isUnderWay || !(contact.name || checkout.check())) return;
 	const { now, token } = habit();
 	const payment = now ? byCard(token) : undefined;
 	place({ contact, storeId: last.store_id, lines: linesOf(last, menu), payment });
 }
 
-async function place({ contact, storeId, lines, payment }) {
-	setBusy(true);
-	try {
-		const { subject } = await insist(guest, unanswered);
-		const items = asItems(lines);
-		await send({ customer: { id: subject, ...contact }, store_id: storeId, items, payment });
-	} catch (error) {
-		refuse(error);
-	}
-}
-
-/** Send an order, or the one that waits for its answer, and follow it. */
-async function send(body, { keepCart = false } = {}) {
-	const order = await carryOut("order", { path: "/orders", body }, unanswered);
-	if (!keepCart) cart.clear();
-	location.assign(`/my/${order.order_id}`);
-}
-
-function unanswered() {
-	byId("unanswered").hidden = false;
-	say("unanswered-text", t(navigator.onLine ? "attempt.retrying" : "connection.offline"));
-}
-
-function refuse(error) {
-	const text = problemText(error);
-	byId("unanswered").hidden = true;
-	setBusy(false);
-	say("refusal", text);
-	lookNow();
-}
-
-function setBusy(value) {
-	busy = value;
+/** Place an order that costs what the page says; one of before that still waits comes first. */
+function place({ contact, storeId, lines, payment }, content) {
 	say("refusal", "");
-	show();
-}
-
-function resume(options) {
-	setBusy(true);
-	unanswered();
-	send(null, options).catch(refuse);
-}
-
-/** Whether an order of another tab still waits for its answer: it comes first, and this cart stays. */
-function goesOnWithAnother() {
-	if (!pending("order")) return false;
-	resume({ keepCart: true });
-	return true;
+	const body = {
+		customer: contact,
+		store_id: storeId,
+		items: asItems(lines),
+		payment,
+		expected_total: total(lines),
+	};
+	placing.start({ path: "/orders", body, cart: content });
 }
 
 // The page begins
@@ -236,7 +282,8 @@ onSubmit("order", placeChosen);
 // A page that comes back from the browser's history shows what was, not what is.
 onpageshow = (event) => event.persisted && location.reload();
 
-if (pending("order")) resume();
+placing.resume();
+tellDropped();
 surely(orderToRepeat).then((order) => {
 	last = order;
 	if (order) lookNow();

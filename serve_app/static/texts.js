@@ -8,7 +8,7 @@ button | 다시 주문 | Order again
 edit | 바꿔서 담기 | Change it first
 later | {price} · 다시 주문 (나중에 결제) | Order again · {price}, pay later
 pay | {price} 결제하고 다시 주문 | Order again · pay {price}
-sold-out | 지금은 품절된 메뉴가 있어요. | Some of it is sold out at the moment.
+sold-out | 지금 주문할 수 없는 메뉴: {names} | Not to be had at the moment: {names}
 title | 지난번처럼 | The same as last time?
 wait | {name} · 지금 주문하면 {wait} 뒤 | {name} · ready in {wait} if you order now
 age
@@ -16,8 +16,23 @@ fresh | {n}분 | {n} min
 late | {n}분 · 늦음 | {n} min · late
 waiting | {n}분 · 기다림 | {n} min · waiting
 attempt
-retrying | 답이 없어 다시 보내고 있어요. 두 번 주문되지 않아요. | No answer yet; trying again. It will not be placed twice.
+ask | 지금 보낼까요? | Shall this be sent now?
+cancel | 이 주문을 취소하려고 하셨어요({time}). | You wanted to cancel this order ({time}).
+drop | 보내지 않기 | Drop it
+dropped | 보내지 않았어요. 주문도 결제도 되지 않았어요. | Dropped. Nothing was ordered, nothing was charged.
+earlier | 이전에 | some time ago
+looking | 더 보내지 않아요. 이미 접수됐는지 확인하고 있어요… | Not sent any more. Checking whether it had already arrived…
+maybe-sent | 이미 접수됐을 수도 있어요. 다시 보내도 두 번 처리되지 않아요. | It may have arrived already; sending it again does nothing twice.
+not-sent | 아직 보내지 않았어요. | It has not been sent yet.
+order | {items}, {price}, 주문하려고 하셨어요({time}). | You meant to order {items} for {price} ({time}).
+pay | {price} 결제하려고 하셨어요({time}). | You meant to pay {price} ({time}).
+retrying | 아직 답이 없어 다시 보내고 있어요. 두 번 처리되지 않아요. | No answer yet; trying again. It is never done twice.
+see | 주문 보기 | See the order
+send | 보내기 | Send it
+stop | 보내지 않기 | Don’t send
+stopped | 더 보내지 않아요. 이미 처리됐다면 이 페이지에 보여요. | Not sent any more. If it was done already, this page shows it.
 title | 주문을 확인하는 중 | Confirming your order
+too-late | 이미 접수된 주문이에요. 주문 페이지에서 취소할 수 있어요. | That order had already been placed. You can cancel it on its page.
 banner
 owner | 이 기기에서는 로그인이 없어요. 누구나 점주입니다. | No sign-in on this machine: everybody here is the owner.
 staff | 매장 화면 | Staff pages
@@ -40,8 +55,10 @@ start | 만들기 시작 | Start
 cancel
 button | 주문 취소 | Cancel order
 confirm | 취소하기 | Yes, cancel
+free | 청구된 금액이 없어요. | Nothing was charged.
 keep | 그대로 두기 | Keep it
 refund | 결제한 금액은 전부 환불됩니다. | You get all of your money back.
+refund-if-charged | 결제가 아직 확인되지 않았어요. 청구됐다면 전부 환불됩니다. | The payment is not confirmed yet. If it was charged, you get all of it back.
 title | 이 주문을 취소할까요? | Cancel this order?
 card
 approve | 승인되는 카드 | Card that is approved
@@ -73,8 +90,10 @@ placed-at | 주문 시각 | Placed
 reason | 취소 이유 | Reason
 store | 매장 | Store
 connection
+busy | 지금 주문이 몰려 있어요. 곧 다시 보낼게요. | The system is busy. Trying again in a moment.
 lost | 연결이 끊겼어요. 다시 잇는 중… | Connection lost. Trying again…
-offline | 오프라인이에요. 연결되면 이어져요. | You are offline. This goes on once you are back.
+offline | 오프라인이에요. 연결되면 다시 이어져요. | You are offline. The page goes on when you are connected again.
+too-many | 요청이 너무 많았어요. 잠시 뒤 다시 보낼게요. | Too many requests. Trying again in a moment.
 counter
 at-most | 최대 {n}건 | at most {n}
 capacity | 동시에 받을 주문 수 | Orders at once
@@ -113,6 +132,8 @@ PICKED_UP | 맛있게 드세요! | Enjoy!
 PLACED | 결제를 기다리고 있어요 | Waiting for your payment
 PREPARING | 만들고 있어요 | Being prepared
 READY | 준비됐어요! | It’s ready!
+language
+name | 한국어 | English
 live
 live | 실시간 | Live
 reconnecting | 다시 연결 중… | Reconnecting…
@@ -123,7 +144,9 @@ sold-out | 품절 | Sold out
 money
 never | 청구된 금액이 없어요. | Nothing was charged.
 refunded | 전액 환불됐어요. | Refunded in full.
+refunded-if-charged | 결제를 취소했어요. 청구된 금액이 있었다면 전액 환불됐어요. | The payment was cancelled. Whatever was charged is refunded in full.
 refunding | 환불하고 있어요… | Your refund is on its way…
+refunding-if-charged | 결제를 취소하고 있어요. 청구됐다면 전액 환불돼요. | The payment is being cancelled. If it was charged, you get all of it back.
 my
 none | 아직 주문이 없어요. | No orders yet.
 name
@@ -191,6 +214,7 @@ PENDING | 확인 중 | Pending
 problem
 forbidden | 이 계정으로는 할 수 없어요. | This sign-in may not do that.
 foreign_customer | 방문이 바뀌었어요. 다시 주문해 주세요. | Your visit has changed. Please order again.
+idempotency_mismatch | 이 주문은 이미 접수됐어요. ‘내 주문’에서 확인해 주세요. | This order has been placed before. Look at “My orders”.
 invalid_request | 입력한 내용을 다시 확인해 주세요. | Please check what you entered.
 no_staff | 직원이나 점주의 토큰이 아니에요. | This is not a token of staff or owner.
 not_cancelable | 이미 만들고 있어 취소할 수 없어요. | It is being prepared; it cannot be cancelled.
@@ -201,9 +225,12 @@ payment_canceled | 주문과 결제가 취소됐어요. | Order and payment were
 payment_in_progress | 이미 결제가 진행 중이에요. | A payment is under way already.
 payment_not_found | 이런 결제가 없어요. | There is no such payment.
 payment_timeout | 결제 시간이 지났어요. | The time to pay is over.
-sold_out | 방금 품절됐어요. 결제되지 않았어요. | Something has just sold out. Nothing was charged.
+price_changed | 가격이 {before}에서 {price}(으)로 바뀌었어요. 주문도 결제도 되지 않았어요. 괜찮으면 다시 주문해 주세요. | The price has changed from {before} to {price}. Nothing was ordered or charged. Order again if that is fine.
+sold_out | 방금 품절됐어요: {names}. 주문도 결제도 되지 않았어요. | Just sold out: {names}. Nothing was ordered or charged.
 store_closed | 방금 마감했어요. 결제되지 않았어요. | The store has just closed. Nothing was charged.
 store_full | 매장이 너무 바빠요. 결제되지 않았어요. | The store is too busy now. Nothing was charged.
+too_many_attempts | 이 주문의 결제를 너무 여러 번 시도했어요. 새로 주문해 주세요. | Too many payments of this order have failed. Please place a new one.
+unknown_menu_item | 이제 메뉴에 없어요: {names}. 주문도 결제도 되지 않았어요. | No longer on the menu: {names}. Nothing was ordered or charged.
 unauthenticated | 로그인이 만료됐거나 올바르지 않아요. | The sign-in is not valid, or has expired.
 reason
 closing_soon | 곧 마감합니다 | Closing soon

@@ -63,7 +63,7 @@ def test_an_answer_of_whatever_stands_before_the_gateway_is_none(
     made_once(customer, system)
 
 
-def test_an_order_of_another_tab_that_waits_for_its_answer_comes_first(
+def test_an_order_of_another_tab_that_waits_for_its_answer_is_asked_about_first(
     customer: Customer, system: System
 ) -> None:
     context = customer.page.context
@@ -76,11 +76,12 @@ def test_an_order_of_another_tab_that_waits_for_its_answer_comes_first(
     customer.page.locator("#place").click()
     expect(customer.page.locator("#unanswered")).to_be_visible()
     other.page.locator("#place").click()
-    expect(other.page.locator("#unanswered")).to_be_visible()
+    expect(other.page.locator("#unanswered-text")).to_contain_text("1 × Americano")
+    expect(other.page.locator("#send")).to_be_visible()
     context.set_offline(False)
     made_once(customer, system)
-    assert other.follows() == customer.follows()
-    expect(other.page.locator("#items")).to_contain_text("Americano")
+    expect(other.page.locator("#unanswered")).to_be_hidden()
+    expect(other.page.locator("#total")).to_have_text("₩15,000")  # its own cart waits
 
 
 def test_an_order_placed_offline_says_so_and_is_sent_once_when_back(

@@ -291,6 +291,7 @@ async def test_a_menu_item_can_change_price_and_sell_out(client: httpx.AsyncClie
     assert total == 2 * 4700 + 3500
     assert (gone.json()["sold_out"], gone.json()["price"]) == (True, 4700)
     assert (refused.status_code, refused.json()["code"]) == (409, "sold_out")
+    assert refused.json()["menu_ids"] == ["americano"]
     assert gone.json() in (await client.get("/stores/gangnam/menu")).json()["items"]
 
 

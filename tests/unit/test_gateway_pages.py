@@ -7,15 +7,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serve_app.assets import FOLDER
+from serve_app import assets
+from serve_app.assets import FOLDER, load_files
 from serve_app.routes.pages import PAGES
 
 FILES = sorted(path for path in FOLDER.iterdir() if path.suffix != ".html")
 SOURCES = [path.read_text("utf-8") for path in sorted(FOLDER.iterdir()) if path.name != "texts.js"]
 MOST = 100 * 1024
-ADDRESSES = {re.sub(r"\{\w+:id\}", "some-id", address): name for address, name in PAGES.items()}
+ADDRESSES = {re.sub(r"\{\w+:id\}", "some-id", page): name for page, (name, *_) in PAGES.items()}
 # Families of texts that are named by a state or a code, and not one by one.
-FAMILIES = r"age|button|card|event|headline|live|name|order|payment|problem|reason|status|step"
+FAMILIES = (
+    r"age|button|card|event|money|headline|live|name|order|payment|problem|reason|status|step"
+)
 
 
 class Elements(HTMLParser):
@@ -69,7 +72,8 @@ async def test_whatever_a_page_loads_is_there_with_its_type(
     elements = Elements((await client.get(address)).text).found
     wanted = {a["href"] for tag, a in elements if tag == "link"}
     wanted |= {a["src"] for tag, a in elements if tag == "script"}
-    assert f"/static/{ADDRESSES[address]}.js" in wanted
+    assert [p for p in wanted if re.fullmatch(rf"/static/{ADDRESSES[address]}\.\w+\.js", p)]
+    named = set(wanted)
     seen: set[str] = set()
     while wanted - seen:
         path = str((wanted - seen).pop())
@@ -78,8 +82,10 @@ async def test_whatever_a_page_loads_is_there_with_its_type(
         assert file.status_code == 200, path
         if path.endswith(".js"):
             assert file.headers["content-type"] == "text/javascript; charset=utf-8"
-            imports = re.findall(r'from "\./([\w-]+\.js)"', file.text)
+            imports = re.findall(r'from "\./([\w.-]+\.js)"', file.text)
             wanted |= {f"/static/{name}" for name in imports}
+        assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert wanted == named, "the page names all of it, so that nothing waits for a script"
 
 
 async def test_an_element_that_a_module_asks_for_is_in_its_page(client: httpx.AsyncClient) -> None:
@@ -90,6 +96,55 @@ async def test_an_element_that_a_module_asks_for_is_in_its_page(client: httpx.As
     asking = re.compile(r'\b(?:byId|say|onSubmit|fillSelect)\("([\w-]+)"')
     asked = {id_ for source in SOURCES for id_ in asking.findall(source)}
     assert asked <= ids | made
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("language", ["ko", "en"])
+async def test_a_page_can_be_read_before_its_script_has_come(
+    client: httpx.AsyncClient, address: str, language: str
+) -> None:
+    page = await client.get(address, headers={"Accept-Language": f"fr, {language};q=0.8"})
+    assert f'<html lang="{language}">' in page.text
+    assert "Accept-Language" in page.headers["vary"]
+    column = ("ko", "en").index(language)
+    elements = re.findall(r'data-t="([\w.-]+)"[^>]*>([^<]*)</', page.text)
+    labels = re.findall(r'data-t-label="([\w.-]+)" aria-label="([^"]*)"', page.text)
+    assert elements
+    for key, text in elements + labels:
+        assert text == texts()[key][column]
+    assert not re.search(r"\{\w+\}", page.text)
+
+
+@pytest.mark.parametrize(
+    ("wish", "language"),
+    [
+        ("ko-KR,ko;q=0.9,en;q=0.8", "ko"),
+        ("en-US,en;q=0.9,ko;q=0.8", "en"),
+        ("en;q=0.2, ko;q=0.7", "ko"),
+        ("ko;q=0, fr", "en"),
+        ("ko;q=x", "en"),
+        ("", "en"),
+    ],
+)
+async def test_a_page_is_in_the_language_that_its_reader_likes_best(
+    client: httpx.AsyncClient, wish: str, language: str
+) -> None:
+    page = await client.get("/", headers={"Accept-Language": wish})
+    assert f'<html lang="{language}">' in page.text
+
+
+def test_a_file_that_changes_gets_another_name_and_so_does_what_imports_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in FOLDER.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    before = {name for name in load_files() if name.count(".") > 1}
+    (tmp_path / "follow.js").write_text((FOLDER / "follow.js").read_text() + "\nlet more = 1;\n")
+    monkeypatch.setattr(assets, "FOLDER", tmp_path)
+    assets.source_of.cache_clear()
+    after = {name for name in load_files() if name.count(".") > 1}
+    assets.source_of.cache_clear()
+    assert {name.split(".")[0] for name in after - before} == {"follow", "one"}
 
 
 async def test_what_a_browser_has_already_is_not_sent_again(client: httpx.AsyncClient) -> None:
@@ -110,7 +165,8 @@ async def test_a_browser_that_cannot_unzip_gets_the_same_file(client: httpx.Asyn
 
     assert packed.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in plain.headers
-    assert plain.content == packed.content == (FOLDER / "order.js").read_bytes()
+    assert plain.content == packed.content
+    assert b"placing.start(" in plain.content
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "order.html", "%2e%2e%2fapp.py", ".hidden"])
@@ -119,8 +175,10 @@ async def test_nothing_else_is_sent(client: httpx.AsyncClient, name: str) -> Non
 
 
 def test_all_of_it_weighs_less_than_a_picture() -> None:
-    """Even where nothing packs it on its way."""
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST
+    """Even where nothing packs it on its way: every file, and every part of a page, once."""
+    files = sum(len(file.body) for name, file in load_files().items() if name.count(".") == 1)
+    parts = sum(path.stat().st_size for path in FOLDER.glob("*.html"))
+    assert files + parts < MOST
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
