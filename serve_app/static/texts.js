@@ -21,7 +21,7 @@ cancel | 이 주문을 취소하려고 하셨어요({time}). | You wanted to can
 drop | 보내지 않기 | Drop it
 dropped | 보내지 않았어요. 주문도 결제도 되지 않았어요. | Dropped. Nothing was ordered, nothing was charged.
 earlier | 이전에 | some time ago
-looking | 더 보내지 않아요. 이미 접수됐는지 확인하고 있어요… | Not sent any more. Checking whether it had already arrived…
+looking | 더 보내지 않아요. 접수됐는지 확인하고 있어요… | Not sent any more. Checking whether it had arrived…
 maybe-sent | 이미 접수됐을 수도 있어요. 다시 보내도 두 번 처리되지 않아요. | It may have arrived already; sending it again does nothing twice.
 not-sent | 아직 보내지 않았어요. | It has not been sent yet.
 order | {items}, {price}, 주문하려고 하셨어요({time}). | You meant to order {items} for {price} ({time}).
@@ -92,7 +92,7 @@ store | 매장 | Store
 connection
 busy | 지금 주문이 몰려 있어요. 곧 다시 보낼게요. | The system is busy. Trying again in a moment.
 lost | 연결이 끊겼어요. 다시 잇는 중… | Connection lost. Trying again…
-offline | 오프라인이에요. 연결되면 다시 이어져요. | You are offline. The page goes on when you are connected again.
+offline | 오프라인이에요. 연결되면 다시 이어져요. | You are offline. The page goes on once you are connected.
 too-many | 요청이 너무 많았어요. 잠시 뒤 다시 보낼게요. | Too many requests. Trying again in a moment.
 counter
 at-most | 최대 {n}건 | at most {n}

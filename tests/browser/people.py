@@ -84,7 +84,7 @@ class Customer:
         self.pay_with(token)
         return self.place()
 
-    def has_ordered(self, system: System, token: str = "tok_approve", **changes: Any) -> str:
+    def has_ordered(self, system: System, token: str | None = "tok_approve", **changes: Any) -> str:
         """Have an order that was placed without the order page, and return its id."""
         self.page.goto("/")
         order = new_order(token, **changes)

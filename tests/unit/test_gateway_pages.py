@@ -72,7 +72,7 @@ async def test_whatever_a_page_loads_is_there_with_its_type(
     elements = Elements((await client.get(address)).text).found
     wanted = {a["href"] for tag, a in elements if tag == "link"}
     wanted |= {a["src"] for tag, a in elements if tag == "script"}
-    assert [p for p in wanted if re.fullmatch(rf"/static/{ADDRESSES[address]}\.\w+\.js", p)]
+    assert [p for p in wanted if p and re.fullmatch(rf"/static/{ADDRESSES[address]}\.\w+\.js", p)]
     named = set(wanted)
     seen: set[str] = set()
     while wanted - seen:
