@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -70,11 +70,11 @@ class NewOrder:
     """
 
     customer_id: str
-    name: str
-    tel: str
+    name: str = field(repr=False)
+    tel: str = field(repr=False)
     store_id: str
     items: tuple[tuple[str, int], ...]
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     expected_total: int | None = None
 
 

@@ -53,6 +53,9 @@ class Endpoint(NamedTuple):
     port: int
     key: bytes
 
+    def __repr__(self) -> str:
+        return f"Endpoint(host={self.host!r}, port={self.port})"  # the key opens it
+
 
 class _Link(asyncio.Protocol):
     """One end of a connection. Each message is bytes with their length in front."""

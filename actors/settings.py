@@ -16,12 +16,13 @@ Service = Literal["journal", "payments", "provider", "stores", "readmodel"]
 class Settings(BaseSettings):
     """Frozen settings of one installation; every actor gets them as an argument."""
 
-    model_config = SettingsConfigDict(env_prefix="SIREN_", frozen=True)
+    # What is refused may be a secret: errors do not repeat it.
+    model_config = SettingsConfigDict(env_prefix="SIREN_", frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     port: int = Field(8088, ge=1, le=65535, description="Port the gateway listens on.")
     data_dir: Path = Field(Path("data"), description="Folder of the embedded databases.")
-    database_url: str | None = Field(
+    database_url: SecretStr | None = Field(
         None,
         description="PostgreSQL for all services, as postgresql+asyncpg://user@host/name. "
         "Unset: one SQLite file a service in the data folder.",
@@ -98,7 +99,7 @@ class Settings(BaseSettings):
     def url(self, service: Service) -> str:
         """Return the SQLAlchemy URL of a service's database."""
         if self.database_url is not None:
-            return self.database_url
+            return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_dir.absolute()}/{service}.db"
 
 

@@ -28,6 +28,7 @@ from cluster.authentication import check_authentication
 from cluster.data_folder import DataFolder
 from cluster.databases import check_url
 from cluster.environment import listen_error
+from cluster.privacy import keep_files_private
 from cluster.ray_watch import server_pids
 from cluster.run_folder import remove_if_dead
 from cluster.token_secret import make_secret
@@ -121,6 +122,7 @@ def running(settings: Settings, run: Path, report: Report) -> Iterator[Installat
     the system cannot be started safely. What `ray.shutdown` leaves behind is the caller's to end.
     """
     check(settings)
+    keep_files_private()
     with DataFolder(settings.data_dir) as folder:
         previous = folder.previous.get("run")
         if isinstance(previous, str):

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from actors.domain.errors import SirenError
 from actors.lock_file import open_lock, read_holder
+from cluster.privacy import close_folder
 
 
 class DataFolder:
@@ -25,12 +26,13 @@ class DataFolder:
         self._lock: int | None = None
 
     def acquire(self) -> None:
-        """Make and lock the folder.
+        """Make and lock the folder, and close it to other users.
 
-        Raises `SirenError` where it cannot be written, or is held by another process.
+        Raises `SirenError` where it cannot be written or closed, or is held by another process.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            close_folder(self.path)
             self._lock = open_lock(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             detail = f"the data folder {self.path} is not writable: {error.strerror}"

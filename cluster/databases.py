@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, MetaData, event, inspect, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from actors.database import Database
@@ -20,7 +20,13 @@ from actors.settings import Service, Settings
 
 def check_url(settings: Settings) -> None:
     """Raise `SirenError` unless the database URL, where there is one, is one that we can use."""
-    if settings.database_url and not settings.database_url.startswith("postgresql+asyncpg://"):
+    if settings.database_url is None:
+        return
+    try:
+        driver = make_url(settings.database_url.get_secret_value()).drivername
+    except (ArgumentError, ValueError):  # whose text may have a part of the password
+        driver = ""
+    if driver != "postgresql+asyncpg":
         detail = "SIREN_DATABASE_URL must look like postgresql+asyncpg://user@host/name"
         raise SirenError("wrong_database_url", detail)
 

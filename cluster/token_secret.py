@@ -27,8 +27,12 @@ def read_secret(settings: Settings) -> bytes:
         return settings.jwt_secret.get_secret_value().encode()
     path = settings.data_dir.absolute() / NAME
     try:
-        secret = path.read_bytes().strip()
-        path.chmod(0o600)
+        with path.open("rb") as file:
+            owner = os.fstat(file.fileno()).st_uid
+            if owner != os.geteuid():
+                raise PermissionError(0, f"it belongs to another user (uid {owner})")
+            os.fchmod(file.fileno(), 0o600)
+            secret = file.read().strip()
     except OSError as error:
         detail = f"cannot read {path}: {error.strerror}; the first `siren up` makes it"
         raise SirenError("no_token_secret", detail) from error

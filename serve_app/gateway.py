@@ -1,6 +1,7 @@
 """The gateway as a Ray Serve deployment."""
 
 from fastapi import FastAPI
+from pydantic import SecretBytes
 from ray import serve
 from ray.serve.schema import LoggingConfig
 
@@ -20,10 +21,10 @@ margin. Whoever waits longer, and every stream, asks again."""
 class _Gateway:
     """One replica: a client of the installation on the replica's event loop, and the routes."""
 
-    def __init__(self, installation: Installation, token_secret: bytes) -> None:
+    def __init__(self, installation: Installation, token_secret: SecretBytes) -> None:
         spare_garbage_collection()
         write_log()
-        self._token_secret = token_secret
+        self._token_secret = token_secret.get_secret_value()
         self._siren = AsyncSiren(installation)
         self._max_in_flight = installation.settings.max_in_flight
 
@@ -54,5 +55,5 @@ def deployment(installation: Installation, token_secret: bytes) -> serve.Applica
         # record of each request, only to drop it.
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
     )(serve.ingress()(_Gateway))
-    application: serve.Application = gateway.bind(installation, token_secret)
+    application: serve.Application = gateway.bind(installation, SecretBytes(token_secret))
     return application

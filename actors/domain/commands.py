@@ -5,7 +5,7 @@ it (see `parts_of`). Outcomes come from the saga's steps: what payment or store 
 is empty, because the state alone tells whether they are news.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from actors.domain.values import Line, PrivateData
@@ -43,7 +43,7 @@ class PayOrder:
     """Charge the order's total to `token`."""
 
     id: str
-    token: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class CancelOrder:
     """Cancel while nothing is being prepared."""
 
     id: str
-    reason: str
+    reason: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class RejectOrder:
     """The store gives the order up, also while preparing or when nobody came."""
 
     id: str
-    reason: str
+    reason: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The words of the business: statuses, order lines and the customer's private data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -62,8 +62,8 @@ class Line:
 class PrivateData:
     """What may be erased, and therefore never stands in an event."""
 
-    name: str | None = None
-    tel: str | None = None
-    payment_token: str | None = None
-    cancel_reason: str | None = None
+    name: str | None = field(default=None, repr=False)
+    tel: str | None = field(default=None, repr=False)
+    payment_token: str | None = field(default=None, repr=False)
+    cancel_reason: str | None = field(default=None, repr=False)
     """Why, in the words of customer or barista; the events have a code instead."""

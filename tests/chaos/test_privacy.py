@@ -115,8 +115,16 @@ def test_a_forgotten_customer_is_in_no_file(system: System) -> None:
     ]
     for button in ("start", "ready", "complete"):
         post(system, f"/pickups/{done}/{button}")
-    post(system, f"/orders/{canceled}/cancel")
+    words = f"{leaving.name} is ill"
+    post(system, f"/orders/{canceled}/cancel", {"reason": words}, key=f"key-of-{leaving.tel}")
+    slow = card("tok_slow_25000")
+    post(system, f"/orders/{waiting}/payment", slow, prefer="respond-async")
     reaches(system, accepted(system, staying.order("tok_approve")), "ACCEPTED")
+
+    asked = system.siren("forget", customer["id"])
+    assert asked.returncode == 1
+    assert "--yes" in asked.stderr
+    assert system.siren("forget", f"c-{uuid4().hex}", "--yes").returncode == 1
 
     told = system.siren("forget", customer["id"], "--yes")
 
@@ -128,12 +136,16 @@ def test_a_forgotten_customer_is_in_no_file(system: System) -> None:
         for path in folder.rglob("*")
         if path.is_file()
     ]
-    for secret in (leaving.name, leaving.tel):
+    assert f"a payment is still under way for {waiting}" in " ".join(told.stdout.split())
+    for secret in (leaving.name, leaving.tel):  # the words and the key have them in them
         assert found(secret, everything) == []
     assert found(staying.name, everything)
     for order_id in (done, canceled, waiting):
         detail = system.http.get(f"/order-details/{order_id}").json()
         assert detail["customer"] == {"id": customer["id"], "name": None, "tel": None}
+    again = system.siren("forget", customer["id"], "--yes")
+    assert again.returncode == 0
+    assert "was forgotten before" in again.stdout
     payment = system.http.get("/payments", params={"order_id": done}).json()["items"]
     assert [each["status"] for each in payment] == ["APPROVED"]
 

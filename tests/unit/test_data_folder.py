@@ -11,6 +11,7 @@ import pytest
 from actors.domain.errors import SirenError
 from actors.lock_file import is_held, read_holder
 from cluster.data_folder import DataFolder
+from cluster.privacy import keep_files_private
 
 HOLD = """
 import sys
@@ -40,6 +41,68 @@ def test_a_missing_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "new" / "data"
     with DataFolder(path):
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_an_open_folder_and_our_files_in_it_are_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    names = ("journal.db", "journal.db-wal", "journal.db-shm", "provider.db", "token.secret")
+    for name in names:
+        (folder / name).touch(0o644)
+    (folder / "notes.txt").touch(0o644)
+    with DataFolder(folder):
+        assert mode(folder) == 0o700
+        assert {name: mode(folder / name) for name in names} == dict.fromkeys(names, 0o600)
+        assert mode(folder / "notes.txt") == 0o644  # which is none of ours
+
+
+def test_an_open_folder_behind_a_link_is_closed(tmp_path: Path) -> None:
+    folder, link = tmp_path / "data", tmp_path / "link"
+    folder.mkdir(mode=0o777)
+    link.symlink_to(folder)
+    with DataFolder(link):
+        assert mode(folder) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("name", ["", "journal.db", "token.secret"])
+def test_what_belongs_to_another_user_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    theirs = folder / name
+    if name:
+        theirs.touch(0o600)
+    os.chown(theirs, 12345, -1)
+    with pytest.raises(SirenError, match="belongs to another user") as refused:
+        DataFolder(folder).acquire()
+    assert str(theirs) in refused.value.detail
+    assert not is_held(folder)
+
+
+def test_a_folder_that_cannot_be_closed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems keep no permissions."""
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    with pytest.raises(SirenError, match="cannot be closed"):
+        DataFolder(tmp_path).acquire()
+
+
+def test_files_of_the_system_s_processes_are_private(tmp_path: Path) -> None:
+    """Ray's too: they inherit it."""
+    before = os.umask(0o022)
+    try:
+        keep_files_private()
+        (tmp_path / "file").touch()
+        subprocess.run(["/bin/sh", "-c", f": > {tmp_path}/theirs"], check=True)
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "file") == mode(tmp_path / "theirs") == 0o600
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
 
 
 def test_a_held_folder_is_refused_and_names_its_holder(
