@@ -1,17 +1,15 @@
 """What every request has to pass: who is it, may it call this, and is it not too much."""
 
-import limits
 from fastapi import Request
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from starlette.types import Scope
 
 from actors.settings import Settings
 from serve_app.identity import OWNER, Identity, Role
 from serve_app.owner_mode import OwnerMode
 from serve_app.places import current
-from serve_app.problems import Refused, forbidden, too_many, unauthenticated
+from serve_app.problems import Refused, forbidden, unauthenticated
 from serve_app.provider_keys import ProviderKeys
+from serve_app.rate_limit import RateLimit
 from serve_app.tokens import InvalidToken, Tokens
 
 WHO_ARE_YOU = "This needs a token: Authorization: Bearer <token>."
@@ -63,20 +61,6 @@ class Gate:
             return await self.tokens.identity(token.strip())
         except InvalidToken as error:
             raise Refused(unauthenticated(str(error), error="invalid_token")) from error
-
-
-class RateLimit:
-    """At most so many requests a subject in each window of time."""
-
-    def __init__(self, limit: str) -> None:
-        self._limit = limits.parse(limit)
-        self._windows = FixedWindowRateLimiter(MemoryStorage())
-
-    def count(self, identity: Identity) -> None:
-        """Count a request; raises `Refused` (429) where it is one too many."""
-        who = (identity.role, identity.subject)  # a customer may be called "owner"
-        if not self._windows.hit(self._limit, *who):
-            raise Refused(too_many(self._windows.get_window_stats(self._limit, *who).reset_time))
 
 
 def caller(request: Request) -> Identity:

@@ -1,8 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457): one table from exception to status."""
 
 import logging
-import math
-import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -103,9 +101,8 @@ def forbidden(code: str, detail: str) -> Response:
     return problem(403, code, detail)
 
 
-def too_many(until: float) -> Response:
-    """Return the problem of a caller who has to wait `until` a moment, in seconds since 1970."""
-    seconds = max(1, math.ceil(until - time.time()))
+def too_many(seconds: int) -> Response:
+    """Return the problem of a caller who has to wait for so long, at least a second."""
     detail = f"Too many requests; try again in {seconds} s."
     return problem(429, "too_many_requests", detail, headers={"Retry-After": str(seconds)})
 

@@ -67,18 +67,17 @@ class Tokens:
 
         Raises `InvalidToken`, or `Unavailable` where the provider's keys cannot be had.
         """
-        now = time.time()
+        looked_at = time.monotonic()
         known = self._verified.get(token)
-        if known is not None and now < known[0]:
+        if known is not None and looked_at < known[0] and not _has_expired(known[1]):
             return known[1]
         self._verified.pop(token, None)
         identity = await self._verify(token)
-        assert identity.expires_at is not None
-        if identity.expires_at <= now:  # within the leeway that clocks are given
+        if _has_expired(identity):  # within the leeway that clocks are given
             raise InvalidToken("The token has expired.")
         if len(self._verified) >= CACHED_TOKENS:
             del self._verified[next(iter(self._verified))]
-        self._verified[token] = (min(identity.expires_at, now + CACHED_S), identity)
+        self._verified[token] = (looked_at + CACHED_S, identity)
         return identity
 
     async def _verify(self, token: bytes) -> Identity:
@@ -100,6 +99,11 @@ class Tokens:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise InvalidToken("The token is not valid.") from error
         return _identity(claims, local=True)
+
+
+def _has_expired(identity: Identity) -> bool:
+    assert identity.expires_at is not None
+    return identity.expires_at <= time.time()
 
 
 def _identity(claims: dict[str, Any], *, local: bool) -> Identity:

@@ -41,16 +41,22 @@ _status_of = msgspec.json.Decoder(_Status)
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Somebody who follows an order, has seen it up to `version`, and may until a moment."""
+    """Somebody who follows an order, has seen it up to `version`, and may until a token ends.
+
+    That is at `expires_at`, in seconds since 1970, and no later than `ends_at` of the monotonic
+    clock, so that a clock that is set back prolongs nothing.
+    """
 
     siren: AsyncSiren
     order_id: str
     version: int
-    until: float
+    expires_at: float
+    ends_at: float
 
     def patience(self) -> float:
         """Return how long the next look for changes lasts; not above 0 where none is allowed."""
-        return min(PATIENCE_S, self.until - time.time())
+        left = min(self.expires_at - time.time(), self.ends_at - time.monotonic())
+        return min(PATIENCE_S, left)
 
 
 async def follower(request: Request, order_id: str) -> Follower:
@@ -59,16 +65,17 @@ async def follower(request: Request, order_id: str) -> Follower:
     place = current()
     if place is not None:
         place.become_stream(caller(request))
-    siren, until = siren_of(request), caller(request).expires_at or math.inf
+    siren, expires_at = siren_of(request), caller(request).expires_at or math.inf
+    ends_at = time.monotonic() + expires_at - time.time()
     row = await siren.details.get(order_id)
     if row is None:
         await siren.order(order_id)  # placed a moment ago, and the view will have it soon
-        return Follower(siren, order_id, 0, until)
+        return Follower(siren, order_id, 0, expires_at, ends_at)
     # An id above the view's was never sent from here: nobody has seen what is not there yet.
     seen = min(_last_event_id(request), row.version)
     if seen == row.version and _is_final(row):
         raise NothingToCome
-    return Follower(siren, order_id, seen, until)
+    return Follower(siren, order_id, seen, expires_at, ends_at)
 
 
 @router.get(

@@ -1,11 +1,13 @@
 """The stream of an order's changes. What it sends is its response's body once it has ended."""
 
 import asyncio
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from actors.client import AsyncSiren
+from serve_app.routes.stream import Follower
 from tests.http_contract import ORDER, UNPAID, placed
 
 
@@ -91,3 +93,16 @@ async def test_an_order_that_the_view_does_not_have_yet_is_waited_for(
     monkeypatch.setattr(siren, "details", details)
 
     assert events(response)[-1]["event"] == "order"
+
+
+@pytest.mark.parametrize("moved", [-3600.0, 0.0, 3600.0])
+def test_a_stream_ends_with_its_token_whatever_the_clock_is_set_to(
+    siren: AsyncSiren, monkeypatch: pytest.MonkeyPatch, moved: float
+) -> None:
+    wall = SimpleNamespace(time=lambda: 10_000.0, monotonic=lambda: 500.0)
+    monkeypatch.setattr("serve_app.routes.stream.time", wall)
+    follower = Follower(siren, "o", 0, expires_at=10_030.0, ends_at=530.0)
+    assert follower.patience() == 30
+    wall.monotonic = lambda: 531.0
+    wall.time = lambda: 10_031.0 + moved
+    assert follower.patience() <= 0
