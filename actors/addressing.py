@@ -11,6 +11,7 @@ from ray._private.authentication.authentication_token_setup import (
     maybe_enable_token_auth_if_token_available,
 )
 
+from actors.faults import FAULTS
 from actors.installation import KEY_DIGITS, Installation
 
 NAMESPACE = "siren"
@@ -69,8 +70,16 @@ def join(address: str) -> None:
 
 
 def whereabouts(installation: Installation) -> dict[str, Any]:
-    """Return what every actor tells of itself: its process, its node, its installation."""
-    return {"pid": os.getpid(), "node": node_address(), "installation": installation}
+    """Return what every actor tells of itself: its process, its node, its installation.
+
+    `fault` is what its databases refused last, None where that is nothing.
+    """
+    return {
+        "pid": os.getpid(),
+        "node": node_address(),
+        "installation": installation,
+        "fault": FAULTS.last(),
+    }
 
 
 def node_address() -> str:

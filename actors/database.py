@@ -37,6 +37,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from actors.domain.errors import Unavailable
+from actors.faults import FAULTS
 
 Result = TypeVar("Result")
 _json = msgspec.json.encode
@@ -110,6 +111,7 @@ class Database:
         self.metadata = metadata
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._lock_key = zlib.crc32(",".join(sorted(metadata.tables)).encode())
+        self._name = _name_of(url, metadata)
         self._write_turn = asyncio.Lock()
         self._inline_write: _InlineSqlite | None = None
         self._inline_read: _InlineSqlite | None = None
@@ -150,7 +152,7 @@ class Database:
         Raises `Unavailable` where the database cannot be reached or written: then the transaction
         may or may not have been committed.
         """
-        with _unavailable_when_unreachable():
+        with _unavailable_when_unreachable(self._name):
             async with self._write_turn, self._writer.begin() as connection:
                 if not self.is_sqlite:
                     lock = text("SELECT pg_advisory_xact_lock(:key)")
@@ -163,7 +165,7 @@ class Database:
 
         Raises `Unavailable` where the database cannot be reached.
         """
-        with _unavailable_when_unreachable():
+        with _unavailable_when_unreachable(self._name):
             async with self._reader.connect() as connection:
                 yield connection
 
@@ -173,7 +175,7 @@ class Database:
         On SQLite it runs here and now, and the event loop waits: SQLite works in this process, so
         a thread would only take turns with the loop, row by row (see tests/load/README.md).
         """
-        with _unavailable_when_unreachable():
+        with _unavailable_when_unreachable(self._name):
             if self._inline_write is not None:
                 await asyncio.sleep(0)  # or a loop of transactions would leave nobody a turn
                 # Whoever holds the database's lock by way of `write` needs the loop to let go.
@@ -184,7 +186,7 @@ class Database:
 
     async def query(self, work: Callable[[Transaction], Result]) -> Result:
         """Run short `work` in a read transaction, as `transact` does. Raises what `read` raises."""
-        with _unavailable_when_unreachable():
+        with _unavailable_when_unreachable(self._name):
             if self._inline_read is not None:
                 await asyncio.sleep(0)
                 return self._inline_read.run(work)
@@ -193,7 +195,7 @@ class Database:
 
     async def fetch(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
         """Return the rows of one query, as `query` would: alone it needs no transaction."""
-        with _unavailable_when_unreachable():
+        with _unavailable_when_unreachable(self._name):
             if self._inline_read is not None:
                 await asyncio.sleep(0)
                 return self._inline_read.fetch(statement, parameters)
@@ -302,6 +304,9 @@ class _SqlAlchemyTransaction:
 
 
 class _unavailable_when_unreachable:  # noqa: N801 - reads as the context manager that it is
+    def __init__(self, database: str) -> None:
+        self._database = database
+
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -310,7 +315,15 @@ class _unavailable_when_unreachable:  # noqa: N801 - reads as the context manage
         cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
         sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
         if isinstance(error, UNREACHABLE) or cut_off or sqlstate.startswith(PASSING_STATES):
+            FAULTS.note(self._database, _first_line(error))
             raise Unavailable("database_unavailable", _first_line(error)) from error
+
+
+def _name_of(url: str, metadata: MetaData) -> str:
+    """Return what people call the database: its file, or on a server one of its tables."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return (make_url(url).database or "").rpartition("/")[2]
+    return f"PostgreSQL, table {min(metadata.tables, default='')}"
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -41,6 +41,7 @@ SHOWN = (
     "refunds_failing",
     "position",
     "error",
+    "fault",
 )
 
 Facts = dict[str, Any]

@@ -8,8 +8,8 @@ from uuid import uuid4
 import httpx
 import psutil
 
-from tests.outside import accepted, assert_agreed, headers, new_order, place, post, reaches
-from tests.system import ORDER_ACTOR, System, eventually
+from tests.outside import ASYNC, accepted, assert_agreed, headers, new_order, place, post, reaches
+from tests.system import ORDER_ACTOR, PAYMENT_ACTOR, System, eventually
 
 
 @contextmanager
@@ -47,3 +47,17 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(system: System) -> N
         reaches(system, known, "ACCEPTED")
         assert_agreed(system, known)
     assert post(system, f"/orders/{before}/cancel").status_code == 200
+
+
+def test_a_full_disk_under_payment_is_not_taken_for_a_broken_provider(system: System) -> None:
+    with full_disk(system, PAYMENT_ACTOR):
+        placed = [place(system, prefer="wait=1") for _ in range(3)]
+        placed += [place(system, prefer=ASYNC) for _ in range(7)]
+        assert {order["payment_status"] for order in placed} == {"PENDING"}
+        shown = " ".join(system.siren("status").stdout.split())
+    assert "circuit closed" in shown, shown
+    assert "fault" in shown, shown
+
+    for order in placed:
+        reaches(system, order["order_id"], "ACCEPTED", within=30)
+        assert_agreed(system, order["order_id"])

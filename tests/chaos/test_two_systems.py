@@ -12,7 +12,7 @@ from tests.system import System, eventually
 
 pytestmark = pytest.mark.timeout(500)
 
-DEADLINE_S = 40
+DEADLINE_S = 20
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_the_open_orders_of_a_killed_system_are_finished_by_the_other(
     systems: tuple[System, System],
 ) -> None:
     one, other = systems
-    slow = place_at_once(one, [new_order("tok_slow_20000") for _ in range(5)], ASYNC)
+    slow = place_at_once(one, [new_order("tok_slow_8000") for _ in range(5)], ASYNC)
     unpaid = place(one, new_order(None))["order_id"]
     one.kill_everything()
 

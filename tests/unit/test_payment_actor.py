@@ -21,6 +21,7 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixe
 from actors import payment_actor
 from actors.domain.errors import Unavailable
 from actors.exchange import Channel
+from actors.faults import FAULTS
 from actors.installation import Installation
 from actors.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.payment_actor import PaymentActor, PaymentService
@@ -395,6 +396,7 @@ async def test_a_disk_of_ours_that_is_full_is_not_the_providers_fault(
                 await service.handle(charge(order_id=order_id))
             assert failed.value.code == "database_unavailable"
             clock.now += 1
+    assert (FAULTS.last() or "").startswith(f"{full}.db: database is locked")
     assert service.standing()["circuit"] == "closed"
     assert service.standing()["orders_failing"] is None
     assert (await service.handle(charge(order_id="a"))).status == "APPROVED"
