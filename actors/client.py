@@ -105,11 +105,11 @@ class AsyncSiren:
         settings = installation.settings
         self.installation = installation
         self.journal = Journal(settings.url("journal"))
-        self.histories = OrderHistories(self.journal.database)
-        self.details = OrderDetails(settings.url("readmodel"))
+        self.histories = OrderHistories(self.journal.database, installation.secret)
+        self.details = OrderDetails(settings.url("readmodel"), installation.secret)
         self.watcher = Watcher(self.details)
-        self.payments = PaymentQueries(settings.url("payments"))
-        self.stores = StoreQueries(settings.url("stores"))
+        self.payments = PaymentQueries(settings.url("payments"), installation.secret)
+        self.stores = StoreQueries(settings.url("stores"), installation.secret)
         self._order_hosts = [self._host_channel(n) for n in range(installation.order_hosts)]
         self._store = Channel(lambda: store_actor(installation))
         self.waiting: Waiting = _patiently

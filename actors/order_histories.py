@@ -11,16 +11,20 @@ from actors.domain.errors import NotFound
 from actors.domain.events import OrderPlaced
 from actors.journal_rows import stored_event
 from actors.journal_tables import events
-from actors.paging import Page, check_limit, decode_cursor, encode_cursor
+from actors.paging import Cursors, Page, check_limit
 
 DEFAULT_PAGE = 100
 
 
 class OrderHistories:
-    """Reads from the journal's database. Raises `Unavailable` where it cannot be reached."""
+    """Reads from the journal's database. Raises `Unavailable` where it cannot be reached.
 
-    def __init__(self, database: Database) -> None:
+    `secret` signs cursors.
+    """
+
+    def __init__(self, database: Database, secret: bytes | None = None) -> None:
         self._database = database
+        self._cursors = Cursors("events", secret)
         self._placings: Batcher[str, OrderPlaced | None] = Batcher(self._load_placed)
         e = events.c
         first = select(events).where(database.among(e.order_id, "order_ids"), e.version == 1)
@@ -47,14 +51,15 @@ class OrderHistories:
         out of range or a cursor that was not made here.
         """
         check_limit(limit)
-        version = 0 if cursor is None else decode_cursor(cursor, int)[0]
+        bound = {"order_id": order_id}
+        version = 0 if cursor is None else self._cursors.decode(bound, cursor, int)[0]
         wanted = {"mine": order_id, "version": version, "limit": limit + 1}
         rows = await self._database.fetch(self._after, wanted)
         if not rows and await self.placed(order_id) is None:
             raise NotFound("order_not_found", "There is no order with this id.")
         found = [stored_event(row)[1] for row in rows[:limit]]
         more = len(rows) > limit
-        return Page(found, encode_cursor(found[-1].version) if more else None)
+        return Page(found, self._cursors.encode(bound, found[-1].version) if more else None)
 
     async def _load_placed(self, order_ids: Sequence[str]) -> list[Any]:
         rows = await self._database.fetch(self._first, {"order_ids": list(set(order_ids))})

@@ -1,7 +1,9 @@
 """Pages of a list, with an opaque cursor that stays right while rows are added."""
 
 import base64
-import binascii
+import hmac
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,7 @@ import msgspec
 from actors.domain.errors import Invalid
 from actors.domain.limits import MAX_PAGE
 
-LARGEST_INTEGER = 2**63 - 1
+SIGNATURE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +30,46 @@ def check_limit(limit: int) -> None:
         raise Invalid("invalid_request", detail, "/limit")
 
 
-def encode_cursor(*key: int | str) -> str:
-    """Return a cursor for the sort key of a page's last item."""
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(key)).decode().rstrip("=")
+class Cursors:
+    """Makes and reads the cursors of one list.
 
+    A cursor is signed, for the filters and the caller's scope that it was made under: whoever makes
+    one up, or tries another's, is answered the same whether or not it names something that exists.
+    Without a secret, cursors end with the process.
+    """
 
-def decode_cursor(cursor: str, *types: type) -> tuple[Any, ...]:
-    """Return the sort key in a cursor; raises `Invalid` for one that was not made here."""
-    try:
-        data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        key = msgspec.msgpack.decode(data, type=tuple[types])  # type: ignore[valid-type]
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise _not_made_here() from error
-    if not all(_is_storable(part) for part in key):
-        raise _not_made_here()
-    return tuple(key)
+    def __init__(self, name: str, secret: bytes | None = None) -> None:
+        self._name = name
+        self._secret = secret or secrets.token_bytes(SIGNATURE_BYTES)
 
+    def encode(self, bound: Mapping[str, object], *key: int | str) -> str:
+        """Return a cursor for the sort key of a page's last item, bound to filters and scope."""
+        data = msgspec.msgpack.encode(key)
+        signed = self._signature(bound, data) + data
+        return base64.urlsafe_b64encode(signed).decode().rstrip("=")
 
-def _is_storable(part: int | str) -> bool:
-    """Whether a database can compare a column with it: no huge numbers, no NUL in texts."""
-    return "\0" not in part if isinstance(part, str) else 0 <= part <= LARGEST_INTEGER
+    def decode(self, bound: Mapping[str, object], cursor: str, *types: type) -> tuple[Any, ...]:
+        """Return the sort key in a cursor; raises `Invalid` for one that was not made for this."""
+        try:
+            padded = cursor + "=" * (-len(cursor) % 4)
+            signed = base64.b64decode(padded, altchars=b"-_", validate=True)
+        except ValueError as error:
+            raise _not_made_here() from error
+        signature, data = signed[:SIGNATURE_BYTES], signed[SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(bound, data)):
+            raise _not_made_here()
+        try:
+            key = msgspec.msgpack.decode(data, type=tuple[types])  # type: ignore[valid-type]
+        except msgspec.DecodeError as error:
+            raise _not_made_here() from error
+        if self.encode(bound, *key) != cursor:  # base64 has several texts for some bytes
+            raise _not_made_here()
+        return tuple(key)
+
+    def _signature(self, bound: Mapping[str, object], data: bytes) -> bytes:
+        given = sorted((name, str(value)) for name, value in bound.items() if value is not None)
+        signed = msgspec.msgpack.encode(("cursor", self._name, given, data))
+        return hmac.digest(self._secret, signed, "sha256")[:SIGNATURE_BYTES]
 
 
 def _not_made_here() -> Invalid:

@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, select, tuple_
 from actors.database import Database
 from actors.domain.errors import NotFound
 from actors.journal_tables import from_micros
-from actors.paging import Page, check_limit, decode_cursor, encode_cursor
+from actors.paging import Cursors, Page, check_limit
 from actors.payment_tables import metadata, payments
 
 # A row without a payment id is a tombstone, not a payment.
@@ -15,10 +15,14 @@ _PAYMENTS = select(payments).where(payments.c.payment_id.is_not(None))
 
 
 class PaymentQueries:
-    """Reads payments while the payment actor may be dead. Raises `Unavailable` without database."""
+    """Reads payments while the payment actor may be dead. Raises `Unavailable` without database.
 
-    def __init__(self, url: str) -> None:
+    `secret` signs cursors.
+    """
+
+    def __init__(self, url: str, secret: bytes | None = None) -> None:
         self.database = Database(url, metadata)
+        self._cursors = Cursors("payments", secret)
 
     async def page(
         self,
@@ -27,13 +31,16 @@ class PaymentQueries:
         limit: int = 50,
         cursor: str | None = None,
         order_ids: list[str] | None = None,
+        scope: str | None = None,
     ) -> Page:
         """Return payments of the HTTP contract's shape, newest first; times are datetimes.
 
-        With `order_ids` only those of these orders. Raises `Invalid` for a cursor that was not
-        made here, or a limit out of range.
+        With `order_ids` only those of these orders, which are whose `scope` names. Raises
+        `Invalid` for a cursor that was not made here, for these filters and this scope, or a limit
+        out of range.
         """
         check_limit(limit)
+        bound = {"order_id": order_id, "status": status, "scope": scope}
         query = _matching(order_id, status)
         parameters: dict[str, object] = {}
         if order_ids is not None:
@@ -41,13 +48,14 @@ class PaymentQueries:
             parameters = {"order_ids": order_ids}
         if cursor is not None:
             key = tuple_(payments.c.created_at, payments.c.order_id)
-            query = query.where(key < decode_cursor(cursor, int, str))
+            query = query.where(key < self._cursors.decode(bound, cursor, int, str))
         newest_first = query.order_by(payments.c.created_at.desc(), payments.c.order_id.desc())
         async with self.database.read() as connection:
             rows = (await connection.execute(newest_first.limit(limit + 1), parameters)).all()
         shown = rows[:limit]
-        more = len(rows) > limit
-        next_cursor = encode_cursor(shown[-1].created_at, shown[-1].order_id) if more else None
+        next_cursor = None
+        if len(rows) > limit:
+            next_cursor = self._cursors.encode(bound, shown[-1].created_at, shown[-1].order_id)
         return Page([_payment(row) for row in shown], next_cursor)
 
     async def get(self, payment_id: str) -> dict[str, Any]:

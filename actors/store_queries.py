@@ -11,7 +11,7 @@ from actors.database import Database
 from actors.domain.errors import Invalid, NotFound
 from actors.domain.values import PickupStatus
 from actors.journal_tables import from_micros
-from actors.paging import Page, check_limit, decode_cursor, encode_cursor
+from actors.paging import Cursors, Page, check_limit
 from actors.store_tables import menu_items, metadata, stores, tickets
 from actors.tickets import StoreRow, is_full
 
@@ -36,10 +36,14 @@ class Offer:
 
 
 class StoreQueries:
-    """Read access to the store service's database. Every process opens its own."""
+    """Read access to the store service's database. Every process opens its own.
 
-    def __init__(self, url: str) -> None:
+    `secret` signs cursors.
+    """
+
+    def __init__(self, url: str, secret: bytes | None = None) -> None:
         self._database = Database(url, metadata)
+        self._cursors = Cursors("tickets", secret)
         self._offers: Batcher[str, Offer] = Batcher(self._load_offers)
         s, m = stores.c, menu_items.c
         self._with_menus = self._database.prepare(
@@ -110,13 +114,14 @@ class StoreQueries:
                 query = query.where(tickets.c[name] == value)
         if cursor is not None:
             # Not its place in line, which would tell how much the whole chain sells.
-            (last_id,) = decode_cursor(cursor, str)
+            (last_id,) = self._cursors.decode(filters, cursor, str)
             last = select(tickets.c.seq).where(tickets.c.order_id == last_id)
             query = query.where(tickets.c.seq > last.scalar_subquery())
         rows = await self._all(query.limit(limit + 1))
         more = len(rows) > limit
         items = [_ticket(row) for row in rows[:limit]]
-        return Page(items, encode_cursor(rows[limit - 1].order_id) if more else None)
+        cursors = self._cursors
+        return Page(items, cursors.encode(filters, rows[limit - 1].order_id) if more else None)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 
 from actors.batching import Batcher
-from actors.paging import Page, check_limit, decode_cursor, encode_cursor
+from actors.paging import Cursors, Page, check_limit
 from readmodel.tables import LIVE, checkpoint, open_database, order_detail
 
 POLL_S = 0.05
@@ -23,10 +23,14 @@ class DetailRow:
 
 
 class OrderDetails:
-    """Queries of the view. All raise `Unavailable` where its database cannot be read."""
+    """Queries of the view. All raise `Unavailable` where its database cannot be read.
 
-    def __init__(self, url: str) -> None:
+    `secret` signs cursors.
+    """
+
+    def __init__(self, url: str, secret: bytes | None = None) -> None:
         self._database = open_database(url)
+        self._cursors = Cursors("order details", secret)
         self._gets: Batcher[str, DetailRow | None] = Batcher(self._get_all)
         c = order_detail.c
         mine = self._database.among(c.order_id, "order_ids")
@@ -62,13 +66,14 @@ class OrderDetails:
                 query = query.where(order_detail.c[column] == value)
         if cursor is not None:
             # Not its position, which would tell how much the whole chain sells.
-            (order_id,) = decode_cursor(cursor, str)
+            (order_id,) = self._cursors.decode(filters, cursor, str)
             last = select(order_detail.c.seq).where(order_detail.c.order_id == order_id)
             query = query.where(order_detail.c.seq < last.scalar_subquery())
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
-        more = encode_cursor(rows[limit - 1].order_id) if len(rows) > limit else None
-        return Page([row.body for row in rows[:limit]], more)
+        more = rows[limit - 1].order_id if len(rows) > limit else None
+        next_cursor = None if more is None else self._cursors.encode(filters, more)
+        return Page([row.body for row in rows[:limit]], next_cursor)
 
     async def order_ids(self, customer_id: str) -> list[str]:
         """Return the ids of all orders of a customer."""

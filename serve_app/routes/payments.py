@@ -33,8 +33,10 @@ async def list_payments(
     check_query(request)
     siren, identity = siren_of(request), caller(request)
     # The payment service knows no customers: the view tells whose orders these are.
-    own = None if identity.sees_everything else await siren.details.order_ids(identity.subject)
-    return page_answer(await siren.payments.page(**wanted.model_dump(), order_ids=own))
+    scope = None if identity.sees_everything else identity.subject
+    own = None if scope is None else await siren.details.order_ids(scope)
+    page = await siren.payments.page(**wanted.model_dump(), order_ids=own, scope=scope)
+    return page_answer(page)
 
 
 @router.get(

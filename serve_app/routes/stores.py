@@ -8,7 +8,9 @@ from serve_app import answer_schemas, schemas
 from serve_app.access import EVERYBODY, OWNER, SERVICE, STAFF, AccessRoute, allow
 from serve_app.answers import json_answer, page_answer
 from serve_app.documentation import answer, problems, takes
+from serve_app.gate import caller
 from serve_app.ownership import check_store
+from serve_app.problems import Refused, forbidden
 from serve_app.reading import read, siren_of
 
 router = APIRouter(tags=["stores"], route_class=AccessRoute)
@@ -79,9 +81,12 @@ async def change_store(request: Request, store_id: str) -> Response:
 )
 @allow(STAFF, OWNER, SERVICE)
 async def change_menu_item(request: Request, store_id: str, menu_id: str) -> Response:
-    """Sell a menu item out, or change its price for orders to come."""
+    """Sell a menu item out, or change its price for orders to come, which is the owner's alone."""
     check_store(request, store_id)
     wanted = await read(request, schemas.ChangeMenuItem)
+    if wanted.price is not None and not caller(request).sees_everything:
+        detail = "Only the owner sets prices; nothing was changed."
+        raise Refused(forbidden("forbidden", detail))
     siren = siren_of(request)
     await siren.change_menu_item(MenuItemChange(store_id, menu_id, wanted.sold_out, wanted.price))
     menu = await siren.stores.menu(store_id)

@@ -8,11 +8,11 @@ import pytest_asyncio
 
 from actors.client import AsyncSiren
 from actors.domain.errors import Unavailable
-from actors.paging import encode_cursor
 from actors.settings import Settings
 from serve_app import readiness
 from serve_app.app import build_app
 from serve_app.bodies import MAX_BODY
+from tests.cursors import by_hand
 from tests.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, changed, placed
 from tests.in_process import in_process
 
@@ -189,11 +189,11 @@ async def test_preferences_that_are_not_understood_are_ignored(
         ("/pickups?store_id=", "/store_id"),
         ("/payments?status=NONE", "/status"),
         ("/payments?cursor=" + "A" * 600, "/cursor"),
-        (f"/payments?cursor={encode_cursor(1)}", "/cursor"),
-        (f"/payments?cursor={encode_cursor(2**63, 'x')}", "/cursor"),
-        (f"/payments?cursor={encode_cursor(1, chr(0))}", "/cursor"),
-        (f"/pickups?cursor={encode_cursor(2**63)}", "/cursor"),
-        (f"/order-details?cursor={encode_cursor(2**63)}", "/cursor"),
+        (f"/payments?cursor={by_hand(1)}", "/cursor"),
+        (f"/payments?cursor={by_hand(2**63, 'x')}", "/cursor"),
+        (f"/payments?cursor={by_hand(1, chr(0))}", "/cursor"),
+        (f"/pickups?cursor={by_hand(2**63)}", "/cursor"),
+        (f"/order-details?cursor={by_hand(2**63)}", "/cursor"),
     ],
 )
 async def test_a_parameter_that_is_not_valid_is_named(
