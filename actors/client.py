@@ -279,10 +279,10 @@ class AsyncSiren:
         request, began = OrderRequest(order_id, pack(command), min(wait, WORK_S)), loop.time()
         reply: OrderReply = await channel.ask(request, wait + ANSWER_MARGIN_S)
         left = began + wait - loop.time()
-        if left <= 0 or loop.time() < began + WORK_S:
+        if reply.settled or left <= 0:
             return reply
-        # Carried out, and not settled yet. Sent again it causes nothing, and waits for the rest.
-        with self.waiting() as may_wait, suppress(Unavailable):
+        # Sent again it causes nothing, and waits for the rest. What it did is done, whatever comes.
+        with self.waiting() as may_wait, suppress(SirenError):
             if may_wait:
                 again = OrderRequest(order_id, request.command, left)
                 later: OrderReply = await channel.ask(again, left + ANSWER_MARGIN_S)

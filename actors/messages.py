@@ -18,8 +18,9 @@ class OrderRequest(Struct, frozen=True):
 class OrderReply(Struct, frozen=True):
     """The order after a command. `detail` is the response-ready JSON of the order detail.
 
-    `replayed`: the command had been carried out before. `attempt`: for a payment, the status of
-    the attempt that this command asked for.
+    `settled`: nothing is outstanding that the sender of this command waits for. `replayed`: the
+    command had been carried out before. `attempt`: for a payment, the status of the attempt that
+    this command asked for.
     """
 
     detail: bytes

@@ -22,7 +22,7 @@ from actors.domain.detail import detail
 from actors.domain.errors import AlreadyPlaced, Conflict, Rejected, Unavailable
 from actors.domain.order import Order, decide, evolve
 from actors.domain.private import private_after
-from actors.domain.saga import Step, UpdateTicket, due_at, is_settled
+from actors.domain.saga import Step, UpdateTicket, due_at
 from actors.domain.values import OrderStatus
 from actors.journal import Append, Due, History, Journal
 from actors.messages import OrderReply, OrderRequest
@@ -380,7 +380,7 @@ def _reply(activation: Activation, command_id: str, *, replayed: bool) -> OrderR
         detail=to_json(detail(order, activation.private)),
         version=order.version,
         order_status=order.status,
-        settled=is_settled(order),
+        settled=activation.has_answered(command_id),
         replayed=replayed,
         attempt=order.attempt_status(command_id),
     )
