@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 from ray import serve
+from ray.serve._private.constants import SERVE_PROXY_NAME
 from ray.serve.schema import LoggingConfig
 
 from actors.addressing import NAMESPACE
@@ -28,6 +29,8 @@ from cluster.authentication import check_authentication
 from cluster.data_folder import DataFolder
 from cluster.databases import check_url
 from cluster.environment import listen_error
+from cluster.haproxy import Claim
+from cluster.haproxy_watch import kept_up
 from cluster.privacy import keep_files_private
 from cluster.ray_watch import server_pids
 from cluster.run_folder import remove_if_dead
@@ -103,23 +106,26 @@ def start_actors(installation: Installation) -> None:
     ray.get([actor.describe.remote() for actor in actors])
 
 
-def start_gateway(installation: Installation, token_secret: bytes) -> None:
-    """Deploy the gateway, and wait until it answers."""
+def start_gateway(installation: Installation, token_secret: bytes, system_secret: str) -> None:
+    """Deploy the gateway, and wait until it answers.
+
+    All of Serve listens on loopback; only HAProxy listens on the settings' host.
+    """
     settings = installation.settings
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
-    serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=quiet)
-    gateway = deployment(installation, token_secret)
+    serve.start(http_options={"host": "127.0.0.1", "port": settings.port}, logging_config=quiet)
+    gateway = deployment(installation, token_secret, system_secret)
     serve.run(gateway, name=APPLICATION, route_prefix="/", logging_config=quiet)
 
 
 @contextmanager
-def running(settings: Settings, run: Path, report: Report) -> Iterator[Installation]:
+def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Installation]:
     """Run the whole system on this machine for as long as the block lasts.
 
-    `run` is the folder of this run, in which `haproxy.claim` was before Ray was imported; `report`
-    gets a line for each step of the start, and may raise to end it there. Raises `SirenError` where
-    the system cannot be started safely. What `ray.shutdown` leaves behind is the caller's to end.
+    `claim` is what `haproxy.claim` gave before Ray was imported; `report` gets a line for each step
+    of the start, and may raise to end it there. Raises `SirenError` where the system cannot be
+    started safely. What `ray.shutdown` leaves behind is the caller's to end.
     """
     check(settings)
     keep_files_private()
@@ -127,7 +133,7 @@ def running(settings: Settings, run: Path, report: Report) -> Iterator[Installat
         previous = folder.previous.get("run")
         if isinstance(previous, str):
             remove_if_dead(Path(previous))  # it crashed, and its HAProxy may hold the port
-        folder.tell(run=str(run))
+        folder.tell(run=str(claim.folder))
         check_port(settings)
         token_secret = make_secret(settings)
         report("preparing the databases")
@@ -139,7 +145,7 @@ def running(settings: Settings, run: Path, report: Report) -> Iterator[Installat
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            _temp_dir=str(run / "ray"),
+            _temp_dir=str(claim.folder / "ray"),
         )
         try:
             _protect_token()
@@ -149,13 +155,22 @@ def running(settings: Settings, run: Path, report: Report) -> Iterator[Installat
                 url=f"http://{settings.host}:{settings.port}",
             )
             report("starting actors and gateway")
-            with ThreadPoolExecutor(1) as thread:
-                actors = thread.submit(start_actors, installation)
-                start_gateway(installation, token_secret)
-                actors.result()
-            yield installation
+            with kept_up(claim, _replace_manager):
+                with ThreadPoolExecutor(1) as thread:
+                    actors = thread.submit(start_actors, installation)
+                    start_gateway(installation, token_secret, claim.secret)
+                    actors.result()
+                yield installation
         finally:
             ray.shutdown(wait_for_processes=True)
+
+
+def _replace_manager() -> None:
+    """Let Serve start its manager of HAProxy anew, which then takes over the HAProxy that runs."""
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        name = actor["name"]
+        if name.startswith(SERVE_PROXY_NAME) and "fallback" not in name:
+            ray.kill(ray.get_actor(name, namespace=actor["namespace"]))
 
 
 def _protect_token() -> None:

@@ -11,7 +11,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 
 from sqlalchemy.exc import DBAPIError
@@ -66,8 +65,8 @@ class Up:
         self._signals = tuple(before)
         try:
             self._listen()
-            with RunFolder() as run:
-                self._run(run.path)
+            with RunFolder() as run, haproxy.claim(run.path, self._settings.host) as claim:
+                self._run(claim)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -79,16 +78,16 @@ class Up:
         for number in self._signals:
             signal.signal(number, self._on_signal)
 
-    def _run(self, run: Path) -> None:
-        haproxy.claim(run)
+    def _run(self, claim: haproxy.Claim) -> None:
         processes.adopt_orphans()
         spared = processes.children()
-        thread = threading.Thread(target=self._system, args=(run,), daemon=True)
+        thread = threading.Thread(target=self._system, args=(claim,), daemon=True)
         thread.start()
         self._watch(thread)
         self._stop(thread)
+        claim.over.set()
         processes.end_family(spared)
-        processes.end_on(run)
+        processes.end_on(claim.folder)
         thread.join(1)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
@@ -97,12 +96,12 @@ class Up:
         self._signal = number
         self._end.set()
 
-    def _system(self, run: Path) -> None:
+    def _system(self, claim: haproxy.Claim) -> None:
         """Start the system, and stop it once it shall end."""
         try:
             from cluster import bootstrap  # noqa: PLC0415 - importing Ray takes seconds
 
-            with bootstrap.running(self._settings, run, self._begin):
+            with bootstrap.running(self._settings, claim, self._begin):
                 self._is_up.set()
                 self._greet()
                 self._end.wait()

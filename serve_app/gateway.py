@@ -1,7 +1,7 @@
 """The gateway as a Ray Serve deployment."""
 
 from fastapi import FastAPI
-from pydantic import SecretBytes
+from pydantic import SecretBytes, SecretStr
 from ray import serve
 from ray.serve.schema import LoggingConfig
 
@@ -11,31 +11,44 @@ from actors.process import spare_garbage_collection
 from serve_app import bodies
 from serve_app.access_log import write_log
 from serve_app.app import build_app
+from serve_app.own_system import OwnSystem
 from serve_app.places import capacity
+from serve_app.replica_port import listen_on_the_node_s_address_only
 
 DRAIN_S = 10.0
 """How long a replica that is replaced may finish what it began: a command's default wait and its
 margin. Whoever waits longer, and every stream, asks again."""
+HEALTH_PERIOD_S = 1.0
+HEALTH_TIMEOUT_S = 1.5
 
 
 class _Gateway:
     """One replica: a client of the installation on the replica's event loop, and the routes."""
 
-    def __init__(self, installation: Installation, token_secret: SecretBytes) -> None:
+    def __init__(
+        self, installation: Installation, token_secret: SecretBytes, system_secret: SecretStr
+    ) -> None:
+        listen_on_the_node_s_address_only()
         spare_garbage_collection()
         write_log()
         self._token_secret = token_secret.get_secret_value()
+        self._system_secret = system_secret.get_secret_value()
         self._siren = AsyncSiren(installation)
         self._max_in_flight = installation.settings.max_in_flight
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_app(self._siren, self._max_in_flight, self._token_secret)
+        app = build_app(self._siren, self._max_in_flight, self._token_secret)
+        app.add_middleware(OwnSystem, secret=self._system_secret)
+        return app
 
 
-def deployment(installation: Installation, token_secret: bytes) -> serve.Application:
+def deployment(
+    installation: Installation, token_secret: bytes, system_secret: str
+) -> serve.Application:
     """Return the gateway of an installation, ready for `serve.run`.
 
-    `token_secret` is for the gateway alone: no other actor gets it.
+    `token_secret` and `system_secret`, which HAProxy adds to each request, are for the gateway
+    alone: no other actor gets them.
     """
     settings = installation.settings
     gateway = serve.deployment(
@@ -48,6 +61,10 @@ def deployment(installation: Installation, token_secret: bytes) -> serve.Applica
             "max_replicas": max(settings.gateway_min_replicas, settings.gateway_max_replicas),
             "target_ongoing_requests": max(1.0, settings.max_in_flight / 2),
         },
+        # A replica that does not answer three times is replaced. To be asked takes its event loop,
+        # the one that serves HTTP.
+        health_check_period_s=HEALTH_PERIOD_S,
+        health_check_timeout_s=HEALTH_TIMEOUT_S,
         graceful_shutdown_timeout_s=DRAIN_S,
         graceful_shutdown_wait_loop_s=0.5,
         max_surge_percent=100,  # a new replica answers before the old one goes
@@ -55,5 +72,6 @@ def deployment(installation: Installation, token_secret: bytes) -> serve.Applica
         # record of each request, only to drop it.
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
     )(serve.ingress()(_Gateway))
-    application: serve.Application = gateway.bind(installation, SecretBytes(token_secret))
+    secrets = SecretBytes(token_secret), SecretStr(system_secret)
+    application: serve.Application = gateway.bind(installation, *secrets)
     return application

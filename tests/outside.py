@@ -12,7 +12,7 @@ import httpx
 from tests.system import System, eventually
 
 AGAIN = (httpx.codes.INTERNAL_SERVER_ERROR, httpx.codes.SERVICE_UNAVAILABLE)
-"""HAProxy answers 500 while a replica dies; 503 is ours. Either: repeat with the same key."""
+"""503 is ours, or HAProxy's while no replica answers: repeat with the same key."""
 ANSWERED_S = 150.0
 ASYNC = "respond-async"
 SETTLED = "wait=30"

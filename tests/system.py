@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import psutil
 
-from cluster import environment, haproxy
+from cluster import environment
 
 # Before anything here imports Ray: whoever joins a system's Ray has to show its token, and a call
 # that comes after this process has left it must not start another one.
@@ -37,6 +37,9 @@ POLL_S = 0.05
 LOG_TAIL = 4000
 # The raylet waits 15 s for its agents, no longer, and then dies (ray-project/ray#65983).
 RAY_WAS_TOO_SLOW = "timed out during startup"
+
+FORMER_PORTS = ("RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")
+"""Checkouts from before ports were held wanted the same ones where they started together."""
 
 ORDER_ACTOR = "ray::OrderActor"
 PAYMENT_ACTOR = "ray::PaymentActor"
@@ -87,8 +90,7 @@ class System:
             "COLUMNS": "200",
             "SIREN_DATA_DIR": str(data_dir),
             "SIREN_PORT": str(self.port),
-            # Of its own from the start: systems that start together find the default ports free.
-            **{name: str(free_port()) for name in haproxy.PORTS},
+            **({} if own else {name: str(free_port()) for name in FORMER_PORTS}),
             **{f"SIREN_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None

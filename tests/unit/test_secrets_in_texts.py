@@ -37,7 +37,7 @@ def installation() -> Installation:
         installation(),
         {"pid": 1, "installation": installation()},
         Endpoint("127.0.0.1", 1, SECRET.encode()),
-        deployment(installation(), SECRET.encode())._bound_deployment.init_args,
+        deployment(installation(), SECRET.encode(), SECRET)._bound_deployment.init_args,
     ],
     ids=["settings", "installation", "describe", "endpoint", "gateway"],
 )

@@ -23,8 +23,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, help="not used: nothing is stored")
     port = parser.parse_args().port
-    with RunFolder() as run:
-        haproxy.claim(run.path)
+    with RunFolder() as run, haproxy.claim(run.path, "127.0.0.1"):
         import ray  # noqa: PLC0415 - it reads what `claim` has set
 
         try:

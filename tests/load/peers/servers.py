@@ -1,6 +1,5 @@
 """Siren and its peers as servers: each started on an empty folder, and surely ended."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from pathlib import Path
 import httpx
 import psutil
 
-from cluster import haproxy
 from tests.load.peers import noop
 from tests.system import ROOT, System, eventually, free_port
 
@@ -88,8 +86,6 @@ def launched(
         process = subprocess.Popen(
             [*command, "--folder", str(folder), *arguments],
             cwd=ROOT,
-            # The default ports may still be held by the HAProxy of the server before.
-            env={**os.environ, **{name: str(free_port()) for name in haproxy.PORTS}},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -1,0 +1,225 @@
+"""What of Serve's HAProxy configuration is changed before HAProxy reads it. Standard library only.
+
+Serve writes the whole configuration and offers no way to add to it; so each section that it writes
+is looked up by its name, lines of it are left out, and lines of ours take their place.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SECRET_HEADER = "x-siren-system"  # noqa: S105 - its name
+FRONTEND = "frontend http_frontend"
+NOBODY = "backend default_backend"
+"""Where requests end while Serve has not told HAProxy about any application."""
+
+MAX_CONNECTIONS = 25_000
+"""Of customers. Ten thousand may follow their orders at the same time, and others still come in."""
+FEW_CONNECTIONS = 32
+"""For each page of statistics: whoever fills them holds nobody else up."""
+PIPES = 50
+"""For copying long answers. HAProxy would reserve files for one on every fourth connection."""
+RESERVED_FILES = 600
+"""Listeners, health checks, pipes, connections to the statistics, and HAProxy's own needs."""
+
+TIME_LIMITS = """\
+    timeout connect 500ms
+    timeout check 1s
+    timeout client 60s
+    timeout server 60s
+    timeout http-request 10s
+    timeout http-keep-alive 60s
+    timeout queue 10s
+"""
+"""An answer may be 30 s in coming (`Prefer: wait`), and a stream sends something every 15 s."""
+
+RETRIES = """\
+    retries 5
+    retry-on conn-failure empty-response
+"""
+"""With one replica dead, the other is asked. What is not idempotent is sent again only where the
+first replica cannot have seen it; see `FRONTEND_RULES`."""
+
+FRONTEND_RULES = """\
+    acl may_be_repeated method GET HEAD
+    acl may_be_repeated req.hdr(idempotency-key) -m found
+    http-request disable-l7-retry unless may_be_repeated
+    http-request set-header %s %s
+    http-request del-header x-request-timeout-seconds
+    http-request del-header x-request-disconnect-disabled
+"""
+"""The last two would let a client tell Ray Serve to break its own request off."""
+
+UNKNOWN_OUTCOME = (
+    "The outcome is not known. Repeat the request; a command with the same Idempotency-Key."
+)
+OWN_ERRORS = (500, 502, 503, 504)
+"""What HAProxy answers where no replica does: 503 to clients, who need not know the difference."""
+STARTING = "No replica answers yet; nothing was done. Try again in a moment."
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What HAProxy of one system has to know: who the system is, and where it listens."""
+
+    binary: str
+    host: str
+    secret: str = field(repr=False)
+
+
+@dataclass
+class Section:
+    """A part of the configuration: its first line, and those below."""
+
+    head: str
+    lines: list[str]
+
+    def drop(self, *starts: str) -> None:
+        """Leave out the lines that begin with any of `starts`."""
+        self.lines = [line for line in self.lines if not line.strip().startswith(starts)]
+
+    def put(self, text: str) -> None:
+        """Put lines of ours before all others: rules count in the order in which they stand."""
+        self.lines = [*text.splitlines(), *self.lines]
+
+
+def sections(config: str) -> list[Section]:
+    """Return the parts of a configuration."""
+    parts: list[Section] = []
+    for line in config.splitlines():
+        if line and not line[0].isspace() and not line.startswith("#"):
+            parts.append(Section(line, []))
+        elif parts:
+            parts[-1].lines.append(line)
+    return parts
+
+
+def has_applications(config: str) -> bool:
+    """Return whether the configuration sends requests to any application."""
+    return any(line.strip().startswith("use_backend ") for line in config.splitlines())
+
+
+def edited(config: str, edge: Edge, error: Path, files: int) -> str:
+    """Return Serve's configuration as the system wants it.
+
+    `error` is the file of `write_error`; `files` is how many HAProxy may open at a time. Raises
+    `ValueError` where a section that has to be changed is not there: Serve writes another
+    configuration than this was made for.
+    """
+    parts = {part.head.strip(): part for part in sections(config)}
+    changes: dict[str, Callable[[Section], None]] = {
+        "global": lambda part: _global(part, files),
+        "defaults": lambda part: _defaults(part, error),
+        FRONTEND: lambda part: _frontend(part, edge, files),
+        NOBODY: _nobody,
+        "frontend prometheus": _statistics,
+        "listen stats": _statistics,
+    }
+    if missing := changes.keys() - parts.keys():
+        raise ValueError(f"Serve's HAProxy configuration lacks: {', '.join(sorted(missing))}")
+    for head, change in changes.items():
+        change(parts[head])
+    for part in parts.values():
+        part.lines = [_watched(line) for line in part.lines]
+    return "".join(f"{line}\n" for part in parts.values() for line in (part.head, *part.lines))
+
+
+def connections(files: int) -> int:
+    """Return how many customers may be connected: each takes a file here and one to a replica."""
+    return max(100, min(MAX_CONNECTIONS, (files - RESERVED_FILES) // 2))
+
+
+def _global(part: Section, files: int) -> None:
+    socket = _only(part, "stats socket").split()[2]
+    part.drop("maxconn", "stats socket")
+    part.put(
+        f"    maxconn {connections(files) + 3 * FEW_CONNECTIONS}\n    maxpipes {PIPES}\n"
+        f"    stats socket {socket} mode 600 level admin expose-fd listeners"
+    )
+
+
+def _defaults(part: Section, error: Path) -> None:
+    # A client that has closed its sending side waits for its answer all the same.
+    part.drop("timeout ", "option abortonclose", "errorfile", "retries", "retry-on")
+    files = "".join(f"    errorfile {status} {error}\n" for status in OWN_ERRORS)
+    # A browser opens connections for later: they end without an answer to what nobody asked.
+    part.put(f"{TIME_LIMITS}{RETRIES}{files}    option http-ignore-probes")
+
+
+def _frontend(part: Section, edge: Edge, files: int) -> None:
+    port = _only(part, "bind").rpartition(":")[2]
+    part.drop("bind")
+    part.put(
+        f"    bind {_address(edge.host, port)}\n"
+        f"    maxconn {connections(files)}\n" + FRONTEND_RULES % (SECRET_HEADER, edge.secret)
+    )
+
+
+def _nobody(part: Section) -> None:
+    # Serve's 404 would say of orders that exist that they do not.
+    part.drop("http-request return")
+    body = _quoted(_unavailable("starting", STARTING))
+    part.put(
+        "    http-request return status 503 content-type application/problem+json "
+        f"hdr Retry-After 1 hdr Cache-Control no-store string {body}"
+    )
+
+
+def _statistics(part: Section) -> None:
+    port = _only(part, "bind").rpartition(":")[2]
+    part.drop("bind")
+    part.put(
+        f"    bind 127.0.0.1:{port}\n    maxconn {FEW_CONNECTIONS}\n"
+        "    timeout client 5s\n    timeout http-keep-alive 5s"
+    )
+
+
+def _watched(line: str) -> str:
+    # Whoever waits for a replica that hangs is let go, and asks again.
+    if line.strip().startswith("default-server "):
+        return f"{line} on-marked-down shutdown-sessions"
+    return line
+
+
+def _address(host: str, port: str) -> str:
+    if host == "::":
+        return f":::{port} v4v6"
+    return f"{'*' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - HAProxy's word for it
+
+
+def _only(part: Section, start: str) -> str:
+    found = [line.strip() for line in part.lines if line.strip().startswith(f"{start} ")]
+    if len(found) != 1:
+        raise ValueError(f"Serve's HAProxy configuration has {len(found)} × {start} in {part.head}")
+    return found[0]
+
+
+def write_error(path: Path) -> None:
+    """Write the answer that HAProxy gives where no replica does, as a problem document."""
+    body = _unavailable("unavailable", UNKNOWN_OUTCOME)
+    head = [
+        "HTTP/1.1 503 Service Unavailable",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "Retry-After: 1",
+    ]
+    path.write_text("\r\n".join([*head, "", body]), newline="")
+
+
+def _unavailable(code: str, detail: str) -> str:
+    # As `serve_app.problems` words them, which the wrapper has no time to import.
+    problem = {
+        "type": f"urn:problem-type:siren:{code}",
+        "title": code.capitalize(),
+        "status": 503,
+        "detail": detail,
+        "code": code,
+    }
+    return json.dumps(problem, separators=(",", ":"))
+
+
+def _quoted(text: str) -> str:
+    escaped = "".join(f"\\{letter}" if letter in '\\"' else letter for letter in text)
+    return f'"{escaped}"'

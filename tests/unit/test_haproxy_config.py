@@ -1,0 +1,160 @@
+"""What HAProxy reads: the configuration of the installed Serve, rendered, and as we change it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from ray.serve._private import haproxy as serve_haproxy
+from ray.serve.config import HTTPOptions
+
+from cluster.haproxy import _real_binary
+from cluster.haproxy_config import (
+    FRONTEND,
+    NOBODY,
+    Edge,
+    connections,
+    edited,
+    has_applications,
+    sections,
+    write_error,
+)
+
+FILES = 20_000
+SECRET = "0123abcd"
+
+
+@pytest.fixture
+def starting(tmp_path: Path) -> str:
+    """What Serve writes before it knows of any application."""
+    return _rendered(tmp_path, {})
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> str:
+    """What it writes with one application, two replicas and its own proxy behind them."""
+    servers = [serve_haproxy.ServerConfig(f"r{i}", "127.0.0.1", 18_000 + i) for i in range(2)]
+    backend = serve_haproxy.BackendConfig(
+        name="http-siren",
+        path_prefix="/",
+        app_name="siren",
+        servers=servers,
+        fallback_server=serve_haproxy.ServerConfig("fallback", "127.0.0.1", 18_009),
+    )
+    return _rendered(tmp_path, {"http-siren": backend})
+
+
+def test_haproxy_takes_it_wherever_it_shall_listen(serving: str, tmp_path: Path) -> None:
+    for host in ("127.0.0.1", "localhost", "0.0.0.0", "::1", "::"):
+        file = tmp_path / "edited.cfg"
+        file.write_text(_edited(serving, tmp_path, host))
+        checked = subprocess.run(
+            [_real_binary(), "-c", "-f", str(file)], capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stderr
+
+
+def test_only_the_front_listens_beyond_loopback(serving: str, tmp_path: Path) -> None:
+    binds = [
+        (head, line.split()[1])
+        for head, line in _lines(_edited(serving, tmp_path, "0.0.0.0"))
+        if line.startswith("bind ")
+    ]
+    assert len(binds) == 3
+    assert {head for head, address in binds if not address.startswith("127.0.0.1:")} == {FRONTEND}
+    assert dict(binds)[FRONTEND] == "*:8088"
+
+
+def test_the_statistics_cannot_take_the_customers_connections(serving: str, tmp_path: Path) -> None:
+    limits = {
+        head: int(line.split()[1])
+        for head, line in _lines(_edited(serving, tmp_path))
+        if line.startswith("maxconn ")
+    }
+    others = sum(limit for head, limit in limits.items() if head not in ("global", FRONTEND))
+    assert limits["global"] >= limits[FRONTEND] + others
+    assert limits[FRONTEND] == connections(FILES) > 9_000
+
+
+def test_a_request_has_ten_seconds_for_its_head(serving: str, tmp_path: Path) -> None:
+    lines = [line for head, line in _lines(_edited(serving, tmp_path)) if head == "defaults"]
+    assert "timeout http-request 10s" in lines
+    assert len([line for line in lines if line.startswith("timeout client")]) == 1
+
+
+def test_a_client_that_closes_its_sending_side_is_not_given_up(
+    serving: str, tmp_path: Path
+) -> None:
+    assert "option abortonclose" in serving
+    assert "abortonclose" not in _edited(serving, tmp_path)
+
+
+def test_every_request_gets_the_system_s_secret_and_a_client_s_own_is_written_over(
+    serving: str, tmp_path: Path
+) -> None:
+    lines = [line for head, line in _lines(_edited(serving, tmp_path)) if head == FRONTEND]
+    assert f"http-request set-header x-siren-system {SECRET}" in lines
+
+
+def test_before_it_knows_a_replica_it_says_so_in_a_problem_document(
+    starting: str, tmp_path: Path
+) -> None:
+    config = _edited(starting, tmp_path)
+    (rule,) = (line for head, line in _lines(config) if head == NOBODY)
+    assert rule.startswith("http-request return status 503 ")
+    assert "content-type application/problem+json" in rule
+    assert "Retry-After 1" in rule
+    assert not has_applications(config)
+
+
+def test_where_no_replica_answers_it_says_so_in_a_problem_document(
+    serving: str, tmp_path: Path
+) -> None:
+    config = _edited(serving, tmp_path)
+    answers = [line.split()[1:] for _, line in _lines(config) if line.startswith("errorfile")]
+    assert {status for status, _ in answers} == {"500", "502", "503", "504"}
+    (file,) = {Path(path) for _, path in answers}
+    head, _, body = file.read_bytes().decode().partition("\r\n\r\n")
+    problem = json.loads(body)
+    assert head.startswith(f"HTTP/1.1 {problem['status']} ")
+    assert problem["status"] == 503
+    assert problem["code"] == "unavailable"
+    assert f"Content-Length: {len(body)}" in head
+    assert "Retry-After: 1" in head
+
+
+def test_another_configuration_than_it_was_made_for_is_refused(
+    serving: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="lacks: frontend http_frontend"):
+        _edited(serving.replace(FRONTEND, "frontend web"), tmp_path)
+
+
+def _rendered(folder: Path, backends: dict[str, serve_haproxy.BackendConfig]) -> str:
+    file = folder / "haproxy.cfg"
+    api = serve_haproxy.HAProxyApi(
+        serve_haproxy.HAProxyConfig(
+            http_options=HTTPOptions(host="127.0.0.1", port=8088),
+            socket_path=str(folder / "admin.sock"),
+            server_state_base=str(folder),
+            server_state_file=str(folder / "server-state"),
+        ),
+        config_file_path=str(file),
+    )
+    api.set_backend_configs(backends)
+    api._generate_config_file_internal()
+    return file.read_text()
+
+
+def _edited(config: str, folder: Path, host: str = "127.0.0.1") -> str:
+    write_error(folder / "error.http")
+    return edited(config, Edge("haproxy", host, SECRET), folder / "error.http", FILES)
+
+
+def _lines(config: str) -> list[tuple[str, str]]:
+    return [
+        (part.head, line.strip())
+        for part in sections(config)
+        for line in part.lines
+        if line.strip() and not line.strip().startswith("#")
+    ]
