@@ -24,6 +24,7 @@ SUDDEN = 50
 REMEMBERED = 10_000
 """Orders that are known to fail, or to have been refused; more would be met as if for the first
 time."""
+SHOWN_S = 300.0
 OURS = "database_"
 """How the code of an error begins which our own disk or server caused, not the provider."""
 
@@ -42,8 +43,7 @@ class Circuit:
     ) -> None:
         self._threshold = threshold
         self._clock = clock
-        self._failing = _Recent()
-        self._refused = _Recent()
+        self._failing, self._refused = _Recent(clock), _Recent(clock)
         self._doubts: set[str] = set()
         self._doubted_since = 0.0
         rate = threshold / reset_s
@@ -67,8 +67,8 @@ class Circuit:
 
     @property
     def failing(self) -> int:
-        """How many orders failed when they were tried last."""
-        return len(self._failing)
+        """How many orders failed when they were tried last, in the last five minutes."""
+        return self._failing.since(self._clock() - SHOWN_S)
 
     @contextmanager
     def asking(self, order_id: str) -> Iterator[None]:
@@ -119,23 +119,24 @@ class Circuit:
 class _Recent:
     """The orders that were added last, at most `REMEMBERED`."""
 
-    def __init__(self) -> None:
-        self._orders: OrderedDict[str, None] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._orders)
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._added_at: OrderedDict[str, float] = OrderedDict()
 
     def __contains__(self, order_id: str) -> bool:
-        return order_id in self._orders
+        return order_id in self._added_at
+
+    def since(self, moment: float) -> int:
+        return sum(added_at >= moment for added_at in self._added_at.values())
 
     def add(self, order_id: str) -> None:
-        self._orders[order_id] = None
-        self._orders.move_to_end(order_id)
-        if len(self._orders) > REMEMBERED:
-            self._orders.popitem(last=False)
+        self._added_at[order_id] = self._clock()
+        self._added_at.move_to_end(order_id)
+        if len(self._added_at) > REMEMBERED:
+            self._added_at.popitem(last=False)
 
     def discard(self, order_id: str) -> None:
-        self._orders.pop(order_id, None)
+        self._added_at.pop(order_id, None)
 
 
 class _Allowance:

@@ -1,8 +1,8 @@
 """When a step that the payment provider did not carry out is tried again.
 
 An order whose card fails while others are served waits longer each time, up to two minutes. One
-that fails because the provider is away is tried again as soon as anybody is served. Nothing of
-this is stored: after a restart it starts anew.
+that may fail because the provider is away is tried again within seconds, and as soon as anybody is
+served. Nothing of this is stored: after a restart it starts anew.
 """
 
 import asyncio
@@ -17,14 +17,17 @@ from actors.retrying import log_surprise
 FIRST_S = 0.1
 LONGEST_S = 120.0
 """Longest pause of an order that fails by itself."""
-LONGEST_PAUSE_OF_OURS_S = 5.0
-"""Longest pause where payment itself is away, or its disk: that is no order's own fault."""
+LONGEST_IN_DOUBT_S = 15.0
+IN_DOUBT_S = 120.0
+"""Where nobody was served for so long, any order may fail because the provider is away."""
+LONGEST_OF_OURS_S = 5.0
+"""Where payment itself is away, or its disk: that is no order's own fault."""
 ASKING_S = 1.0
 ASKING_PER_SECOND = 20.0
 """While the circuit is open, orders ask again within `ASKING_S`; many of them share this rate."""
 WOKEN_PER_SECOND = 200.0
 SERVED_LATELY_S = 10.0
-"""Whoever fails so soon after another was served fails by itself."""
+"""Whoever fails so soon after another was served is not woken by the next who is."""
 
 
 class PaymentRetries:
@@ -49,10 +52,12 @@ class PaymentRetries:
                     continue
                 failures += 1
                 if code in (PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT):
-                    pause = _grown(failures, LONGEST_S) * random.uniform(0.5, 1)  # noqa: S311
-                    await self._pause(order_id, pause, blameless=not self._served_lately())
+                    served = asyncio.get_running_loop().time() - self._served_at
+                    longest = LONGEST_S if served < IN_DOUBT_S else LONGEST_IN_DOUBT_S
+                    pause = _grown(failures, longest) * random.uniform(0.5, 1)  # noqa: S311
+                    await self._pause(order_id, pause, blameless=served > SERVED_LATELY_S)
                 else:
-                    pause = _grown(failures, LONGEST_PAUSE_OF_OURS_S) * random.random()  # noqa: S311
+                    pause = _grown(failures, LONGEST_OF_OURS_S) * random.random()  # noqa: S311
                     await self._pause(order_id, pause, blameless=True)
             else:
                 if asked:
@@ -68,9 +73,6 @@ class PaymentRetries:
     def _until_asking(self) -> float:
         share = len(self._blameless) / ASKING_PER_SECOND
         return max(ASKING_S, share) * random.random()  # noqa: S311 - spreads, hides nothing
-
-    def _served_lately(self) -> bool:
-        return asyncio.get_running_loop().time() - self._served_at < SERVED_LATELY_S
 
     def _served(self) -> None:
         """Somebody was served: wake, a few at a time, those who may have waited for that alone."""

@@ -163,3 +163,15 @@ def test_the_state_of_our_own_disk_says_nothing_about_the_provider(
             raise Unavailable("database_unavailable", "database or disk is full")
     provider.now += 2
     assert (circuit.state, circuit.failing) == ("closed", 0)
+
+
+def test_orders_that_are_not_tried_any_more_are_not_counted_as_failing(
+    circuit: Circuit, provider: Provider
+) -> None:
+    fail_all(circuit, provider, ["a", "b", "c"])
+    assert circuit.failing == 3
+    ask(circuit, provider, "a")
+    assert circuit.failing == 2
+    provider.now += 400
+    fail_all(circuit, provider, ["b"])
+    assert circuit.failing == 1

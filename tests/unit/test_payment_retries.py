@@ -50,12 +50,31 @@ async def test_an_order_that_fails_by_itself_waits_longer_each_time_up_to_minute
             card.code = ""
 
     monkeypatch.setattr(PaymentRetries, "_pause", pause)
-    card = Card()
-    await PaymentRetries().until_done("o", card)
+    card, retries = Card(), PaymentRetries()
+    await retries.until_done("another", Card(""))
+    await retries.until_done("o", card)
     assert pauses[0] <= 0.2
     assert all(60 <= seconds <= 120 for seconds in pauses[15:])
     assert len(set(pauses[15:])) == 15, "spread"
     assert sum(pauses[:8]) < 60, "at first it is tried again within seconds"
+
+
+async def test_where_nobody_is_served_an_order_is_tried_again_within_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The provider may be away, and nobody else there to find out that it is back."""
+    pauses: list[float] = []
+
+    async def pause(_self: object, _order_id: str, seconds: float, *, blameless: bool) -> None:
+        assert blameless
+        pauses.append(seconds)
+        if len(pauses) == 30:
+            card.code = ""
+
+    monkeypatch.setattr(PaymentRetries, "_pause", pause)
+    card = Card()
+    await PaymentRetries().until_done("o", card)
+    assert max(pauses) <= 15
 
 
 @pytest.mark.parametrize("code", ["circuit_open", "database_unavailable", "no_reply"])
