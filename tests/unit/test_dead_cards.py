@@ -86,7 +86,7 @@ async def test_all_who_waited_are_served_soon_after_the_provider_is_back(
     assert {await status(system, order_id) for order_id in waiting} == {"PLACED"}
 
     down = False
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         await system.settle()
 
     assert {await status(system, order_id) for order_id in waiting} == {"ACCEPTED"}
