@@ -71,6 +71,20 @@ def load_files() -> dict[str, Asset]:
     return files
 
 
+def load_folder(folder: Path) -> dict[str, Asset]:
+    """Return the files of a page that is not one of the shop's, by their names, as they are."""
+    return {
+        path.name: _asset(path.read_bytes(), MEDIA_TYPES[path.suffix], ASKED_ANEW)
+        for path in folder.iterdir()
+        if path.suffix in MEDIA_TYPES
+    }
+
+
+def ready_page(html: str) -> Asset:
+    """Return a page that was made elsewhere."""
+    return _asset(html.encode(), HTML, ASKED_ANEW)
+
+
 def load_page(
     name: str, language: str, *, title: str, links: dict[str, str], banner: bool
 ) -> Asset:

@@ -1,36 +1,31 @@
-"""The page on which every call can be tried out."""
+"""The page on which every call can be read and tried out, and the files it loads."""
 
-import base64
-import hashlib
-import re
+from pathlib import Path
 
-from fastapi import APIRouter, Response
-from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
 
+from serve_app import docs_page
 from serve_app.access import PublicRoute
+from serve_app.assets import Asset, load_folder, ready_page
 
-CDN = "https://cdn.jsdelivr.net"
-NO_ICON = "data:,"
-
-router = APIRouter(route_class=PublicRoute)
-
-
-@router.get("/docs", include_in_schema=False)
-async def docs() -> Response:
-    """Show Swagger UI. Its script and style come from a CDN, and nothing else may."""
-    page = get_swagger_ui_html(
-        openapi_url="/openapi.json", title="Siren Order", swagger_favicon_url=NO_ICON
-    )
-    page.headers["Content-Security-Policy"] = _policy(bytes(page.body).decode())
-    return page
+router = APIRouter(include_in_schema=False, route_class=PublicRoute)
+_files = load_folder(Path(docs_page.__file__).with_name("docs_static"))
 
 
-def _policy(html: str) -> str:
-    """Return a policy for one page: its own inline script by its hash, and the CDN."""
-    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src {CDN} 'sha256-{digest}'; style-src {CDN}; "
-        "img-src data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    """Show every call, what it takes and answers, and let it be tried out."""
+    state = request.app.state
+    if not hasattr(state, "docs"):
+        state.docs = ready_page(docs_page.render(request.app.openapi()))
+    page: Asset = state.docs
+    return page.answer(request)
+
+
+@router.get("/docs/{name}")
+async def get_docs_file(request: Request, name: str) -> Response:
+    """Send the style sheet or the script of the documentation."""
+    if name not in _files:
+        raise HTTPException(404)
+    return _files[name].answer(request)

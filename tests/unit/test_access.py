@@ -55,6 +55,7 @@ PUBLIC = {
     ("GET", "/healthz"): 200,
     ("GET", "/readyz"): 503,  # there is no Ray here
     ("GET", "/docs"): 200,
+    ("GET", "/docs/{name}"): 200,
     ("GET", "/my"): 200,
     ("GET", "/my/{order_id}"): 200,
     ("GET", "/board/{store_id}"): 200,

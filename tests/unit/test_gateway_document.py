@@ -1,5 +1,7 @@
 """The OpenAPI document says what the routes do, although they read and write raw bytes."""
 
+import html
+import re
 from typing import Any
 
 import httpx
@@ -101,5 +103,25 @@ def test_each_operation_names_its_roles_or_is_open(document: dict[str, Any]) -> 
             assert {"401", "403", "429"} <= set(operation["responses"]), path
 
 
-async def test_the_documentation_can_be_tried_out(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/docs")).status_code == 200
+async def test_the_documentation_shows_every_call_and_how_to_try_it(
+    client: httpx.AsyncClient, document: dict[str, Any]
+) -> None:
+    page = (await client.get("/docs")).text
+    for method, path, operation in operations(document):
+        (call,) = re.findall(
+            f'<details id="{operation["operationId"]}">.*?</details>', page, re.DOTALL
+        )
+        assert f'<form data-method="{method.upper()}" data-path="{path}">' in call
+        assert f"Roles: {', '.join(operation['x-roles'])}." in call
+        for parameter in operation.get("parameters", ()):
+            assert f'name="{parameter["name"]}" data-in="{parameter["in"]}"' in call
+        assert ("<textarea" in call) == ("requestBody" in operation)
+    assert html.escape('"token": "tok_approve"') in page
+    assert len(page) < 300_000
+
+
+async def test_the_documentation_is_sent_once(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    again = await client.get("/docs", headers={"If-None-Match": page.headers["etag"]})
+    assert again.status_code == 304
+    assert (await client.get("/docs/nothing.js")).status_code == 404
