@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from actors.domain.errors import Unavailable
+from actors.domain.errors import Damaged, Unavailable
 
 LARGEST_BATCH = 24
 """Who comes in a crowd goes on in parts: the next process, on another core, begins with the first
@@ -21,7 +21,8 @@ class Batcher(Generic[Item, Result]):
 
     `flush` takes a list and returns one result (or exception) for each item, in order. If it
     raises on a batch, each item is tried alone, so that one bad item never spoils the others; not
-    so for `Unavailable`, which is no item's fault and would only be waited for again and again.
+    so for `Unavailable`, which is no item's fault and would only be waited for again and again,
+    unless it is `Damaged`: that may be where one of them is stored.
     """
 
     def __init__(
@@ -52,10 +53,11 @@ class Batcher(Generic[Item, Result]):
     async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results = await self._flush([item for item, _ in batch])
-        except Unavailable as error:
-            results = [error] * len(batch)  # type: ignore[list-item]
         except Exception as error:  # noqa: BLE001 - handed to the items' owners, never swallowed
-            if len(batch) == 1:
+            passing = isinstance(error, Unavailable) and not isinstance(error, Damaged)
+            if passing:
+                results = [error] * len(batch)  # type: ignore[list-item]
+            elif len(batch) == 1:
                 results = [error]  # type: ignore[list-item]
             else:
                 for single in batch:

@@ -21,6 +21,7 @@ from ray.exceptions import RayError
 
 from actors.addressing import NAMESPACE, host_of, join
 from actors.codec import pack, to_json
+from actors.database_faults import file_of, noted_damage
 from actors.domain import commands as cmd
 from actors.domain.detail import detail
 from actors.domain.errors import (
@@ -42,6 +43,7 @@ from actors.messages import MenuItemChange, OrderReply, OrderRequest, StoreChang
 from actors.order_actor import order_host
 from actors.order_histories import OrderHistories
 from actors.payment_queries import PaymentQueries
+from actors.settings import SERVICES, Service, Settings
 from actors.store_actor import store_actor
 from actors.store_queries import Offer, StoreQueries
 from readmodel.projector import projection_actor
@@ -223,10 +225,12 @@ class AsyncSiren:
     async def order(self, order_id: str) -> bytes:
         """Return the order detail folded from the committed journal: linearizable, no actor."""
         history = await self.journal.load(order_id)
-        order = fold(history.events)
-        if order is None:
+        with self.journal.database.faults.readable:
+            order = fold(history.events)
+            body = None if order is None else to_json(detail(order, history.private))
+        if body is None:
             raise NotFound("order_not_found", "There is no order with this id.")
-        return to_json(detail(order, history.private))
+        return body
 
     async def detail(self, order_id: str) -> bytes:
         """Return the order detail from the view, whatever else is down."""
@@ -253,7 +257,10 @@ class AsyncSiren:
         """Return what is missing before orders can be placed: nothing, where all is well."""
         hosts = range(self.installation.order_hosts)
         answers = await asyncio.gather(*(self._probe(host, timeout) for host in hosts))
-        return [answer for answer in answers if answer is not None]
+        missing = [answer for answer in answers if answer is not None]
+        return missing + [
+            f"database:{name}" for name in damaged_databases(self.installation.settings)
+        ]
 
     async def _probe(self, host: int, timeout: float) -> str | None:
         try:
@@ -359,6 +366,13 @@ class Siren:
 
     def _run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def damaged_databases(settings: Settings) -> dict[Service, str]:
+    """Return what was noted of the databases that are damaged, by the service."""
+    files = {service: file_of(settings.url(service)) for service in SERVICES}
+    notes = {service: noted_damage(file) for service, file in files.items() if file is not None}
+    return {service: note for service, note in notes.items() if note is not None}
 
 
 def find_installation(address: str | None = None) -> Installation:

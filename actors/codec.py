@@ -124,6 +124,7 @@ _ERRORS: dict[str, type[errors.SirenError]] = {
         errors.Conflict,
         errors.AlreadyPlaced,
         errors.Unavailable,
+        errors.Damaged,
     )
 }
 

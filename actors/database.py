@@ -4,7 +4,9 @@ Owns what differs between SQLite and PostgreSQL, so that the services need not k
 """
 
 import asyncio
+import os
 import sqlite3
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -32,12 +34,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from actors.domain.errors import Unavailable
-from actors.faults import FAULTS
+from actors.database_faults import DatabaseFaults
 
 Result = TypeVar("Result")
 _json = msgspec.json.encode
@@ -47,14 +46,20 @@ BUSY_TIMEOUT_S = 10
 # Parameters hold names and phone numbers: they must not reach a log by way of an error.
 SQLITE_POOL: dict[str, Any] = {"max_overflow": 0, "hide_parameters": True}
 READERS = 4
+LOOK_EVERY_S = 0.25
+"""How soon a reader notices that another file took its database's place."""
+READ_LIMIT_S = 5.0
+WRITE_LIMIT_S = 10.0
+"""How long a server may take for a transaction, the connection included. One that was stopped, or
+that a network no longer leads to, says nothing at all."""
 CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 4000
 """Pages in the write-ahead log before they are copied into the database: 16 MiB. By then many of
 them are newer versions of each other, and only the newest is copied."""
-# SQLSTATEs that are no fault of the statement: connection, conflict, resources, operator, system,
-# and a standby that only reads.
-PASSING_STATES = ("08", "25006", "40", "53", "57", "58")
-UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError, OSError)
+
+
+FileId = tuple[int, int] | None
+"""Device and inode; None where there is no file."""
 
 
 class Prepared:
@@ -109,12 +114,15 @@ class Database:
 
     def __init__(self, url: str, metadata: MetaData, *, synchronous: str = "FULL") -> None:
         self.metadata = metadata
+        self.faults = DatabaseFaults(url, self._reads_current_file)
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._lock_key = zlib.crc32(",".join(sorted(metadata.tables)).encode())
-        self._name = _name_of(url, metadata)
         self._write_turn = asyncio.Lock()
         self._inline_write: _InlineSqlite | None = None
         self._inline_read: _InlineSqlite | None = None
+        self._looked_at = 0.0
+        self._read_file: FileId = None
+        self._reader_is_stale = False
         if self.is_sqlite:
             self._writer = create_async_engine(url, pool_size=1, **SQLITE_POOL)
             self._reader = create_async_engine(url, pool_size=READERS, **SQLITE_POOL)
@@ -126,6 +134,11 @@ class Database:
             self._writer = self._reader = create_async_engine(
                 url, pool_size=5, pool_pre_ping=True, hide_parameters=True
             )
+
+    @property
+    def name(self) -> str:
+        """What operators call it: its file, or its server and name."""
+        return self.faults.name
 
     async def create_tables(self) -> None:
         """Create the tables that are missing."""
@@ -146,14 +159,21 @@ class Database:
             await connection.run_sync(add)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(
+        self, *, limit_s: float | None = WRITE_LIMIT_S
+    ) -> AsyncIterator[AsyncConnection]:
         """Open a write transaction; committed, and on disk, when the block ends without an error.
 
-        Raises `Unavailable` where the database cannot be reached or written: then the transaction
-        may or may not have been committed.
+        Raises `Unavailable` where the database cannot be reached or written, or a server has not
+        answered after `limit_s` seconds: then the transaction may or may not have been committed.
         """
-        with _unavailable_when_unreachable(self._name):
-            async with self._write_turn, self._writer.begin() as connection:
+        with self.faults.reached:
+            self._check_files()
+            async with (
+                asyncio.timeout(None if self.is_sqlite else limit_s),
+                self._write_turn,
+                self._writer.begin() as connection,
+            ):
                 if not self.is_sqlite:
                     lock = text("SELECT pg_advisory_xact_lock(:key)")
                     await connection.execute(lock, {"key": self._lock_key})
@@ -163,10 +183,18 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Open a read transaction: one consistent snapshot on SQLite.
 
-        Raises `Unavailable` where the database cannot be reached.
+        Raises `Unavailable` where the database cannot be reached, or a server has not answered
+        after `READ_LIMIT_S`.
         """
-        with _unavailable_when_unreachable(self._name):
-            async with self._reader.connect() as connection:
+        with self.faults.reached:
+            self._look_for_another_file()
+            if self._reader_is_stale:
+                self._reader_is_stale = False
+                await self._reader.dispose()
+            async with (
+                asyncio.timeout(None if self.is_sqlite else READ_LIMIT_S),
+                self._reader.connect() as connection,
+            ):
                 yield connection
 
     async def transact(self, work: Callable[[Transaction], Result]) -> Result:
@@ -175,29 +203,32 @@ class Database:
         On SQLite it runs here and now, and the event loop waits: SQLite works in this process, so
         a thread would only take turns with the loop, row by row (see tests/load/README.md).
         """
-        with _unavailable_when_unreachable(self._name):
+        with self.faults.reached:
             if self._inline_write is not None:
                 await asyncio.sleep(0)  # or a loop of transactions would leave nobody a turn
                 # Whoever holds the database's lock by way of `write` needs the loop to let go.
                 async with self._write_turn:
+                    self._check_files()
                     return self._inline_write.run(work)
             async with self.write() as connection:
                 return await connection.run_sync(lambda sync: work(_SqlAlchemyTransaction(sync)))
 
     async def query(self, work: Callable[[Transaction], Result]) -> Result:
         """Run short `work` in a read transaction, as `transact` does. Raises what `read` raises."""
-        with _unavailable_when_unreachable(self._name):
+        with self.faults.reached:
             if self._inline_read is not None:
                 await asyncio.sleep(0)
+                self._look_for_another_file()
                 return self._inline_read.run(work)
             async with self.read() as connection:
                 return await connection.run_sync(lambda sync: work(_SqlAlchemyTransaction(sync)))
 
     async def fetch(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
         """Return the rows of one query, as `query` would: alone it needs no transaction."""
-        with _unavailable_when_unreachable(self._name):
+        with self.faults.reached:
             if self._inline_read is not None:
                 await asyncio.sleep(0)
+                self._look_for_another_file()
                 return self._inline_read.fetch(statement, parameters)
             async with self.read() as connection:
                 return (await connection.execute(statement.statement, parameters)).all()
@@ -235,6 +266,32 @@ class Database:
         upsert = statement.on_conflict_do_update(index_elements=[key], set_=new)
         return self.prepare(upsert, columns or [column.name for column in table.c])
 
+    def _check_files(self) -> None:
+        """Raise `Damaged` where a commit would go to a file that is no longer at its place.
+
+        Whoever deletes or replaces a database under a running system takes along what is written
+        from then on, although every commit succeeds.
+        """
+        if self._inline_write is not None and self._inline_write.has_lost_its_files():
+            raise self.faults.damaged("it was deleted or replaced while it was in use")
+
+    def _reads_current_file(self) -> bool:
+        reader = self._inline_read
+        return reader is None or self._read_file in (None, file_id(reader.path))
+
+    def _look_for_another_file(self) -> None:
+        """Read from the file that is at the database's place; from the old one until there is."""
+        if self._inline_read is None or (now := time.monotonic()) < self._looked_at + LOOK_EVERY_S:
+            return
+        self._looked_at = now
+        found = file_id(self._inline_read.path)
+        if found is None:
+            return
+        if self._read_file not in (None, found):
+            self._inline_read.close()
+            self._reader_is_stale = True
+        self._read_file = found
+
     async def close(self) -> None:
         """Close all connections."""
         await self._writer.dispose()
@@ -249,7 +306,8 @@ class _InlineSqlite:
     """One connection for transactions that run on the event loop. Not connected before its use."""
 
     def __init__(self, url: str, begin: str, synchronous: str) -> None:
-        self._path = make_url(url).database or ""
+        self.path = make_url(url).database or ""
+        self._files: tuple[FileId, ...] | None = None
         self._begin = begin
         self._synchronous = synchronous
         self._connection: sqlite3.Connection | None = None
@@ -264,7 +322,16 @@ class _InlineSqlite:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        if self._files is None:  # the log is there by now
+            self._files = self._find_files()
         return result
+
+    def has_lost_its_files(self) -> bool:
+        """Return whether the database or its log is another file than the one that is open."""
+        return self._files is not None and self._files != self._find_files()
+
+    def _find_files(self) -> tuple[FileId, ...]:
+        return tuple(file_id(self.path + end) for end in ("", "-wal", "-shm"))
 
     def fetch(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
         return _SqliteTransaction(self._connection or self._connect()).all(statement, parameters)
@@ -272,10 +339,10 @@ class _InlineSqlite:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._files = None
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         _configure(connection, self._synchronous)
         self._connection = connection
         return connection
@@ -303,31 +370,13 @@ class _SqlAlchemyTransaction:
         return self._connection.execute(statement.statement, rows).rowcount
 
 
-class _unavailable_when_unreachable:  # noqa: N801 - reads as the context manager that it is
-    def __init__(self, database: str) -> None:
-        self._database = database
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            return
-        cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
-        sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-        if isinstance(error, UNREACHABLE) or cut_off or sqlstate.startswith(PASSING_STATES):
-            FAULTS.note(self._database, _first_line(error))
-            raise Unavailable("database_unavailable", _first_line(error)) from error
-
-
-def _name_of(url: str, metadata: MetaData) -> str:
-    """Return what people call the database: its file, or on a server one of its tables."""
-    if make_url(url).get_backend_name() == "sqlite":
-        return (make_url(url).database or "").rpartition("/")[2]
-    return f"PostgreSQL, table {min(metadata.tables, default='')}"
-
-
-def _first_line(error: BaseException | None) -> str:
-    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+def file_id(path: str) -> FileId:
+    """Return which file is at a path."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a third of the time of Path's, before every commit
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _configure_engine(engine: Engine, begin: str, synchronous: str) -> None:

@@ -28,8 +28,10 @@ from actors import journal_upgrade
 from actors.addressing import SLOTS, key_of, slot_of
 from actors.batching import Batcher
 from actors.clock import utc_now
+from actors.codec import UnknownEvent
 from actors.database import Database, Transaction
-from actors.domain.errors import AlreadyPlaced, Conflict, SirenError
+from actors.database_faults import UNREADABLE
+from actors.domain.errors import AlreadyPlaced, Conflict, Damaged, SirenError
 from actors.domain.events import StoredEvent
 from actors.domain.values import PrivateData
 from actors.journal_rows import row_of, stored_event
@@ -96,7 +98,7 @@ class Journal:
         self.database = Database(url, metadata)
         self._run = _Statements(self.database)
         self._appends: Batcher[Append, None] = Batcher(self._commit)
-        self._loads: Batcher[str, History] = Batcher(self.load_all)
+        self._loads: Batcher[str, History] = Batcher(self._load_each)
 
     async def create(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Create the tables that are missing, and make an older journal into today's.
@@ -131,7 +133,10 @@ class Journal:
         await self._appends.submit(append)
 
     async def load(self, order_id: str) -> History:
-        """Return the committed history of an order; empty where there is none."""
+        """Return the committed history of an order; empty where there is none.
+
+        Raises `Damaged` where it cannot be read.
+        """
         return await self._loads.submit(order_id)
 
     async def placed_as(self, order_id: str) -> str | None:
@@ -155,7 +160,18 @@ class Journal:
         return count
 
     async def load_all(self, order_ids: Sequence[str]) -> list[History]:
-        """Return the committed histories of some orders, in one query."""
+        """Return the committed histories of some orders, in one query.
+
+        Raises `Damaged` where one of them cannot be read.
+        """
+        histories = await self._load_each(order_ids)
+        for history in histories:
+            if isinstance(history, Damaged):
+                raise history
+        return histories
+
+    async def _load_each(self, order_ids: Sequence[str]) -> list[Any]:
+        """Return the histories, or `Damaged` in the place of one that cannot be read."""
         wanted = list(set(order_ids))
         histories = await self.database.query(partial(self._histories, wanted))
         return [histories[order_id] for order_id in order_ids]
@@ -177,8 +193,20 @@ class Journal:
     async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
         """Return up to `limit` (position, event) after `position`, in order of position."""
         after = {"position": position, "limit": limit}
-        rows = await self.database.fetch(self._run.read_after, after)
-        return [stored_event(row) for row in rows]
+        batch = []
+        for row in await self.database.fetch(self._run.read_after, after):
+            try:
+                batch.append(stored_event(row))
+            except UNREADABLE as error:
+                if isinstance(error, UnknownEvent):
+                    raise
+                raise self._unreadable(row) from error
+        return batch
+
+    def _unreadable(self, row: Sequence[Any]) -> Damaged:
+        position, order_id, version, *_ = row
+        words = f"event {position}, version {version} of order {order_id}, cannot be read"
+        return self.database.faults.damaged(words)
 
     async def last_position(self) -> int:
         """Return the position of the newest event; 0 where there is none."""
@@ -321,17 +349,27 @@ class Journal:
         if erased:
             transaction.change(self._run.erase, erased)
 
-    def _histories(self, wanted: list[str], transaction: Transaction) -> dict[str, History]:
+    def _histories(
+        self, wanted: list[str], transaction: Transaction
+    ) -> dict[str, History | Damaged]:
         histories = {order_id: History() for order_id in wanted}
+        damaged: dict[str, Damaged] = {}
         mine = {"order_ids": wanted}
         for row in transaction.all(self._run.events, mine):
-            _, stored = stored_event(row)
-            histories[stored.order_id].events.append(stored)
+            try:
+                _, stored = stored_event(row)
+                known = histories[stored.order_id].events
+                if stored.version != len(known) + 1:
+                    raise ValueError(stored.version)
+                known.append(stored)
+            except UNREADABLE:
+                damaged.setdefault(row[1], self._unreadable(row))
         extras = {row[0]: row[1:] for row in transaction.all(self._run.extras, mine)}
-        return {
+        read = {
             order_id: _with_extras(history, extras.get(order_id))
             for order_id, history in histories.items()
         }
+        return read | damaged
 
 
 class _Statements:

@@ -47,10 +47,10 @@ async def upgrade(database: Database, progress: Progress) -> None:
     `progress` gets the position reached and the last one, after each part. Raises `Unavailable`
     where the database cannot be written: whatever is left then is done the next time.
     """
-    async with database.write() as connection:
+    async with database.write(limit_s=None) as connection:  # a large one takes its time
         if await _becomes(connection, 1, 2):
             await _note_keys(database, connection)
-    async with database.write() as connection:
+    async with database.write(limit_s=None) as connection:  # a large one takes its time
         if await _becomes(connection, 2, 3):
             await _begin_hashing(database, connection)
     async with database.read() as connection:

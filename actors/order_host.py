@@ -19,7 +19,7 @@ from actors.deadlines import Deadlines
 from actors.domain import commands as cmd
 from actors.domain import events as ev
 from actors.domain.detail import detail
-from actors.domain.errors import AlreadyPlaced, Conflict, Rejected, Unavailable
+from actors.domain.errors import AlreadyPlaced, Conflict, Damaged, Rejected, Unavailable
 from actors.domain.order import Order, decide, evolve
 from actors.domain.private import private_after
 from actors.domain.saga import Step, UpdateTicket, due_at
@@ -151,9 +151,9 @@ class OrderHost:
     async def _take_up_or_wake(self, order_ids: Sequence[str]) -> None:
         try:
             await self.take_up(order_ids)
-        except Unavailable:
-            raise
-        except Exception:  # one that cannot be read must not keep the others from theirs
+        except Exception as error:  # one that cannot be read must not keep the others from theirs
+            if isinstance(error, Unavailable) and not isinstance(error, Damaged):
+                raise
             logger.exception("orders cannot be taken up together; each is tried alone")
             for order_id in order_ids:
                 self._wake_soon(order_id)

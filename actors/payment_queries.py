@@ -56,7 +56,8 @@ class PaymentQueries:
         next_cursor = None
         if len(rows) > limit:
             next_cursor = self._cursors.encode(bound, shown[-1].created_at, shown[-1].order_id)
-        return Page([_payment(row) for row in shown], next_cursor)
+        with self.database.faults.readable:
+            return Page([_payment(row) for row in shown], next_cursor)
 
     async def get(self, payment_id: str) -> dict[str, Any]:
         """Return one payment; raises `NotFound` where there is none with this id."""
@@ -65,7 +66,8 @@ class PaymentQueries:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             raise payment_not_found()
-        return _payment(row)
+        with self.database.faults.readable:
+            return _payment(row)
 
     async def close(self) -> None:
         """Close all connections."""

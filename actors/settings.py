@@ -2,7 +2,7 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -11,6 +11,7 @@ MIN_SECRET = 32
 """HS256 wants a secret as long as its hash."""
 
 Service = Literal["journal", "payments", "provider", "stores", "readmodel"]
+SERVICES: tuple[Service, ...] = get_args(Service)
 
 
 class Settings(BaseSettings):

@@ -4,6 +4,7 @@ Its data is read without it, through `store_queries`.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from actors.addressing import get_or_create, node_address, whereabouts
 from actors.batching import Batcher
 from actors.clock import Clock, utc_now
 from actors.database import Database, Transaction
-from actors.domain.errors import NotFound
+from actors.domain.errors import Damaged, NotFound
 from actors.exchange import Endpoint, Exchange
 from actors.installation import Installation
 from actors.process import spare_garbage_collection
@@ -86,7 +87,8 @@ class StoreActor:
         spare_garbage_collection()
         self._installation = installation
         self._service = StoreService(installation.settings.url("stores"))
-        await self._service.create()
+        with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
+            await self._service.create()
         self._exchange = Exchange(self._service.handle, node_address())
 
     async def endpoint(self) -> Endpoint:

@@ -63,7 +63,8 @@ class StoreQueries:
     async def stores(self) -> list[dict[str, Any]]:
         """Return all stores by id, each as `store` does."""
         rows = await self._all(select(stores).order_by(stores.c.store_id))
-        return [_store(row) for row in rows]
+        with self._database.faults.readable:
+            return [_store(row) for row in rows]
 
     async def store(self, store_id: str) -> dict[str, Any]:
         """Return a store with its queue and the wait, in seconds, of an order placed now.
@@ -73,7 +74,8 @@ class StoreQueries:
         rows = await self._all(select(stores).where(stores.c.store_id == store_id))
         if not rows:
             raise NotFound("store_not_found", "There is no store with this id.")
-        return _store(rows[0])
+        with self._database.faults.readable:
+            return _store(rows[0])
 
     async def menu(self, store_id: str) -> list[dict[str, Any]]:
         """Return the store's menu in the order of the board; prices in the minor unit.
@@ -119,7 +121,8 @@ class StoreQueries:
             query = query.where(tickets.c.seq > last.scalar_subquery())
         rows = await self._all(query.limit(limit + 1))
         more = len(rows) > limit
-        items = [_ticket(row) for row in rows[:limit]]
+        with self._database.faults.readable:
+            items = [_ticket(row) for row in rows[:limit]]
         cursors = self._cursors
         return Page(items, cursors.encode(filters, rows[limit - 1].order_id) if more else None)
 
@@ -131,6 +134,12 @@ class StoreQueries:
         async with self._database.read() as connection:
             return list(await connection.execute(query))
 
+    def _item(self, name: str, price: int, sold_out: int) -> MenuItem:
+        # SQLite keeps whatever stands in a column, of whatever type.
+        if type(name) is not str or type(price) is not int:
+            raise self._database.faults.damaged("a row of the menu cannot be read")
+        return MenuItem(name, price, bool(sold_out))
+
     async def _load_offers(self, store_ids: list[str]) -> list[Any]:
         rows = await self._database.fetch(self._with_menus, {"store_ids": list(set(store_ids))})
         offers: dict[str, Offer] = {}
@@ -140,7 +149,7 @@ class StoreQueries:
                 full = is_full(capacity, uncollected)
                 offer = offers[store_id] = Offer(store_id, currency, bool(is_open), full, {})
             if menu_id is not None:
-                offer.items[menu_id] = MenuItem(*item)
+                offer.items[menu_id] = self._item(*item)
         unknown = Invalid("unknown_store", "There is no store with this id.", "/store_id")
         return [offers.get(store_id, unknown) for store_id in store_ids]
 

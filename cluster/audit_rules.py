@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Row
 
 from actors.addressing import slot_of
+from actors.database_faults import UNREADABLE
 from actors.domain.order import Order
 from actors.domain.reasons import STORE_CODES
 from actors.domain.saga import AuthorizePayment, CancelPayment, due_at
@@ -38,15 +39,30 @@ MADE = (
 
 
 def examine(dossier: Dossier) -> list[Violation]:
-    """Return everything that is wrong with one order."""
-    findings: list[Finding] = []
-    if not dossier.events:
+    """Return everything that is wrong with one order, also that some of it cannot be read."""
+    findings = [("unreadable", f"cannot be read: {where}") for where in dossier.unreadable.values()]
+    if "events" in dossier.unreadable:
+        pass  # without its history nothing can be said of the rest
+    elif not dossier.events:
         findings.extend(_without_order(dossier))
     else:
-        case, findings = fold_events(dossier)
-        if case is not None:
-            findings.extend(finding for rule in RULES for finding in rule(case))
+        findings.extend(_with_order(dossier))
     return [Violation(dossier.order_id, code, words) for code, words in findings]
+
+
+def _with_order(dossier: Dossier) -> Iterator[Finding]:
+    case, findings = fold_events(dossier)
+    yield from findings
+    if case is None:
+        return
+    for rule, needed in RULES.items():
+        if dossier.unreadable.keys() & needed:
+            continue
+        try:
+            yield from rule(case)
+        except UNREADABLE as error:  # SQLite keeps whatever stands in a column, of whatever type
+            of = ", ".join(sorted(needed))
+            yield "row_unreadable", f"its rows ({of}) hold what cannot be ({type(error).__name__})"
 
 
 def _without_order(dossier: Dossier) -> Iterator[Finding]:
@@ -118,6 +134,7 @@ def _ticket(case: Case) -> Iterator[Finding]:
         if case.at_rest and order.pickup is not PickupStatus.NONE:
             yield "ticket_missing", f"the order says {order.pickup}, the store has no ticket"
         return
+    msgspec.json.decode(row.items)  # what the board shows
     tombstone = row.status == PickupStatus.CANCELED and row.number is None
     if order.pickup is PickupStatus.NONE and not tombstone and not _was_approved(case):
         yield "ticket_without_payment", "the store has a ticket, but the order was never paid"
@@ -265,13 +282,14 @@ def _fields(body: str, expected: str) -> list[str]:
     return [name for name in names if found.get(name, absent) != wanted.get(name, absent)]
 
 
-RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    _payment,
-    _charges,
-    _ticket,
-    _open_row,
-    _overdue,
-    _key,
-    _private,
-    _view,
-)
+RULES: dict[Callable[[Case], Iterator[Finding]], set[str]] = {
+    _payment: {"payment"},
+    _charges: {"charges"},
+    _ticket: {"ticket", "payment"},
+    _open_row: {"open"},
+    _overdue: {"open"},
+    _key: {"key"},
+    _private: {"private"},
+    _view: {"view", "private"},
+}
+"""The rules, and which parts of a dossier each of them needs."""

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from ray.serve._private.constants import SERVE_PROXY_NAME
 from ray.serve.schema import LoggingConfig
 
 from actors.addressing import NAMESPACE
-from actors.domain.errors import SirenError
+from actors.domain.errors import Damaged, SirenError
 from actors.installation import Installation
 from actors.journal import Journal
 from actors.order_actor import order_host
 from actors.payment_actor import payment_actor
 from actors.settings import Settings
 from actors.store_actor import StoreService, store_actor
+from cluster import integrity
 from cluster.authentication import check_authentication
 from cluster.data_folder import DataFolder
 from cluster.databases import check_url
@@ -82,7 +83,8 @@ async def prepare_databases(settings: Settings, report: Report = lambda _: None)
         await journal.create(upgraded)
         secret = await journal.remember("secret", secrets.token_hex(32))
         order_hosts = await journal.remember("order_hosts", str(settings.order_hosts))
-        await store.create()
+        with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
+            await store.create()
         await create_tables(settings.url("readmodel"))
     finally:
         await journal.close()
@@ -137,6 +139,7 @@ def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Instal
         check_port(settings)
         token_secret = make_secret(settings)
         report("preparing the databases")
+        integrity.check_files(settings, report)
         installation = asyncio.run(prepare_databases(settings, report))
         report("starting Ray")
         context: Any = ray.init(

@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, MetaData, event, inspect, make_url
+from sqlalchemy import Connection, Engine, MetaData, event, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from actors.database import Database
-from actors.domain.errors import SirenError
+from actors.database_faults import is_damage, name_of, words_of
+from actors.domain.errors import Damaged, SirenError
+from actors.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.settings import Service, Settings
+
+CONNECT_S = 5.0
+READ_S = 60.0
+"""How long a server may take for a command; an audit reads thousands of rows with each."""
 
 
 def check_url(settings: Settings) -> None:
@@ -46,6 +52,7 @@ class ReadOnly:
 
     def __init__(self, url: str, metadata: MetaData) -> None:
         self.metadata = metadata
+        self.name = name_of(url)
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             parsed = parsed.set(database=f"file:{quote(str(parsed.database))}")
@@ -58,12 +65,13 @@ class ReadOnly:
                 hide_parameters=True,
                 isolation_level="REPEATABLE READ",
                 execution_options={"postgresql_readonly": True},
+                connect_args={"timeout": CONNECT_S, "command_timeout": READ_S},
             )
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction on one consistent snapshot; raises `SirenError` where none is."""
-        with _readable():
+        with _readable(self.name):
             async with self._engine.connect() as connection:
                 yield connection
 
@@ -73,23 +81,63 @@ class ReadOnly:
 
 
 async def check_tables(database: Database | ReadOnly) -> None:
-    """Raise `SirenError` where the database cannot be read or lacks one of its tables."""
-    with _readable():
+    """Raise `SirenError` where a database cannot be read, or is another version's.
+
+    An earlier one lacks a table or a column of ours; a later one demands what we do not know.
+    """
+    with _readable(database.name):
         async with database.read() as connection:
-            present = await connection.run_sync(_table_names)
-    missing = ", ".join(sorted(set(database.metadata.tables) - present))
-    if missing:
-        detail = f"the database has no table {missing}: has `siren up` ever run on it?"
+            present = await connection.run_sync(_columns, tuple(database.metadata.tables))
+    ours = {name: set(table.c.keys()) for name, table in database.metadata.tables.items()}
+    if not present:
+        detail = f"the database has no table {min(ours)}: has `siren up` ever run on it?"
         raise SirenError("no_tables", detail)
+    for name, columns in ours.items():
+        known = present.get(name, {})
+        if columns - known.keys():
+            what = f"column {min(columns - known.keys())} of " if known else ""
+            detail = f"{what}table {name} is missing: not yet upgraded; start `siren up` once"
+            raise SirenError("not_upgraded", detail)
+        foreign = [column for column, demanded in known.items() if demanded]
+        if set(foreign) - columns:
+            detail = f"table {name} was written by a newer version of siren: use that one"
+            raise SirenError("written_by_newer", detail)
+
+
+async def check_journal_version(journal: Database | ReadOnly) -> None:
+    """Raise `SirenError` where a newer version of the code wrote the journal, or an older one."""
+    query = select(meta.c.value).where(meta.c.key == "schema_version")
+    with _readable(journal.name):
+        async with journal.read() as connection:
+            found = int(await connection.scalar(query) or 0)
+    if found > JOURNAL_SCHEMA_VERSION:
+        detail = (
+            f"the journal has schema version {found}, this siren knows {JOURNAL_SCHEMA_VERSION}: "
+            "use the version that wrote it"
+        )
+        raise SirenError("journal_too_new", detail)
+    if found < JOURNAL_SCHEMA_VERSION:
+        detail = (
+            f"the journal has schema version {found}, this siren writes {JOURNAL_SCHEMA_VERSION}: "
+            "not yet upgraded; start `siren up` once"
+        )
+        raise SirenError("not_upgraded", detail)
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _readable(name: str) -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, OSError) as error:
-        reason = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise SirenError("database_unreadable", f"cannot read the database: {reason}") from error
+    except SirenError:
+        raise
+    except Exception as error:
+        original = getattr(error, "orig", None) or error
+        if is_damage(original):
+            raise Damaged("database_damaged", words_of(error)) from error
+        if not isinstance(error, DBAPIError | OSError) and not hasattr(original, "sqlstate"):
+            raise
+        detail = f"cannot read the database {name}: {words_of(error)}"
+        raise SirenError("database_unreadable", detail) from error
 
 
 def _begin_explicitly(engine: Engine) -> None:
@@ -102,5 +150,13 @@ def _begin_explicitly(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN")
 
 
-def _table_names(connection: Connection) -> set[str]:
-    return set(inspect(connection).get_table_names())
+def _columns(connection: Connection, tables: tuple[str, ...]) -> dict[str, dict[str, bool]]:
+    """Return the columns of those tables that exist; True where each row must have a value."""
+    inspector = inspect(connection)
+    return {
+        name: {
+            column["name"]: not column["nullable"] and column.get("default") is None
+            for column in inspector.get_columns(name)
+        }
+        for name in set(tables) & set(inspector.get_table_names())
+    }

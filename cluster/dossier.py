@@ -46,6 +46,8 @@ class Dossier:
     payment: Row[Any] | None = None
     ticket: Row[Any] | None = None
     view: Row[Any] | None = None
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Which of the above could not be read, and where it is stored."""
 
     @property
     def live_charges(self) -> list[Row[Any]]:
@@ -76,6 +78,8 @@ class Case:
     @property
     def at_rest(self) -> bool:
         """Whether no step is outstanding: payment and store know what the order knows."""
+        if "open" in self.dossier.unreadable:
+            return False  # nobody can tell
         return not self.outstanding
 
 
@@ -98,8 +102,9 @@ def fold_events(dossier: Dossier) -> tuple[Case | None, list[Finding]]:
         if order is not None and order.finished and not isinstance(event, CustomerErased):
             words = f"{row.type} in version {row.version} comes after {order.status}"
             findings.append(("event_after_end", words))
-        stored = StoredEvent(row.order_id, row.version, event, from_micros(row.at), row.command_id)
         try:
+            at = from_micros(row.at)
+            stored = StoredEvent(row.order_id, row.version, event, at, row.command_id)
             order = evolve(order, stored)
         except Exception as error:  # noqa: BLE001 - as above
             words = f"version {row.version}, a {row.type}, does not fit ({type(error).__name__})"

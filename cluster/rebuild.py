@@ -5,11 +5,14 @@ from collections.abc import Callable
 from msgspec import MsgspecError
 
 from actors.codec import UnknownEvent
-from actors.domain.errors import SirenError
+from actors.database import Database
+from actors.database_faults import file_of, noted_damage
+from actors.domain.errors import Damaged, SirenError
 from actors.journal import Journal
 from actors.settings import Settings
 from cluster.databases import check_files, check_tables
 from readmodel import projector
+from readmodel.new_file import fold_into_new_file
 from readmodel.tables import open_database
 
 
@@ -20,7 +23,7 @@ async def rebuild_view(settings: Settings, progress: Callable[[int, int], None])
     position reached and the last one. Raises `SirenError` where a database is missing or holds
     what this code cannot read; the view is then as before.
     """
-    check_files(settings, "journal", "readmodel")
+    check_files(settings, "journal")
     journal, view = Journal(settings.url("journal")), open_database(settings.url("readmodel"))
     reached = 0
 
@@ -31,11 +34,27 @@ async def rebuild_view(settings: Settings, progress: Callable[[int, int], None])
 
     try:
         await check_tables(journal.database)
-        await check_tables(view)
-        await projector.rebuild(journal, view, keep)
+        await _rebuild(settings.url("readmodel"), journal, view, keep)
     except (UnknownEvent, MsgspecError, ValueError) as error:
         raise SirenError("journal_unreadable", f"the view is as before: {error}") from error
     finally:
         await journal.close()
         await view.close()
     return reached
+
+
+async def _rebuild(
+    url: str, journal: Journal, view: Database, progress: Callable[[int, int], None]
+) -> None:
+    file = file_of(url)
+    if file is None or (file.is_file() and noted_damage(file) is None):
+        try:
+            await check_tables(view)
+            await projector.rebuild(journal, view, progress)
+        except Damaged:
+            if file is None:
+                raise
+        else:
+            return
+    if file is not None:
+        await fold_into_new_file(journal, url, file, progress)

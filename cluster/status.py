@@ -7,7 +7,7 @@ what has not answered by then is shown as just that.
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import func, select
 
+from actors.client import damaged_databases
 from actors.clock import utc_now
-from actors.domain.errors import SirenError
+from actors.domain.errors import SirenError, Unavailable
 from actors.journal import Journal
 from actors.journal_tables import open_orders
 from actors.lock_file import is_held, read_holder
@@ -42,6 +43,7 @@ SHOWN = (
     "position",
     "error",
     "fault",
+    "warning",
 )
 
 Facts = dict[str, Any]
@@ -187,21 +189,38 @@ def _where(call: Any) -> tuple[str, str, str]:
 
 async def _numbers(settings: Settings) -> Table:
     journal, details = Journal(settings.url("journal")), OrderDetails(settings.url("readmodel"))
-    try:
-        last, seen = await journal.last_position(), await details.position()
+    table = Table("figure", "value")
+
+    async def add(name: str, figure: Awaitable[int | str]) -> None:
+        try:
+            table.add_row(name, str(await figure))
+        except Unavailable as error:  # one database's trouble: the others are shown
+            table.add_row(name, error.detail)
+
+    async def count_open() -> int:
         async with journal.database.read() as connection:
-            count = await connection.scalar(select(func.count()).select_from(open_orders))
+            return await connection.scalar(select(func.count()).select_from(open_orders)) or 0
+
+    async def overdue() -> str:
         now = utc_now()
         late, oldest = await journal.count_overdue(now - OVERDUE)
+        seconds = 0 if oldest is None else (now - oldest).total_seconds()
+        return f"{late}, the oldest for {seconds:.0f} s" if late else "0"
+
+    async def behind() -> int:
+        seen = await details.position()
+        return max(0, await journal.last_position() - seen)
+
+    try:
+        await add("events in the journal", journal.last_position())
+        await add("orders with a step outstanding or a deadline", count_open())
+        await add("of them overdue", overdue())
+        await add("events the view is behind", behind())
     finally:
         await journal.close()
         await details.close()
-    table = Table("figure", "value")
-    table.add_row("events in the journal", str(last))
-    table.add_row("orders with a step outstanding or a deadline", str(count))
-    seconds = 0 if oldest is None else (now - oldest).total_seconds()
-    table.add_row("of them overdue", f"{late}, the oldest for {seconds:.0f} s" if late else "0")
-    table.add_row("events the view is behind", str(max(0, last - seen)))
+    for service, words in damaged_databases(settings).items():
+        table.add_row(f"DAMAGED: {settings.url(service).rpartition('/')[2]}", words)
     return table
 
 

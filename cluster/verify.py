@@ -101,6 +101,10 @@ class _Audit:
         await self._confirm()
         await self._audit_numbers()
         self._totals.lag = await self._sources.lag()
+        await self._sources.check_books()
+        await self._sources.look_through()
+        for place, words in self._sources.damage.items():
+            self._found(Violation(place, "database_damaged", words))
         return self._totals
 
     async def _audit_strays(self) -> None:

@@ -5,19 +5,23 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
 
 from actors.addressing import get_or_create, whereabouts
-from actors.database import Database
+from actors.database import Database, file_id
+from actors.database_faults import file_of, noted_damage
+from actors.domain.errors import Damaged
 from actors.installation import Installation
 from actors.journal import Journal
 from actors.process import spare_garbage_collection
 from actors.retrying import until_done
 from readmodel.lost_orders import find_lost_orders
+from readmodel.new_file import fold_into_new_file
 from readmodel.projection import JournalReplaced, Projection
-from readmodel.tables import SHADOW, create_shadow, open_database, swap
+from readmodel.tables import SHADOW, create_shadow, create_tables, open_database, swap
 
 POLL_S = 0.5
 """A nudge is only a hint: without one, the journal is looked at this often."""
@@ -71,8 +75,10 @@ class ProjectionActor:
         spare_garbage_collection()
         self._installation = installation
         self._journal = Journal(installation.settings.url("journal"))
-        self._database = open_database(installation.settings.url("readmodel"))
-        self._projection = Projection(self._journal, self._database)
+        self._url = installation.settings.url("readmodel")
+        self._path = file_of(self._url)
+        self._file = file_id(str(self._path))
+        self._open_view()
         self._error: str | None = None
         self._nudged = asyncio.Event()
         self._rebuild_again_at = 0.0
@@ -81,6 +87,10 @@ class ProjectionActor:
         self._rebuilding: asyncio.Task[None] | None = None
         self._warning: str | None = None
         self._audit = asyncio.create_task(self._look_for_lost_orders())
+
+    def _open_view(self) -> None:
+        self._database = open_database(self._url)
+        self._projection = Projection(self._journal, self._database)
 
     async def nudge(self) -> None:
         """Hint that something was committed."""
@@ -130,6 +140,7 @@ class ProjectionActor:
 
     async def _catch_up(self) -> None:
         try:
+            await self._look_after_file()
             await self._projection.catch_up()
         except Exception as error:  # noqa: BLE001 - it stays where it is, says why and tries again
             reason = f"stopped after position {self._projection.position}: {_first_line(error)}"
@@ -141,12 +152,46 @@ class ProjectionActor:
         else:
             self._error = None
 
+    async def _look_after_file(self) -> None:
+        """Go over to another file where the view's is damaged, deleted or replaced."""
+        if self._path is None:
+            return
+        found, damage = file_id(str(self._path)), noted_damage(self._path)
+        if damage is None and found == self._file:
+            return
+        if damage is not None or found is None:
+            if not self._may_rebuild():
+                raise Damaged("database_damaged", f"{self._path}: {damage or 'it was deleted'}")
+            logger.error("%s: %s; a new one is folded", self._path, damage or "it was deleted")
+            await self._fold_into_new_file(self._path)
+        await self._database.close()
+        await create_tables(self._url)
+        self._file = file_id(str(self._path))
+        self._open_view()
+
+    async def _fold_into_new_file(self, path: Path) -> None:
+        self._rebuild = progress = Progress(running=True)
+        try:
+            await fold_into_new_file(self._journal, self._url, path, progress.reached)
+        except Exception as error:
+            progress.error = _first_line(error)
+            raise
+        finally:
+            progress.running = False
+
+    def _may_rebuild(self) -> bool:
+        """Return whether no rebuild runs, and none has just failed."""
+        now = asyncio.get_running_loop().time()
+        if self._rebuild.running or now < self._rebuild_again_at:
+            return False
+        self._rebuild_again_at = now + REBUILD_PAUSE_S
+        return True
+
     async def _replace_view(self) -> None:
         """Fold the journal as it is now into a new view; the old one stays readable meanwhile."""
-        if self._rebuild.running or asyncio.get_running_loop().time() < self._rebuild_again_at:
+        if not self._may_rebuild():
             return
         logger.error("the view is folded anew from the journal as it is now")
-        self._rebuild_again_at = asyncio.get_running_loop().time() + REBUILD_PAUSE_S
         await self.rebuild()
         if self._audit.done():
             self._audit = asyncio.create_task(self._look_for_lost_orders())

@@ -5,6 +5,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import bindparam, select
 
 from actors.batching import Batcher
@@ -20,6 +21,19 @@ class DetailRow:
 
     version: int
     body: str
+
+
+class _Body(msgspec.Struct):
+    """What a body must at least hold to be the one of its row."""
+
+    order_id: str
+    version: int
+    store_id: str
+    order_status: str
+    customer: dict[str, str | None]
+
+
+_body = msgspec.json.Decoder(_Body)
 
 
 class OrderDetails:
@@ -73,7 +87,7 @@ class OrderDetails:
             rows = (await connection.execute(query)).all()
         more = rows[limit - 1].order_id if len(rows) > limit else None
         next_cursor = None if more is None else self._cursors.encode(filters, more)
-        return Page([row.body for row in rows[:limit]], next_cursor)
+        return Page([self._checked(row.order_id, row.body) for row in rows[:limit]], next_cursor)
 
     async def order_ids(self, customer_id: str) -> list[str]:
         """Return the ids of all orders of a customer."""
@@ -90,11 +104,21 @@ class OrderDetails:
         """Return those of some orders that have changed after journal position `since`."""
         asked = {"order_ids": order_ids, "since": since}
         rows = await self._database.fetch(self._changed, asked)
-        return {order_id: DetailRow(version, body) for order_id, version, body in rows}
+        return {
+            order_id: DetailRow(version, self._checked(order_id, body))
+            for order_id, version, body in rows
+        }
 
     async def close(self) -> None:
         """Close all connections."""
         await self._database.close()
+
+    def _checked(self, order_id: str, body: str) -> str:
+        """Return a body as it is; raises `Damaged` where it is not this order's detail."""
+        with self._database.faults.readable:
+            if _body.decode(body).order_id != order_id:
+                raise ValueError(order_id)
+        return body
 
     async def _get_all(self, order_ids: list[str]) -> list[DetailRow | None]:
         rows = await self.changed(order_ids, since=0)

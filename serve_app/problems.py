@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from actors.codec import to_json
 from actors.domain.errors import (
     Conflict,
+    Damaged,
     Invalid,
     NotFound,
     PriceChanged,
@@ -27,6 +28,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "1"}
 MAX_FIELD_ERRORS = 20
 UNKNOWN_OUTCOME = "The outcome is not known yet. Repeat the request with the same Idempotency-Key."
+DAMAGED = "What is stored of this cannot be read at the moment; the operator has been told."
 
 STATUS: dict[type[SirenError], int] = {
     Rejected: 409,
@@ -36,6 +38,7 @@ STATUS: dict[type[SirenError], int] = {
     Invalid: 422,
     NotFound: 404,
     Unavailable: 503,
+    Damaged: 503,
 }
 HTTP_PROBLEMS = {
     404: ("not_found", "There is nothing at this path."),
@@ -147,7 +150,8 @@ async def _siren_error(_request: Request, error: Any) -> Response:
     if isinstance(error, Unavailable):
         # Its detail is for operators: it may name hosts and files.
         logger.warning("unavailable: %s", error)
-        return problem(status, error.code, UNKNOWN_OUTCOME, headers=RETRY_AFTER)
+        detail = DAMAGED if isinstance(error, Damaged) else UNKNOWN_OUTCOME
+        return problem(status, error.code, detail, headers=RETRY_AFTER)
     if isinstance(error, Invalid):
         fault = {"pointer": error.pointer, "detail": error.detail}
         return problem(status, error.code, error.detail, errors=[fault])

@@ -3,6 +3,7 @@
 from actors.domain.errors import (
     AlreadyPlaced,
     Conflict,
+    Damaged,
     Invalid,
     NotFound,
     PriceChanged,
@@ -23,6 +24,7 @@ ERRORS: list[SirenError] = [
     AlreadyPlaced("o-1"),
     Conflict("stale_version", "expected version 3, found 4"),
     Unavailable("no_reply", "The service did not answer in time."),
+    Damaged("database_damaged", "journal.db: database disk image is malformed"),
 ]
 
 

@@ -1,12 +1,13 @@
 """The whole system in one process: every service, its database and the client, without Ray."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
 from actors.client import AsyncSiren
 from actors.dedicated import DedicatedOrders
+from actors.domain.errors import Damaged
 from actors.exchange import Channel, Exchange
 from actors.installation import Installation
 from actors.journal import Journal
@@ -40,7 +41,8 @@ async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
         ledger.database.create_tables,
         provider.database.create_tables,
     ):
-        await creation()
+        with suppress(Damaged):  # as the actors do: what can be read is served
+            await creation()
     await create_tables(settings.url("readmodel"))
     secret = await journal.remember("secret", b"secret".hex())
     installation = Installation(settings, bytes.fromhex(secret), order_hosts=1)

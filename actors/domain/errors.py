@@ -9,6 +9,7 @@ SirenError
 ├── Conflict      somebody else was first; load again and decide again
 ├── AlreadyPlaced the key has placed an order before, under another id
 └── Unavailable   may or may not have happened; ask again with the same key
+    └── Damaged   what is stored cannot be read; asking again helps once it was repaired
 
 All arguments reach `super().__init__`, so that every error survives pickling between actors.
 """
@@ -80,3 +81,7 @@ class AlreadyPlaced(SirenError):
 
 class Unavailable(SirenError):
     """The outcome is unknown. Repeating the request with the same key is always right."""
+
+
+class Damaged(Unavailable):
+    """A database, or a row of it, is not what was written. No other order is touched by it."""

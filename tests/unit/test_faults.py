@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from actors import database
+from actors import database_faults
 from actors.database import Database
 from actors.domain.errors import Unavailable
 from actors.faults import Faults
@@ -50,7 +50,7 @@ async def test_every_database_notes_what_it_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults = Faults()
-    monkeypatch.setattr(database, "FAULTS", faults)
+    monkeypatch.setattr(database_faults, "FAULTS", faults)
     nowhere = Database(f"sqlite+aiosqlite:///{tmp_path}/absent/payments.db", metadata)
     with pytest.raises(Unavailable):
         await nowhere.create_tables()

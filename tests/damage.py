@@ -1,0 +1,48 @@
+"""Ways in which a database file comes to harm. Each takes the file of a database at rest."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+INTERIOR_TABLE, INTERIOR_INDEX = 0x05, 0x02
+CELLS_AT = 12  # behind the header of an interior page
+
+
+def zero_leaf(file: Path, name: str) -> None:
+    """Zero the first leaf page of a table or an index."""
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = database.execute(query, [name]).fetchone()
+    content = bytearray(file.read_bytes())
+    assert page > 1
+    while content[start := (page - 1) * size] in (INTERIOR_TABLE, INTERIOR_INDEX):
+        cell = start + int.from_bytes(content[start + CELLS_AT : start + CELLS_AT + 2], "big")
+        page = int.from_bytes(content[cell : cell + 4], "big")
+    content[start : start + size] = bytes(size)
+    file.write_bytes(content)
+
+
+def zero_header(file: Path) -> None:
+    """Zero the first page, which says that this is a database, and what is in it."""
+    content = file.read_bytes()
+    file.write_bytes(bytes(4096) + content[4096:])
+
+
+def truncate(file: Path) -> None:
+    """Cut the second half off."""
+    size = file.stat().st_size
+    with file.open("r+b") as opened:
+        opened.truncate(size // 2 // 4096 * 4096)
+
+
+def garbage_log(file: Path) -> None:
+    """Put garbage in the place of the write-ahead log."""
+    file.with_name(file.name + "-wal").write_bytes(b"no log at all " * 1000)
+
+
+def change(file: Path, statement: str) -> None:
+    """Change rows as no code of ours would."""
+    with closing(sqlite3.connect(file)) as database, database:
+        assert database.execute(statement).rowcount > 0
