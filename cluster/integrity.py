@@ -52,13 +52,14 @@ def check_files(settings: Settings, report: Report) -> None:
     present = {service: file for service, file in files.items() if file is not None}
     if not any(_has_content(file) for file in present.values()):
         return
+    for file in present.values():  # before anything opens them: SQLite would write over it
+        _keep_garbage(file, report)
     _refuse_what_is_gone(present)
     deadline = time.monotonic() + QUICK_S
     unfinished = []
     for service, file in present.items():
         if not _has_content(file):
             continue
-        _keep_garbage(file, report)
         words = quick_check(file, deadline)
         if words is None:
             unfinished.append(file)
