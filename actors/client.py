@@ -42,6 +42,7 @@ from actors.lock_file import default_address, named_address, same_address
 from actors.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
 from actors.order_actor import order_host
 from actors.order_histories import OrderHistories
+from actors.paging import Cursors, Page, check_limit
 from actors.payment_queries import PaymentQueries
 from actors.settings import SERVICES, Service, Settings
 from actors.store_actor import store_actor
@@ -50,6 +51,8 @@ from readmodel.projector import projection_actor
 from readmodel.queries import OrderDetails, Watcher
 
 DEFAULT_WAIT_S = 2.0
+LARGEST_STEP = 5000
+"""Orders whose payments are looked up with one query, where few of them match."""
 DESCRIBE_S = 5.0
 WORK_S = 0.5
 """How long an answer may take before whoever asked counts as one who merely waits."""
@@ -111,6 +114,7 @@ class AsyncSiren:
         self.details = OrderDetails(settings.url("readmodel"), installation.secret)
         self.watcher = Watcher(self.details)
         self.payments = PaymentQueries(settings.url("payments"), installation.secret)
+        self._own_payments = Cursors("payments of a customer", installation.secret)
         self.stores = StoreQueries(settings.url("stores"), installation.secret)
         self._order_hosts = [self._host_channel(n) for n in range(installation.order_hosts)]
         self._store = Channel(lambda: store_actor(installation))
@@ -238,6 +242,34 @@ class AsyncSiren:
         if row is None:
             raise NotFound("order_not_found", "The view has no order with this id.")
         return row.body.encode()
+
+    async def payments_of(
+        self, customer_id: str, status: str | None, limit: int, cursor: str | None
+    ) -> Page:
+        """Return a customer's payments, those of the newest order first.
+
+        The payment service knows no customers: the view tells whose an order is. What is read is
+        in proportion to the page, unless few payments have the `status`. Raises `Invalid` for a
+        cursor that was not made here.
+        """
+        check_limit(limit)
+        bound = {"customer_id": customer_id, "status": status}
+        last: str | None = None
+        if cursor is not None:
+            (last,) = self._own_payments.decode(bound, cursor, str)
+        found: list[dict[str, Any]] = []
+        step = limit + 1
+        while len(found) <= limit:
+            order_ids = await self.details.order_ids(customer_id, step, last)
+            known = await self.payments.of_orders(order_ids, status)
+            found += [known[order_id] for order_id in order_ids if order_id in known]
+            if len(order_ids) < step:
+                break
+            last, step = order_ids[-1], min(2 * step, LARGEST_STEP)
+        next_cursor = None
+        if len(found) > limit:
+            next_cursor = self._own_payments.encode(bound, found[limit - 1]["order_id"])
+        return Page(found[:limit], next_cursor)
 
     async def wait_for(self, order_id: str, status: str, timeout: float = 30) -> bytes:
         """Return the order detail once the view shows `status`.

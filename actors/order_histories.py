@@ -17,7 +17,7 @@ DEFAULT_PAGE = 100
 
 
 class OrderHistories:
-    """Reads from the journal's database. Raises `Unavailable` where it cannot be reached.
+    """Reads from the journal's database. Raises `Unavailable` where it cannot be read.
 
     `secret` signs cursors.
     """
@@ -57,11 +57,17 @@ class OrderHistories:
         rows = await self._database.fetch(self._after, wanted)
         if not rows and await self.placed(order_id) is None:
             raise NotFound("order_not_found", "There is no order with this id.")
-        found = [stored_event(row)[1] for row in rows[:limit]]
+        with self._database.faults.readable:
+            found = [stored_event(row)[1] for row in rows[:limit]]
+            if [each.version for each in found] != list(
+                range(version + 1, version + 1 + len(found))
+            ):
+                raise ValueError(order_id)  # one of them is gone
         more = len(rows) > limit
         return Page(found, self._cursors.encode(bound, found[-1].version) if more else None)
 
     async def _load_placed(self, order_ids: Sequence[str]) -> list[Any]:
         rows = await self._database.fetch(self._first, {"order_ids": list(set(order_ids))})
-        placed = {stored.order_id: stored.event for _, stored in map(stored_event, rows)}
+        with self._database.faults.readable:
+            placed = {stored.order_id: stored.event for _, stored in map(stored_event, rows)}
         return [placed.get(order_id) for order_id in order_ids]

@@ -30,34 +30,38 @@ class PaymentQueries:
         status: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
-        order_ids: list[str] | None = None,
         scope: str | None = None,
     ) -> Page:
         """Return payments of the HTTP contract's shape, newest first; times are datetimes.
 
-        With `order_ids` only those of these orders, which are whose `scope` names. Raises
-        `Invalid` for a cursor that was not made here, for these filters and this scope, or a limit
-        out of range.
+        Raises `Invalid` for a cursor that was not made here, for these filters and this scope
+        (whoever asks), or a limit out of range.
         """
         check_limit(limit)
         bound = {"order_id": order_id, "status": status, "scope": scope}
         query = _matching(order_id, status)
-        parameters: dict[str, object] = {}
-        if order_ids is not None:
-            query = query.where(self.database.among(payments.c.order_id, "order_ids"))
-            parameters = {"order_ids": order_ids}
         if cursor is not None:
             key = tuple_(payments.c.created_at, payments.c.order_id)
             query = query.where(key < self._cursors.decode(bound, cursor, int, str))
         newest_first = query.order_by(payments.c.created_at.desc(), payments.c.order_id.desc())
         async with self.database.read() as connection:
-            rows = (await connection.execute(newest_first.limit(limit + 1), parameters)).all()
+            rows = (await connection.execute(newest_first.limit(limit + 1))).all()
         shown = rows[:limit]
         next_cursor = None
         if len(rows) > limit:
             next_cursor = self._cursors.encode(bound, shown[-1].created_at, shown[-1].order_id)
         with self.database.faults.readable:
             return Page([_payment(row) for row in shown], next_cursor)
+
+    async def of_orders(
+        self, order_ids: list[str], status: str | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Return the payments of some orders by order id, those of this status if it is given."""
+        query = _matching(None, status).where(self.database.among(payments.c.order_id, "order_ids"))
+        async with self.database.read() as connection:
+            rows = (await connection.execute(query, {"order_ids": order_ids})).all()
+        with self.database.faults.readable:
+            return {row.order_id: _payment(row) for row in rows}
 
     async def get(self, payment_id: str) -> dict[str, Any]:
         """Return one payment; raises `NotFound` where there is none with this id."""

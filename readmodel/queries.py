@@ -89,11 +89,18 @@ class OrderDetails:
         next_cursor = None if more is None else self._cursors.encode(filters, more)
         return Page([self._checked(row.order_id, row.body) for row in rows[:limit]], next_cursor)
 
-    async def order_ids(self, customer_id: str) -> list[str]:
-        """Return the ids of all orders of a customer."""
-        query = select(order_detail.c.order_id).where(order_detail.c.customer_id == customer_id)
+    async def order_ids(self, customer_id: str, limit: int, before: str | None = None) -> list[str]:
+        """Return the ids of up to `limit` orders of a customer, newest first, `before` one of them.
+
+        Nothing comes before an order that is not this customer's.
+        """
+        c = order_detail.c
+        mine = select(c.order_id).where(c.customer_id == customer_id)
+        if before is not None:
+            last = select(c.seq).where(c.order_id == before, c.customer_id == customer_id)
+            mine = mine.where(c.seq < last.scalar_subquery())
         async with self._database.read() as connection:
-            return list(await connection.scalars(query))
+            return list(await connection.scalars(mine.order_by(c.seq.desc()).limit(limit)))
 
     async def position(self) -> int:
         """Return the journal position that the view has reached; 0 before any."""

@@ -1,7 +1,11 @@
 """Successful answers. Order details come as ready bytes and are not parsed again."""
 
+from hashlib import blake2b
+from http import HTTPStatus
+
 import msgspec
 from fastapi import Response
+from starlette.types import Receive, Scope, Send
 
 from actors.codec import to_json
 from actors.messages import OrderReply
@@ -10,6 +14,40 @@ from serve_app.reading import CommandHeaders
 
 JSON = "application/json"
 REPLAYED = {"Idempotency-Replayed": "true"}
+KEPT = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization")]
+TAG_BYTES = 12
+
+
+class Revalidated(Response):
+    """JSON that a browser may keep, and asks about again each time: 304 where it has not changed.
+
+    The tag is weak: it stands for what was read, however that is compressed on its way. Kept by
+    the caller alone, and for the `Authorization` that it was read with.
+    """
+
+    media_type = JSON
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or say that nothing has changed."""
+        if scope["method"] in ("GET", "HEAD") and self.status_code == HTTPStatus.OK:
+            tag = f'W/"{blake2b(self.body, digest_size=TAG_BYTES).hexdigest()}"'.encode()
+            validators = [(b"etag", tag), *KEPT]
+            if _is_known(scope, tag):
+                await send({"type": "http.response.start", "status": 304, "headers": validators})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            self.raw_headers += validators
+        await super().__call__(scope, receive, send)
+
+
+def _is_known(scope: Scope, tag: bytes) -> bool:
+    """Whether the client says that it has this already (RFC 9110, section 13.1.2)."""
+    given = [value for name, value in scope["headers"] if name == b"if-none-match"]
+    if not given:
+        return False
+    opaque = tag.removeprefix(b"W/")
+    known = [each.strip() for value in given for each in value.split(b",")]
+    return b"*" in known or any(each.removeprefix(b"W/") == opaque for each in known)
 
 
 def json_answer(value: object, status: int = 200) -> Response:
@@ -17,9 +55,14 @@ def json_answer(value: object, status: int = 200) -> Response:
     return Response(to_json(value), status, media_type=JSON)
 
 
+def resource_answer(value: object) -> Response:
+    """Return what was read, as JSON."""
+    return Revalidated(to_json(value))
+
+
 def detail_answer(detail: bytes) -> Response:
-    """Return a ready order detail."""
-    return Response(detail, media_type=JSON)
+    """Return a ready order detail that was read."""
+    return Revalidated(detail)
 
 
 def command_answer(reply: OrderReply, asked: CommandHeaders, status: int = 200) -> Response:
@@ -29,7 +72,7 @@ def command_answer(reply: OrderReply, asked: CommandHeaders, status: int = 200) 
 
 def page_answer(page: Page) -> Response:
     """Return a page of rows."""
-    return json_answer({"items": page.items, "next_cursor": page.next_cursor})
+    return resource_answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
 def empty_page_answer() -> Response:
@@ -40,4 +83,4 @@ def empty_page_answer() -> Response:
 def detail_page_answer(page: Page) -> Response:
     """Return a page whose items are ready order details."""
     items = [msgspec.Raw(body.encode()) for body in page.items]
-    return json_answer({"items": items, "next_cursor": page.next_cursor})
+    return resource_answer({"items": items, "next_cursor": page.next_cursor})

@@ -42,7 +42,15 @@ TAGS = [
 ]
 
 
+ALLOWED_HEADERS = [
+    "Authorization",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Last-Event-ID",
+    "Prefer",
+]
 EXPOSED_HEADERS = [
+    "ETag",
     "Idempotency-Replayed",
     "Location",
     "Preference-Applied",
@@ -88,7 +96,13 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Idempotency-Key", "Prefer", "Last-Event-ID"],
+            allow_headers=[
+                "Authorization",
+                "Idempotency-Key",
+                "If-None-Match",
+                "Prefer",
+                "Last-Event-ID",
+            ],
             expose_headers=EXPOSED_HEADERS,
         )
     app.add_middleware(SecurityHeaders)

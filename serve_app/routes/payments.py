@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from actors.payment_queries import payment_not_found
 from serve_app import answer_schemas, schemas
 from serve_app.access import CUSTOMER, OWNER, SERVICE, AccessRoute, allow
-from serve_app.answers import json_answer, page_answer
+from serve_app.answers import empty_page_answer, page_answer, resource_answer
 from serve_app.documentation import answer, problems
 from serve_app.gate import caller
 from serve_app.ownership import may_see
@@ -29,14 +29,21 @@ router = APIRouter(tags=["payments"], route_class=AccessRoute)
 async def list_payments(
     request: Request, wanted: Annotated[schemas.PaymentFilter, Query()]
 ) -> Response:
-    """List payments, newest first, a customer's own; an order has one at most."""
+    """List payments, newest first; an order has one at most.
+
+    A customer gets their own, that of the newest order first.
+    """
     check_query(request)
     siren, identity = siren_of(request), caller(request)
-    # The payment service knows no customers: the view tells whose orders these are.
-    scope = None if identity.sees_everything else identity.subject
-    own = None if scope is None else await siren.details.order_ids(scope)
-    page = await siren.payments.page(**wanted.model_dump(), order_ids=own, scope=scope)
-    return page_answer(page)
+    filters = wanted.model_dump()
+    if identity.sees_everything:
+        return page_answer(await siren.payments.page(**filters))
+    scope, order_id = identity.subject, filters.pop("order_id")
+    if order_id is None:
+        return page_answer(await siren.payments_of(scope, **filters))
+    if not await may_see(request, order_id):
+        return empty_page_answer()
+    return page_answer(await siren.payments.page(order_id=order_id, scope=scope, **filters))
 
 
 @router.get(
@@ -49,4 +56,4 @@ async def get_payment(request: Request, payment_id: str) -> Response:
     payment = await siren_of(request).payments.get(payment_id)
     if not caller(request).sees_everything and not await may_see(request, payment["order_id"]):
         raise payment_not_found()
-    return json_answer(payment)
+    return resource_answer(payment)

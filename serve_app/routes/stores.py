@@ -6,7 +6,7 @@ from actors.messages import MenuItemChange, StoreChange
 from actors.paging import Page
 from serve_app import answer_schemas, schemas
 from serve_app.access import EVERYBODY, OWNER, SERVICE, STAFF, AccessRoute, allow
-from serve_app.answers import json_answer, page_answer
+from serve_app.answers import json_answer, page_answer, resource_answer
 from serve_app.documentation import answer, problems, takes
 from serve_app.gate import caller
 from serve_app.ownership import check_store
@@ -36,7 +36,7 @@ async def list_stores(request: Request) -> Response:
 @allow(*EVERYBODY)
 async def get_store(request: Request, store_id: str) -> Response:
     """Read a store."""
-    return json_answer(await siren_of(request).stores.store(store_id))
+    return resource_answer(await siren_of(request).stores.store(store_id))
 
 
 @router.get(

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from actors.client import AsyncSiren
+from actors.domain.errors import Invalid
 from tests.http_contract import ORDER, placed
 
 LISTS = ["/order-details", "/pickups?store_id=gangnam", "/payments", "/stores"]
@@ -118,4 +119,5 @@ async def test_a_customer_gets_all_their_payments_and_nobody_elses(
     assert await pages("DECLINED") == declined[::-1]
     assert await pages("CANCELED") == []
     other = await siren.payments_of("c-2", None, 1, None)
-    assert (await siren.payments_of("c-1", None, limit, other.next_cursor)).items == []
+    with pytest.raises(Invalid):
+        await siren.payments_of("c-1", None, limit, other.next_cursor)
