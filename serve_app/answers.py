@@ -1,7 +1,7 @@
 """Successful answers. Order details come as ready bytes and are not parsed again."""
 
-from hashlib import blake2b
 from http import HTTPStatus
+from zlib import adler32, crc32
 
 import msgspec
 from fastapi import Response
@@ -15,7 +15,6 @@ from serve_app.reading import CommandHeaders
 JSON = "application/json"
 REPLAYED = {"Idempotency-Replayed": "true"}
 KEPT = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization")]
-TAG_BYTES = 12
 
 
 class Revalidated(Response):
@@ -30,7 +29,8 @@ class Revalidated(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or say that nothing has changed."""
         if scope["method"] in ("GET", "HEAD") and self.status_code == HTTPStatus.OK:
-            tag = f'W/"{blake2b(self.body, digest_size=TAG_BYTES).hexdigest()}"'.encode()
+            # 64 bits are enough to tell states of one thing apart, at a fifth of a hash's time.
+            tag = b'W/"%08x%08x"' % (crc32(self.body), adler32(self.body))
             validators = [(b"etag", tag), *KEPT]
             if _is_known(scope, tag):
                 await send({"type": "http.response.start", "status": 304, "headers": validators})
