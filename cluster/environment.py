@@ -28,6 +28,8 @@ SERVE = {
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "3",
     "RAY_SERVE_PROXY_GRACEFUL_SHUTDOWN_TIMEOUT_S": "1",
     "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
+    # A manager that took 15 s to start, on a machine with much else to do, was killed for it.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "20",
 }
 RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",

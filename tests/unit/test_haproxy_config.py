@@ -1,13 +1,16 @@
 """What HAProxy reads: the configuration of the installed Serve, rendered, and as we change it."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from fastapi import sse
 from ray.serve._private import haproxy as serve_haproxy
 from ray.serve.config import HTTPOptions
 
+from actors.domain.limits import MAX_WAIT_S
 from cluster.haproxy import _real_binary
 from cluster.haproxy_config import (
     FRONTEND,
@@ -80,6 +83,18 @@ def test_a_request_has_ten_seconds_for_its_head(serving: str, tmp_path: Path) ->
     lines = [line for head, line in _lines(_edited(serving, tmp_path)) if head == "defaults"]
     assert "timeout http-request 10s" in lines
     assert len([line for line in lines if line.startswith("timeout client")]) == 1
+
+
+def test_whoever_waits_for_an_answer_or_an_event_is_not_cut_off(
+    serving: str, tmp_path: Path
+) -> None:
+    config = "\n".join(
+        line for head, line in _lines(_edited(serving, tmp_path)) if head == "defaults"
+    )
+    limits = dict(re.findall(r"timeout (client|server) (\d+)s", config))
+    for seconds in (int(limits["client"]), int(limits["server"])):
+        assert seconds > 1.5 * MAX_WAIT_S
+        assert seconds > 3 * sse._PING_INTERVAL
 
 
 def test_a_client_that_closes_its_sending_side_is_not_given_up(
