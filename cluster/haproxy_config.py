@@ -51,6 +51,9 @@ FRONTEND_RULES = """\
 """
 """The last two would let a client tell Ray Serve to break its own request off."""
 
+GIVEN_UP = "on-marked-down shutdown-sessions"
+"""Whoever waits for a replica that hangs is let go, and asks again."""
+
 UNKNOWN_OUTCOME = (
     "The outcome is not known. Repeat the request; a command with the same Idempotency-Key."
 )
@@ -120,9 +123,14 @@ def edited(config: str, edge: Edge, error: Path, files: int) -> str:
         raise ValueError(f"Serve's HAProxy configuration lacks: {', '.join(sorted(missing))}")
     for head, change in changes.items():
         change(parts[head])
-    for part in parts.values():
+    applications = [
+        part for head, part in parts.items() if head.startswith("backend ") and head != NOBODY
+    ]
+    streams = [_streams(part, parts[FRONTEND]) for part in applications]
+    for part in applications:
         part.lines = [_watched(line) for line in part.lines]
-    return "".join(f"{line}\n" for part in parts.values() for line in (part.head, *part.lines))
+    written = [*parts.values(), *streams]
+    return "".join(f"{line}\n" for part in written for line in (part.head, *part.lines))
 
 
 def connections(files: int) -> int:
@@ -175,10 +183,36 @@ def _statistics(part: Section) -> None:
     )
 
 
+def _streams(application: Section, frontend: Section) -> Section:
+    """Send the streams of an application to a backend of their own, and return it.
+
+    Who leaves a stream is noticed at once there, and not at the second event that reaches nobody;
+    elsewhere that would give up who has only closed the sending side.
+    """
+    name = application.head.split()[1]
+    choice = f"use_backend {name} "
+    frontend.lines = [
+        changed
+        for line in frontend.lines
+        for changed in (
+            [f"    use_backend {name}-streams if is_{name} {{ path_end /stream }}", line]
+            if line.strip().startswith(choice)
+            else [line]
+        )
+    ]
+    servers = [
+        f"    server {server} {address} track {name}/{server}{' backup' * ('backup' in options)}"
+        for line in application.lines
+        if line.strip().startswith("server ")
+        for _, server, address, *options in [line.split()]
+    ]
+    head = ["    option abortonclose", f"    default-server {GIVEN_UP}", "    http-reuse always"]
+    return Section(f"backend {name}-streams", [*head, *servers])
+
+
 def _watched(line: str) -> str:
-    # Whoever waits for a replica that hangs is let go, and asks again.
     if line.strip().startswith("default-server "):
-        return f"{line} on-marked-down shutdown-sessions"
+        return f"{line} {GIVEN_UP}"
     return line
 
 

@@ -25,6 +25,7 @@ from cluster.haproxy_config import (
 
 FILES = 20_000
 SECRET = "0123abcd"
+STREAMS = "backend http-siren-streams"
 
 
 @pytest.fixture
@@ -101,7 +102,25 @@ def test_a_client_that_closes_its_sending_side_is_not_given_up(
     serving: str, tmp_path: Path
 ) -> None:
     assert "option abortonclose" in serving
-    assert "abortonclose" not in _edited(serving, tmp_path)
+    lines = _lines(_edited(serving, tmp_path))
+    assert {head for head, line in lines if line == "option abortonclose"} == {STREAMS}
+
+
+def test_who_leaves_a_stream_is_noticed_and_streams_have_the_same_replicas(
+    serving: str, tmp_path: Path
+) -> None:
+    lines = _lines(_edited(serving, tmp_path))
+    choices = [line for _, line in lines if line.startswith("use_backend ")]
+    assert choices == [
+        "use_backend http-siren-streams if is_http-siren { path_end /stream }",
+        "use_backend http-siren if is_http-siren",
+    ]
+    servers = [line for head, line in lines if head == STREAMS and line.startswith("server ")]
+    assert servers == [
+        "server r0 127.0.0.1:18000 track http-siren/r0",
+        "server r1 127.0.0.1:18001 track http-siren/r1",
+        "server fallback 127.0.0.1:18009 track http-siren/fallback backup",
+    ]
 
 
 def test_every_request_gets_the_system_s_secret_and_a_client_s_own_is_written_over(
