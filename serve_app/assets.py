@@ -148,7 +148,7 @@ def source_of(name: str) -> str:
     if comment := _COMMENT.get(path.suffix):
         source = _INDENTATION.sub("", _INDENTATION.sub("", comment.sub("", source)))
     if path.suffix == ".css":
-        source = _STYLE_SPACE.sub(lambda found: found[1] or "", source)
+        source = _STYLE_SPACE.sub(lambda found: found[1] or "", source).replace(";}", "}")
     return _IMPORT.sub(lambda found: fingerprinted(found[0]), source)
 
 

@@ -5,7 +5,19 @@ STORE_REJECTED = "store_rejected"
 PAYMENT_TIMEOUT = "payment_timeout"
 
 STORE_CODES = frozenset(
-    (STORE_REJECTED, "store_closed", "sold_out", "store_full", "unknown_store", "rejected")
+    (
+        STORE_REJECTED,
+        "rejected",
+        "store_closed",
+        "sold_out",
+        "store_full",
+        "unknown_store",
+        # What the board offers to choose from; whatever else is typed there is somebody's words.
+        "ingredient_out",
+        "machine_broken",
+        "closing_soon",
+        "not_picked_up",
+    )
 )
 _CODES = {
     "customer": frozenset((CUSTOMER_REQUEST,)),

@@ -189,7 +189,7 @@ async function loadHistory() {
 	const { items } = await surely(() => asGuest("GET", `${address}/events?limit=200`));
 	startedAt = items.find(({ type }) => type === "PreparationStarted")?.at ?? null;
 	payBefore = items[0].data.payment_due;
-	showHistory(items, store?.time_zone);
+	showHistory(items, store?.time_zone, order.cancel_reason);
 	show();
 }
 

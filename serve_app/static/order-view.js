@@ -26,7 +26,8 @@ export const stateMark = (kind, status) =>
 /** Return why an order was cancelled; free texts of a store are kept apart. */
 export const reasonText = (reason) => tellCode(`reason.${reason}`, `“${reason}”`);
 
-export function showHistory(events, timeZone) {
+/** Show an order's events; they have codes where the order has somebody's own words. */
+export function showHistory(events, timeZone, words) {
 	const entry = ({ type, at, data: { reason, number } }) =>
 		el(
 			"li",
@@ -35,7 +36,7 @@ export function showHistory(events, timeZone) {
 			el(
 				"span",
 				tellCode(`event.${type}`, type),
-				reason ? [" · ", named(reasonText(reason))] : [],
+				reason ? [" · ", named(reasonText(words ?? reason))] : [],
 				number ? ` · ${number}` : "",
 			),
 		);

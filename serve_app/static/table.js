@@ -41,7 +41,7 @@ export async function showTable(path, { columns, facts, idName, zone = () => und
 			const { items } = await surely(() => asStaff("GET", url`/orders/${item.order_id}/events`));
 			const entries = facts.map(([title, content]) => [el("dt", t(title)), el("dd", content(item))]);
 			byId("facts").replaceChildren(...entries.flat());
-			showHistory(items, zone(item));
+			showHistory(items, zone(item), item.cancel_reason);
 			name(id);
 			byId("opened").showModal();
 		});

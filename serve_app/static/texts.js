@@ -243,6 +243,7 @@ payment_timeout | 결제 시간이 지남 | Not paid in time
 sold_out | 품절 | Sold out
 store_closed | 매장 마감 | The store is closed
 store_full | 매장이 너무 바쁨 | The store is too busy
+store_rejected | 매장에서 거절함 | The store gave it up
 unknown_store | 매장을 찾을 수 없음 | The store is not known
 reject
 confirm | 거절하고 환불 | Reject and refund
