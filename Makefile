@@ -49,9 +49,13 @@ install: $(INSTALLED) ## Install into .venv without starting anything
 # pip, not uv: it comes with Python. The project's own build must not fetch anything unlocked.
 $(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Siren Order needs Python 3.11 or newer; set PYTHON=")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "installing into $(VENV): the first time takes minutes"
+	@# pip alone would be silent for long: a word every 4 s, for as long as this shell lives.
+	@( while sleep 4 && kill -0 $$$$ 2>/dev/null; do echo "· still installing"; done ) & \
+		trap "kill $$! 2>/dev/null" EXIT INT TERM; set -e; \
+		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+		$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; \
+		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lock: ## Resolve the dependencies anew (needs uv)

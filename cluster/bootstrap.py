@@ -18,7 +18,7 @@ from ray.serve._private.constants import SERVE_PROXY_NAME
 from ray.serve.schema import LoggingConfig
 
 from actors.addressing import NAMESPACE
-from actors.domain.errors import Damaged, SirenError
+from actors.domain.errors import Damaged, SirenError, Unavailable
 from actors.installation import Installation
 from actors.journal import Journal
 from actors.order_actor import order_host
@@ -66,7 +66,8 @@ async def prepare_databases(settings: Settings, report: Report = lambda _: None)
     """Create what is missing in the databases, and return the installation that they hold.
 
     Data of an older version are brought up to date; `report` is told how far that is. Raises
-    `SirenError` where the journal was written by a newer version.
+    `SirenError` where the journal was written by a newer version, or where the databases cannot be
+    written.
     """
     told = 0
 
@@ -86,6 +87,10 @@ async def prepare_databases(settings: Settings, report: Report = lambda _: None)
         with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
             await store.create()
         await create_tables(settings.url("readmodel"))
+    except Unavailable as error:
+        place = "SIREN_DATABASE_URL" if settings.database_url else settings.data_dir.absolute()
+        detail = f"cannot prepare the databases of {place}: {error.detail}"
+        raise SirenError("databases_unavailable", detail) from error
     finally:
         await journal.close()
         await store.close()

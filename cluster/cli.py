@@ -235,11 +235,29 @@ def token(
     if not is_name(name):
         detail = f"must have 1 to {MAX_SUBJECT} printable characters"
         raise typer.BadParameter(detail, param_hint="--subject")
+    settings = _settings(data_dir=data)
     try:
-        secret = read_secret(_settings(data_dir=data))
+        secret = read_secret(settings)
     except SirenError as error:
         _fail(error)
+    if store is not None:
+        _run(_check_store(settings, store))
     typer.echo(issue(secret, Identity(name, role, store), timedelta(hours=hours))[0])
+
+
+async def _check_store(settings: Settings, store_id: str) -> None:
+    """Raise `SirenError` where there is no such store, or where the stores cannot be read."""
+    from actors.store_queries import StoreQueries  # noqa: PLC0415 - as above
+
+    if settings.database_url is None and not (settings.data_dir / "stores.db").exists():
+        return  # the first `siren up` has made the secret, and was ended before it made the stores
+    queries = StoreQueries(settings.url("stores"))
+    try:
+        known = [store["store_id"] for store in await queries.stores()]
+    finally:
+        await queries.close()
+    if store_id not in known:
+        raise SirenError("unknown_store", f"there is no store {store_id}, only {', '.join(known)}")
 
 
 @app.command()

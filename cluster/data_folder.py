@@ -11,6 +11,22 @@ from actors.domain.errors import SirenError
 from actors.lock_file import open_lock, read_holder
 from cluster.privacy import close_folder
 
+KIB = 1024
+LEAST_FREE = 4 * 1024 * KIB
+"""Bytes; empty databases and their logs take one megabyte."""
+
+
+def check_space(path: Path) -> None:
+    """Raise `SirenError` where the disk that a folder is on is full, or as good as."""
+    disk = os.statvfs(path)
+    free = disk.f_bavail * disk.f_frsize
+    if free < LEAST_FREE:
+        detail = (
+            f"the disk of {path} is full: {free // KIB} KiB are free, and a start needs "
+            f"{LEAST_FREE // KIB} KiB"
+        )
+        raise SirenError("disk_full", detail)
+
 
 class DataFolder:
     """Holds the lock of a data folder for as long as this process lives, however it ends.
@@ -46,15 +62,25 @@ class DataFolder:
             detail = f"the data folder {self.path} is in use by process {holder}"
             raise SirenError("data_folder_in_use", detail) from error
         self.previous = read_holder(self.path)
-        self.tell()
-        self.tell(pid=os.getpid())
+        try:
+            check_space(self.path)
+            self.tell()
+            self.tell(pid=os.getpid())
+        except BaseException:
+            os.close(self._lock)
+            self._lock = None
+            raise
 
     def tell(self, **facts: object) -> None:
         """Write who holds the lock, and where the system answers, into the lock file."""
         assert self._lock is not None
         text = json.dumps({**read_holder(self.path), **facts}) if facts else ""
         os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, text.encode(), 0)
+        try:
+            os.pwrite(self._lock, text.encode(), 0)
+        except OSError as error:
+            detail = f"cannot write into {self.path}: {error.strerror}"
+            raise SirenError("data_folder_not_writable", detail) from error
 
     def release(self) -> None:
         """Let the folder go."""

@@ -18,6 +18,7 @@ from typing import Self
 
 from actors.domain.errors import SirenError
 from cluster import processes
+from cluster.data_folder import check_space
 
 PREFIX = "siren."
 NAME = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")
@@ -41,15 +42,16 @@ class RunFolder:
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
-        parent = _parent()
-        remove_dead(parent)
         try:
+            parent = _parent()
+            remove_dead(parent)
+            check_space(parent)
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             (self.path / MARK).touch()
         except OSError as error:
-            detail = f"cannot make a folder in {parent}: {error.strerror}"
+            detail = f"cannot make a folder for this run: {error.strerror}"
             raise SirenError("no_run_folder", detail) from error
         return self
 

@@ -67,6 +67,8 @@ class Up:
             self._listen()
             with RunFolder() as run, haproxy.claim(run.path, self._settings.host) as claim:
                 self._run(claim)
+        except OSError as error:
+            raise _told(error) from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

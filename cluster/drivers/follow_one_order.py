@@ -4,36 +4,44 @@ python -m cluster.drivers.follow_one_order
 """
 
 import sys
+from typing import Annotated
+
+import typer
 
 from actors.client import NewOrder, Siren
-from actors.domain.errors import Unavailable
+from actors.domain.errors import SirenError
 
-ORDER = NewOrder(
-    customer_id="c-17",
-    name="영욱",
-    tel="010-1234-5678",
-    store_id="gangnam",
-    items=(("americano", 2), ("bagel", 1)),
-    token="tok_approve",
-)
+ITEMS = (("americano", 2), ("bagel", 1))
+PATIENCE_S = 30.0
 
 
-def main() -> None:
-    """Place, start, call and hand over one order."""
+def main(
+    store: Annotated[str, typer.Option(help="The store that makes it.")] = "gangnam",
+    name: Annotated[str, typer.Option(help="The customer's name.")] = "영욱",
+) -> None:
+    """Place one order on the running system, work it through to pick-up, and print each step.
+
+    The system is the one of SIREN_DATA_DIR (or ./data), or of RAY_ADDRESS.
+    """
+    try:
+        _follow(NewOrder("c-17", name, "010-1234-5678", store, ITEMS, "tok_approve"))
+    except (SirenError, TimeoutError) as error:
+        sys.exit(getattr(error, "detail", f"no more was heard of it within {PATIENCE_S:.0f} s"))
+
+
+def _follow(order: NewOrder) -> None:
     with Siren.connect() as siren:
-        order = siren.place(ORDER)
-        order_id = order["order_id"]
-        print(f"{order['order_status']:<10} {order_id}: {order['total']} {order['currency']}")
-        print(f"           your number is {order['pickup_number']}")
+        placed = siren.place(order)
+        order_id = placed["order_id"]
+        print(f"{placed['order_status']:<10} {order_id}: {placed['total']} {placed['currency']}")
+        accepted = siren.wait_for(order_id, "ACCEPTED", PATIENCE_S)
+        print(f"           your number is {accepted['pickup_number']}")
         siren.start(order_id)
         siren.ready(order_id)
         siren.complete(order_id)
-        detail = siren.wait_for(order_id, "PICKED_UP")
+        detail = siren.wait_for(order_id, "PICKED_UP", PATIENCE_S)
         print(f"{detail['order_status']:<10} at {detail['picked_up_at']}")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Unavailable as error:
-        sys.exit(error.detail)
+    typer.run(main)

@@ -15,7 +15,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeRemainingColumn
 
 from actors.client import AsyncSiren, NewOrder
-from actors.domain.errors import SirenError, Unavailable
+from actors.domain.errors import SirenError
 
 STORES = ("gangnam", "pangyo", "jeju")
 MENU = ("americano", "latte", "bagel")
@@ -25,10 +25,13 @@ def main(
     orders: Annotated[int, typer.Option(min=1, help="How many orders to place.")] = 1000,
     at_once: Annotated[int, typer.Option(min=1, help="How many customers order at once.")] = 64,
 ) -> None:
-    """Place many orders through the actors, and print rate and latencies."""
+    """Place many orders on the running system, and print rate and latencies.
+
+    The system is the one of SIREN_DATA_DIR (or ./data), or of RAY_ADDRESS.
+    """
     try:
         asyncio.run(_rush(orders, at_once))
-    except Unavailable as error:
+    except SirenError as error:
         sys.exit(error.detail)
 
 

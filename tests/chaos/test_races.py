@@ -9,11 +9,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from actors.client import find_installation
 from actors.codec import pack
 from actors.domain import commands as cmd
 from actors.domain.errors import Rejected
 from actors.exchange import Channel
+from actors.finding import find_installation
 from actors.journal import Journal
 from actors.messages import OrderReply, OrderRequest
 from actors.order_host import OrderHost

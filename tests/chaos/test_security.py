@@ -1,5 +1,6 @@
 """What the start refuses, and what of the system can be reached from where."""
 
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,22 @@ def _beyond_loopback(system: System) -> set[tuple[str, int]]:
 def test_two_systems_on_one_machine_share_no_port(system: System, catastrophe: Catastrophe) -> None:
     """Serve's own defaults are shared: one system's HAProxy would hand orders to the other."""
     assert not _ports(system) & _ports(catastrophe.system)
+
+
+def test_a_script_reaches_the_system_of_its_data_folder(
+    system: System, catastrophe: Catastrophe
+) -> None:
+    both = (system, catastrophe.system)
+    for one, other in (both, both[::-1]):
+        ran = one.run("-m", "cluster.drivers.follow_one_order", RAY_ADDRESS="")
+        assert ran.returncode == 0, ran.stderr
+        (order_id,) = re.findall(r"[0-9a-f]{35}", ran.stdout)
+        found = "SELECT 1 FROM events WHERE order_id = ?"
+        assert one.sql("journal", found, order_id)
+        assert not other.sql("journal", found, order_id)
+        torn = one.run("-m", "cluster.drivers.follow_one_order", RAY_ADDRESS=other.holder()["ray"])
+        assert torn.returncode == 1
+        assert "unset one of them" in torn.stderr
 
 
 def test_the_data_folder_is_the_owner_s_alone(system: System) -> None:

@@ -1,5 +1,6 @@
 """The client for scripts, and the scripts that show it, against the real system."""
 
+import re
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -49,6 +50,40 @@ def test_a_script_pays_later_and_cancels(siren: Siren, system: System) -> None:
 def test_the_same_key_places_one_order(siren: Siren) -> None:
     order, key = coffee(), uuid4().hex
     assert siren.place(order, key)["order_id"] == siren.place(order, key)["order_id"]
+
+
+def test_a_script_lists_stores_menus_orders_and_payments(siren: Siren) -> None:
+    assert {"gangnam", "pangyo", "jeju"} <= {store["store_id"] for store in siren.stores()}
+    assert "latte" in {item["menu_id"] for item in siren.menu("gangnam")}
+    order = siren.place(coffee(), wait=30)
+    order_id = order["order_id"]
+    siren.wait_for(order_id, "ACCEPTED")
+    customer = order["customer"]["id"]
+    assert [each["order_id"] for each in siren.orders(customer_id=customer)] == [order_id]
+    assert siren.orders(customer_id=customer, order_status="CANCELED") == []
+    assert siren.order(order_id) == siren.detail(order_id)
+    (payment,) = siren.payments(order_id=order_id)
+    assert (payment["status"], payment["amount"]) == ("APPROVED", 10_000)
+    (ticket,) = siren.tickets("gangnam", order_id=order_id)
+    assert ticket["number"] == order["pickup_number"]
+    with pytest.raises(NotFound):
+        siren.menu("nowhere")
+    with pytest.raises(Invalid):
+        siren.orders(limit=0)
+
+
+def test_a_script_rejects_what_the_store_cannot_make(siren: Siren) -> None:
+    order_id = siren.place(coffee(), wait=30)["order_id"]
+    siren.reject(order_id, "no milk left")
+    rejected = siren.wait_for(order_id, "CANCELED")
+    assert (rejected["cancel_reason"], rejected["payment_status"]) == ("no milk left", "CANCELED")
+
+
+def test_every_call_of_the_client_names_its_errors() -> None:
+    calls = [name for name in vars(Siren) if not name.startswith("_") and name != "close"]
+    assert len(calls) > 15
+    for name in calls:
+        assert re.search("[Rr]aises", getattr(Siren, name).__doc__ or ""), name
 
 
 def test_refusals_arrive_as_the_errors_that_they_are(siren: Siren) -> None:

@@ -3,9 +3,12 @@
 import asyncio
 import os
 import re
+import resource
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,13 +26,29 @@ from readmodel.tables import checkpoint, open_database, order_detail
 from serve_app.identity import Identity, Role
 from serve_app.tokens import InvalidToken, Tokens
 from tests.support import InProcess
-from tests.system import free_port
+from tests.system import ROOT, free_port
 
-COMMANDS = ("up", "down", "status", "verify", "rebuild-view", "token", "forget")
+COMMANDS = ("up", "down", "status", "env", "verify", "rebuild-view", "token", "forget")
 
 
 def siren(*arguments: str, data: Path | None = None) -> Result:
     return CliRunner().invoke(app, [*arguments, *(["--data", str(data)] if data else [])])
+
+
+def alone(
+    *arguments: str, data: Path, preexec_fn: Callable[[], None] | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cluster.cli", *arguments, "--data", str(data)],
+        env=os.environ | {"COLUMNS": "200"} | environment,
+        cwd=ROOT,
+        preexec_fn=preexec_fn,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
 
 
 def sentence(result: Result) -> str:
@@ -102,6 +121,28 @@ def test_up_refuses_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert "is not writable" in sentence(result)
 
 
+@pytest.mark.parametrize("largest_file", [0, 8192])
+def test_up_says_in_one_sentence_that_nothing_more_can_be_written(
+    tmp_path: Path, largest_file: int
+) -> None:
+    """As on a full disk, from the start on or while the databases are made."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+    ran = alone("up", "--port", str(free_port()), data=tmp_path, preexec_fn=limit)
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert re.match("siren: cannot (make|write|prepare|start)", ran.stderr.splitlines()[-1])
+
+
+def test_up_refuses_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.data_folder.LEAST_FREE", 2**60)
+    result = siren("up", "--port", str(free_port()), data=tmp_path)
+    assert result.exit_code == 1
+    assert re.match(r"siren: the disk of \S+ is full: \d+ KiB are free", sentence(result))
+
+
 def test_up_refuses_a_folder_in_use_and_names_its_holder(tmp_path: Path) -> None:
     with DataFolder(tmp_path):
         result = siren("up", "--port", str(free_port()), data=tmp_path)
@@ -148,6 +189,16 @@ def test_a_token_is_for_whom_it_was_asked_for(
     assert holder.expires_at is not None
     assert 1.9 * 3600 < holder.expires_at - time.time() <= 2 * 3600
     assert replace(holder, expires_at=None) == identity
+
+
+@pytest.mark.usefixtures("secret")
+def test_a_token_for_a_store_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    asyncio.run(_one_order(tmp_path))
+    refused = siren("token", "--role", "staff", "--store", "nowhere", data=tmp_path)
+    assert refused.exit_code == 1
+    assert "there is no store nowhere, only gangnam, jeju, pangyo" in sentence(refused)
+    assert refused.stdout == ""
+    assert siren("token", "--role", "staff", "--store", "jeju", data=tmp_path).exit_code == 0
 
 
 def test_each_device_of_a_store_is_somebody_of_its_own(tmp_path: Path, secret: bytes) -> None:
@@ -250,6 +301,64 @@ def test_down_is_content_where_nothing_runs(tmp_path: Path) -> None:
 def test_down_does_not_believe_what_a_crashed_system_left_behind(tmp_path: Path) -> None:
     (tmp_path / "siren.lock").write_text(f'{{"pid": {os.getpid()}}}')
     assert "nothing runs on" in siren("down", data=tmp_path).stdout
+
+
+@pytest.mark.parametrize("module", ["follow_one_order", "rush_hour"])
+def test_a_driver_s_help_explains_it_and_does_nothing(module: str) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", f"cluster.drivers.{module}", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"RAY_ADDRESS": "127.0.0.1:1"},
+    )
+    assert shown.returncode == 0
+    assert "on the running system" in shown.stdout
+    assert shown.stderr == ""
+
+
+@pytest.mark.parametrize("module", ["follow_one_order", "rush_hour"])
+def test_a_driver_says_in_one_sentence_that_nothing_runs(module: str, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", f"cluster.drivers.{module}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"SIREN_DATA_DIR": str(tmp_path)},
+    )
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert f"nothing runs on {tmp_path}" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_env_prints_what_to_export(tmp_path: Path) -> None:
+    with DataFolder(tmp_path) as folder:
+        folder.tell(ray="127.0.0.1:6001")
+        result = siren("env", data=tmp_path)
+    assert result.exit_code == 0
+    assert f"export SIREN_DATA_DIR={tmp_path}" in result.stdout.splitlines()
+    assert "export RAY_ADDRESS=127.0.0.1:6001" in result.stdout.splitlines()
+    assert siren("env", data=tmp_path).exit_code == 1
+
+
+def test_status_tells_what_the_files_tell_where_nothing_runs(tmp_path: Path) -> None:
+    asyncio.run(_one_order(tmp_path))
+    result = siren("status", data=tmp_path)
+    assert result.exit_code == 1
+    assert "start it with `siren up`" in sentence(result)
+    assert re.search(r"events in the journal\W+4\b", result.stdout)
+
+
+def test_status_waits_for_no_database_that_is_silent(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql+asyncpg://siren@127.0.0.1:{silent.getsockname()[1]}/siren"
+        began = time.monotonic()
+        ran = alone("status", data=tmp_path, SIREN_DATABASE_URL=url)
+        assert time.monotonic() - began < 60  # it would wait for minutes
+    assert ran.returncode == 1
+    assert "no answer within" in ran.stdout
+    assert "start it with `siren up`" in ran.stderr
 
 
 def test_status_says_that_nothing_runs(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""What README says can be done is done as it is written, against the real system."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actors.installation import KEY_DIGITS
+from tests.system import ROOT, System
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+ORDER_ID = re.compile(rf"\b[0-9a-f]{{{11 + KEY_DIGITS}}}\b")
+PLACED, START, CANCEL, EVENTS = range(4)
+
+
+def block(containing: str) -> str:
+    """Return the one block of code with this text in it."""
+    (found,) = (str(text) for _, text in BLOCKS if containing in text)
+    return found
+
+
+def run(system: System, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of README in this folder, as a shell does, on the test's system."""
+    here = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SIREN_DATA_DIR": str(system.data_dir),
+        "SIREN_PORT": str(system.port),
+        "PYTHONPATH": str(ROOT),
+    }
+    command = command.replace("127.0.0.1:8088", f"127.0.0.1:{system.port}")
+    # Whoever runs the tests has another virtual environment, perhaps.
+    command = command.replace(".venv/bin/", "")
+    strange = ("RAY_ADDRESS", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_AUTH_MODE")
+    environment = {k: v for k, v in os.environ.items() if k not in strange} | here
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_session_with_curl_goes_as_it_is_written(system: System) -> None:
+    commands = re.findall(r"^\$ (.*?)(?=^(?:HTTP|\{))", block("curl -si"), re.MULTILINE | re.DOTALL)
+    assert len(commands) == 4
+    (written,) = set(ORDER_ID.findall(block("curl -si")))
+    placed = run(system, commands[PLACED].replace("my-first", os.urandom(8).hex())).stdout
+    assert re.search(r"^HTTP/1\.1 201", placed)
+    (order_id,) = set(ORDER_ID.findall(placed))
+    assert f"location: /orders/{order_id}" in placed
+    assert len(order_id) == len(written)
+
+    def then(number: int) -> str:
+        return run(system, commands[number].replace(written, order_id)).stdout
+
+    assert '"order_status":"ACCEPTED"' in placed
+    assert '"order_status":"PREPARING"' in then(START)
+    assert '"code":"not_cancelable"' in then(CANCEL)
+    assert '"type":"PreparationStarted"' in then(EVENTS)
+
+
+def test_the_first_script_prints_what_it_says(system: System, tmp_path: Path) -> None:
+    script = tmp_path / "first.py"
+    script.write_text(block("from actors.client import"), encoding="utf-8")
+    ran = run(system, f"python {script}")
+    assert ran.stdout == "PREPARING\n", ran.stderr
+
+
+def test_the_scripts_to_start_from_run(system: System) -> None:
+    follow, rush = block("follow_one_order").splitlines()
+    ran = run(system, follow)
+    assert "PICKED_UP" in ran.stdout, ran.stderr
+    assert ORDER_ID.search(ran.stdout)
+    ran = run(system, rush.replace("2000", "40").replace("64", "8"))
+    assert "ACCEPTED     40" in ran.stdout, ran.stderr
+
+
+def test_plain_ray_reaches_the_system(system: System) -> None:
+    export, *commands = block("siren env").splitlines()
+    assert len(commands) == 2
+    for command in commands:
+        ran = run(system, f"{export}\n{command}")
+        assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    "command", re.findall(r"^\| `(.venv/bin/siren [a-z-]+)", README, re.MULTILINE)
+)
+def test_each_command_is_there(command: str) -> None:
+    shown = subprocess.run(
+        ["bash", "-c", f"{command.replace('.venv/bin/', '')} --help"],
+        cwd=ROOT,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 0
+
+
+def test_no_command_needs_what_is_not_on_the_path() -> None:
+    for _, text in BLOCKS:
+        assert not re.search(r"^(siren|python|ray) ", text, re.MULTILINE), text
