@@ -10,7 +10,6 @@ import threading
 import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -30,14 +29,19 @@ from actors.domain.errors import (
     Rejected,
     SirenError,
     SoldOut,
+    Unavailable,
 )
+from actors.domain.limits import MAX_ID, MAX_KEY, MAX_WAIT_S
 from actors.domain.order import fold
+from actors.domain.rules import check, check_capacity, check_price, check_switch
+from actors.domain.texts import check_text, check_visible_ascii, invalid, is_visible_ascii
 from actors.domain.values import Line, PrivateData
 from actors.exchange import Channel
 from actors.finding import find_installation
 from actors.installation import Installation
 from actors.journal import Journal
 from actors.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
+from actors.new_order import NewOrder, body_of, check_new_order
 from actors.order_actor import order_host
 from actors.order_histories import OrderHistories
 from actors.paging import Cursors, Page, check_limit
@@ -47,6 +51,8 @@ from actors.store_actor import store_actor
 from actors.store_queries import Offer, StoreQueries
 from readmodel.projector import projection_actor
 from readmodel.queries import OrderDetails, Watcher
+
+__all__ = ["AsyncSiren", "NewOrder", "Siren", "find_installation"]
 
 DEFAULT_WAIT_S = 2.0
 LARGEST_STEP = 5000
@@ -61,39 +67,6 @@ Answer = TypeVar("Answer")
 Detail = dict[str, Any]
 Waiting = Callable[[], AbstractContextManager[bool]]
 """Entered while a command that was carried out waits to be settled; False: it may not wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """An order to place; `items` are (menu id, quantity). Prices come from the store's menu.
-
-    With a `token` the card is charged at once; without, the order waits to be paid. With an
-    `expected_total`, in the minor unit, it is placed only if it costs exactly that.
-    """
-
-    customer_id: str
-    name: str = field(repr=False)
-    tel: str = field(repr=False)
-    store_id: str
-    items: tuple[tuple[str, int], ...]
-    token: str | None = field(default=None, repr=False)
-    expected_total: int | None = None
-
-
-class _Body(msgspec.Struct, omit_defaults=True):
-    """What tells a repeat from another request under its key.
-
-    Its JSON is hashed, and the hash is kept for ever: what is added to it needs a default, so that
-    a request without it stays the same.
-    """
-
-    customer_id: str
-    name: str
-    tel: str
-    store_id: str
-    items: tuple[tuple[str, int], ...]
-    token: str | None
-    expected_total: int | None = None
 
 
 class AsyncSiren:
@@ -132,15 +105,18 @@ class AsyncSiren:
         """Place an order. The same customer and `key` again give the same order (`replayed`).
 
         Raises `Rejected` with code `store_closed`, `sold_out` or `store_full`, `PriceChanged`
-        where the total is not the expected one, and `Invalid` for an unknown store or menu item,
-        or for a key that placed a different order. Nothing is placed then.
+        where the total is not the expected one, and `Invalid` for what is not valid, an unknown
+        store or menu item, or a key that placed a different order. Nothing is placed then.
         """
+        _check_key(key)
+        check_text(order.customer_id, "/customer/id", MAX_ID)
         order_id = self.installation.order_id(order.customer_id, key)
         try:
+            check_new_order(order)
             offer = await self.stores.offer(order.store_id)
             lines, currency = _priced(offer, order.items), offer.currency
         except (Rejected, Invalid):
-            # A repeat is answered from what was placed, whatever the store says today.
+            # A repeat is answered from what was placed, whatever is said of it today.
             known = await self.journal.placed_as(order_id) if key is not None else None
             if known is None:
                 raise
@@ -153,23 +129,29 @@ class AsyncSiren:
             store_id=order.store_id,
             lines=lines,
             currency=currency,
-            body_hash=self.installation.digest(_body(order)),
+            body_hash=self.installation.digest(body_of(order)),
             payment_due=datetime.now(UTC) + deadline,
             pay=order.token is not None,
             private=PrivateData(order.name, order.tel, order.token),
             expected_total=order.expected_total,
         )
         try:
-            return await self.send(order_id, command, wait)
+            return await self._ask(order_id, command, wait)
         except AlreadyPlaced as before:  # a repeat comes with an id of its own
-            return await self.send(before.order_id, command, wait)
+            return await self._ask(before.order_id, command, wait)
 
     async def pay(
         self, order_id: str, token: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
     ) -> OrderReply:
-        """Charge the order's total; `attempt` in the reply says how it ended."""
+        """Charge the order's total; `attempt` in the reply says how it ended.
+
+        Raises `Rejected` with code `store_closed`, `sold_out` or `store_full` before anything is
+        charged, where the store is known not to make the order.
+        """
+        _check_order_id(order_id)
+        refusal = await self._refusal(order_id)
         command_id = self._id(order_id, key, "pay", token)
-        return await self.send(order_id, cmd.PayOrder(command_id, token), wait)
+        return await self.send(order_id, cmd.PayOrder(command_id, token, refusal), wait)
 
     async def cancel(
         self,
@@ -216,15 +198,23 @@ class AsyncSiren:
         return await self.send(order_id, cmd.EraseCustomer(command_id), wait)
 
     async def change_store(self, change: StoreChange) -> None:
-        """Open, close or limit a store; raises `NotFound`."""
+        """Open, close or limit a store; raises `NotFound`, or `Invalid` naming the field."""
+        check_visible_ascii(change.store_id, "/store_id", MAX_ID)
+        check_switch(change.open, "/open")
+        check_capacity(change.capacity)
         await self._store.ask(change, ANSWER_MARGIN_S)
 
     async def change_menu_item(self, change: MenuItemChange) -> None:
-        """Change a price or sell out; raises `NotFound`."""
+        """Change a price or sell out; raises `NotFound`, or `Invalid` naming the field."""
+        check_visible_ascii(change.store_id, "/store_id", MAX_ID)
+        check_visible_ascii(change.menu_id, "/menu_id", MAX_ID)
+        check_switch(change.sold_out, "/sold_out")
+        check_price(change.price)
         await self._store.ask(change, ANSWER_MARGIN_S)
 
     async def order(self, order_id: str) -> bytes:
         """Return the order detail folded from the committed journal: linearizable, no actor."""
+        _check_order_id(order_id)
         history = await self.journal.load(order_id)
         with self.journal.database.faults.readable:
             order = fold(history.events)
@@ -235,6 +225,7 @@ class AsyncSiren:
 
     async def detail(self, order_id: str) -> bytes:
         """Return the order detail from the view, whatever else is down."""
+        _check_order_id(order_id)
         row = await self.details.get(order_id)
         if row is None:
             raise NotFound("order_not_found", "The view has no order with this id.")
@@ -273,6 +264,7 @@ class AsyncSiren:
 
         Raises `TimeoutError` after `timeout` seconds.
         """
+        _check_order_id(order_id)
         version = 0
         async with asyncio.timeout(timeout):
             while True:
@@ -306,11 +298,22 @@ class AsyncSiren:
         return None
 
     def _id(self, order_id: str, key: str | None, kind: str, *body: str) -> str:
-        return self.installation.command_id(order_id, key or uuid.uuid4().hex, kind, *body)
+        _check_order_id(order_id)
+        _check_key(key)
+        said = map(str, body)  # whatever it is: `send` refuses what it may not be
+        return self.installation.command_id(order_id, key or uuid.uuid4().hex, kind, *said)
 
     async def send(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
-        """Send a command to the order's mailbox and return the order after it."""
-        loop = asyncio.get_running_loop()
+        """Send a command to the order's mailbox and return the order after it.
+
+        Raises `Invalid`, naming the field, before it is sent.
+        """
+        _check_order_id(order_id)
+        check(command)
+        return await self._ask(order_id, command, wait)
+
+    async def _ask(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
+        wait, loop = _bounded(wait), asyncio.get_running_loop()
         channel = self._order_hosts[host_of(order_id, self.installation.order_hosts)]
         request, began = OrderRequest(order_id, pack(command), min(wait, WORK_S)), loop.time()
         reply: OrderReply = await channel.ask(request, wait + ANSWER_MARGIN_S)
@@ -324,6 +327,19 @@ class AsyncSiren:
                 later: OrderReply = await channel.ask(again, left + ANSWER_MARGIN_S)
                 return msgspec.structs.replace(later, replayed=reply.replayed)
         return reply
+
+    async def _refusal(self, order_id: str) -> str | None:
+        """Return why its store would not make an order now; None where nothing is known of it."""
+        placed = await self.histories.placed(order_id)
+        if placed is None:
+            return None
+        try:
+            offer = await self.stores.offer(placed.store_id)
+        except Invalid as unknown:
+            return unknown.code
+        except Unavailable:  # found out after the payment then, and refunded
+            return None
+        return offer.refusal([line.menu_id for line in placed.lines])
 
     async def close(self) -> None:
         """Close the database connections."""
@@ -509,9 +525,23 @@ def _priced(offer: Offer, items: tuple[tuple[str, int], ...]) -> tuple[Line, ...
     return tuple(lines)
 
 
-def _body(order: NewOrder) -> bytes:
-    """Return what is hashed of an order."""
-    return to_json(msgspec.convert(order, _Body, from_attributes=True))
+def _check_key(key: str | None) -> None:
+    if key is not None:
+        check_visible_ascii(key, "/key", MAX_KEY)
+
+
+def _check_order_id(order_id: str) -> None:
+    if not isinstance(order_id, str):
+        raise invalid("Must be a text", "/order_id")
+    if not is_visible_ascii(order_id, MAX_ID):  # no database need be asked
+        raise NotFound("order_not_found", "There is no order with this id.")
+
+
+def _bounded(wait: float) -> float:
+    """Return how long to wait: 30 seconds at most, as for those who come by HTTP."""
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not wait >= 0:
+        raise invalid("Must be a number of seconds, 0 or more", "/wait")
+    return min(wait, MAX_WAIT_S)
 
 
 def _patiently() -> AbstractContextManager[bool]:

@@ -48,7 +48,8 @@ class Installation:
         if not body:
             return hashed
         scope = f"body {order_id[-KEY_DIGITS:]} {len(key)} {key} "
-        return f"{hashed}:{self.digest((scope + _SEPARATOR.join(body)).encode())[:HASH_DIGITS]}"
+        data = (scope + _SEPARATOR.join(body)).encode(errors="surrogatepass")
+        return f"{hashed}:{self.digest(data)[:HASH_DIGITS]}"
 
     def digest(self, data: bytes) -> str:
         """Return the keyed hash of some bytes, in hexadecimal.

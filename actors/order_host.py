@@ -19,7 +19,14 @@ from actors.deadlines import Deadlines
 from actors.domain import commands as cmd
 from actors.domain import events as ev
 from actors.domain.detail import detail
-from actors.domain.errors import AlreadyPlaced, Conflict, Damaged, Rejected, Unavailable
+from actors.domain.errors import (
+    AlreadyPlaced,
+    Conflict,
+    Damaged,
+    Invalid,
+    Rejected,
+    Unavailable,
+)
 from actors.domain.order import Order, decide, evolve
 from actors.domain.private import private_after
 from actors.domain.saga import Step, UpdateTicket, due_at
@@ -191,7 +198,7 @@ class OrderHost:
                 await self._load(activation)
             try:
                 return await self._decide_and_append(activation, (command,))
-            except Rejected:
+            except (Rejected, Invalid):
                 if not remembered and not isinstance(command, cmd.PlaceOrder):
                     raise
                 # A "no" from memory might come from a state that another incarnation left behind.

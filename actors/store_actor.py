@@ -17,7 +17,7 @@ from actors.addressing import get_or_create, node_address, whereabouts
 from actors.batching import Batcher
 from actors.clock import Clock, utc_now
 from actors.database import Database, Transaction
-from actors.domain.errors import Damaged, NotFound
+from actors.domain.errors import Damaged, Invalid, NotFound, SirenError
 from actors.exchange import Endpoint, Exchange
 from actors.installation import Installation
 from actors.process import spare_garbage_collection
@@ -51,8 +51,8 @@ class StoreService:
     async def handle(self, message: StoreMessage) -> StoreReply:
         """Carry out a message durably and return its reply; repeating it changes nothing.
 
-        Raises `NotFound` for a change of an unknown store or menu item, or `Unavailable` where
-        the outcome is unknown.
+        Raises `NotFound` for a change of an unknown store or menu item, `Invalid` for one that
+        cannot be, or `Unavailable` where the outcome is unknown.
         """
         return await self._batches.submit(message)
 
@@ -73,10 +73,10 @@ class StoreService:
         return answers
 
 
-def _answer(books: Books, message: StoreMessage, now: datetime) -> StoreReply | NotFound:
+def _answer(books: Books, message: StoreMessage, now: datetime) -> StoreReply | SirenError:
     try:
         return decide(books, message, now)
-    except NotFound as error:
+    except (NotFound, Invalid) as error:
         return error  # one message's answer; the others' stand
 
 

@@ -1,5 +1,6 @@
 """Stores, menus and tickets, read from the database alone: no store actor need be alive."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,6 +34,14 @@ class Offer:
     open: bool
     full: bool
     items: dict[str, MenuItem]
+
+    def refusal(self, menu_ids: Iterable[str]) -> str | None:
+        """Return why a ticket for these items would be refused now, None where it would not."""
+        if not self.open:
+            return "store_closed"
+        if any(menu_id not in self.items or self.items[menu_id].sold_out for menu_id in menu_ids):
+            return "sold_out"
+        return "store_full" if self.full else None
 
 
 class StoreQueries:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from actors.codec import to_json
 from actors.domain.errors import NotFound
+from actors.domain.rules import check_capacity, check_price
 from actors.domain.values import Line, PickupStatus
 from actors.journal_tables import from_micros, to_micros
 from actors.messages import (
@@ -141,7 +142,8 @@ def numbering_of(store: StoreRow) -> Numbering:
 def decide(books: Books, message: StoreMessage, now: datetime) -> StoreReply:
     """Carry out one message in the books and return its reply; repeating it changes nothing.
 
-    Raises `NotFound` for a change of an unknown store or menu item, and leaves the books alone.
+    Raises `NotFound` for a change of an unknown store or menu item, `Invalid` for one that cannot
+    be, and leaves the books alone.
     """
     match message:
         case TicketRequest():
@@ -254,6 +256,7 @@ def _cancel(books: Books, message: TicketCancellation, now: datetime) -> TicketR
 
 
 def _change_store(books: Books, change: StoreChange) -> Done:
+    check_capacity(change.capacity)
     store = books.stores.get(change.store_id)
     if store is None:
         raise NotFound("store_not_found", "There is no store with this id.")
@@ -266,6 +269,7 @@ def _change_store(books: Books, change: StoreChange) -> Done:
 
 
 def _change_menu_item(books: Books, change: MenuItemChange) -> Done:
+    check_price(change.price)
     if change.store_id not in books.stores:
         raise NotFound("store_not_found", "There is no store with this id.")
     key = (change.store_id, change.menu_id)

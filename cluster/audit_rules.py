@@ -18,6 +18,7 @@ from actors.domain.reasons import STORE_CODES
 from actors.domain.saga import AuthorizePayment, CancelPayment, due_at
 from actors.domain.values import OrderStatus, PaymentStatus, PickupStatus, PrivateData
 from actors.journal_tables import from_micros, to_micros
+from cluster.audit_order import possible
 from cluster.dossier import Case, Dossier, Finding, Violation, fold_events
 from readmodel.projection import Folded, row_of
 
@@ -283,6 +284,7 @@ def _fields(body: str, expected: str) -> list[str]:
 
 
 RULES: dict[Callable[[Case], Iterator[Finding]], set[str]] = {
+    possible: {"private"},
     _payment: {"payment"},
     _charges: {"charges"},
     _ticket: {"ticket", "payment"},

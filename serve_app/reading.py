@@ -12,6 +12,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from actors.client import DEFAULT_WAIT_S, AsyncSiren
 from actors.domain.errors import Invalid
 from actors.domain.limits import MAX_KEY, MAX_WAIT_S
+from serve_app.member_names import check_member_names
 from serve_app.problems import pointer
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -46,12 +47,15 @@ def siren_of(request: Request) -> AsyncSiren:
 async def read(request: Request, model: type[Body], default: Body | None = None) -> Body:
     """Return the validated body, `default` where it is empty and there is one.
 
-    Raises pydantic's `ValidationError`, also for what is no JSON.
+    Raises pydantic's `ValidationError`, also for what is no JSON, and `Invalid` where a member is
+    there twice.
     """
     body = await request.body()
     if not body and default is not None:
         return default
-    return model.model_validate_json(body)
+    wanted = model.model_validate_json(body)
+    check_member_names(body)
+    return wanted
 
 
 @dataclass(frozen=True, slots=True)

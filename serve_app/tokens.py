@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 
+from actors.domain.texts import reads_as_empty
 from serve_app.identity import Identity, Role
 from serve_app.provider_keys import ProviderKeys
 
@@ -124,4 +125,4 @@ def _identity(claims: dict[str, Any], *, local: bool) -> Identity:
 
 def is_name(text: str) -> bool:
     """Return whether a text may name a subject or a store in a token."""
-    return 1 <= len(text) <= MAX_SUBJECT and text.isprintable()
+    return 1 <= len(text) <= MAX_SUBJECT and text.isprintable() and not reads_as_empty(text)

@@ -40,10 +40,14 @@ class PlaceOrder:
 
 @dataclass(frozen=True, slots=True)
 class PayOrder:
-    """Charge the order's total to `token`."""
+    """Charge the order's total to `token`.
+
+    `refusal`: why its store is known not to make the order, as a code; None: nothing is known.
+    """
 
     id: str
     token: str = field(repr=False)
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

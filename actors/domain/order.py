@@ -15,6 +15,7 @@ from actors.domain.errors import Invalid, NotFound, PriceChanged, Rejected
 from actors.domain.growing import GrowingMap
 from actors.domain.limits import MAX_ATTEMPTS
 from actors.domain.reasons import PAYMENT_TIMEOUT, code_of
+from actors.domain.rules import check
 from actors.domain.values import Line, OrderStatus, PaymentStatus, PickupStatus
 
 PLACED, PAID, ACCEPTED = OrderStatus.PLACED, OrderStatus.PAID, OrderStatus.ACCEPTED
@@ -120,7 +121,7 @@ def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev
     or was refused, nothing happened that another one could be mistaken for.
 
     Raises `Rejected` (not allowed in this state; `PriceChanged` for a total that was not
-    expected), `Invalid` (one key used for two different requests) or `NotFound`.
+    expected), `Invalid` (not a valid request, or one key used for two) or `NotFound`.
     """
     if isinstance(command, cmd.PlaceOrder):
         return _place(order, command)
@@ -131,6 +132,7 @@ def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev
     key, body = cmd.parts_of(command.id)
     known = order.requests.get(key)
     if known is None:
+        check(command)
         return _request(order, command, now)
     if not _is_repeat(known, command, body):
         raise Invalid("idempotency_mismatch", "This key was used for another request.")
@@ -149,6 +151,7 @@ def _place(order: Order | None, command: cmd.PlaceOrder) -> tuple[ev.Event, ...]
         if order.body_hash != command.body_hash:
             raise Invalid("idempotency_mismatch", "This key was used for a different order.")
         return ()
+    check(command)
     total = sum(line.amount for line in command.lines)
     if command.expected_total not in (None, total):
         raise PriceChanged(total)
@@ -167,7 +170,7 @@ def _place(order: Order | None, command: cmd.PlaceOrder) -> tuple[ev.Event, ...]
 def _request(order: Order, command: cmd.Request, now: datetime) -> tuple[ev.Event, ...]:
     match command:
         case cmd.PayOrder():
-            return _pay(order, now)
+            return _pay(order, command, now)
         case cmd.CancelOrder(reason=reason):
             return _cancel(order, code_of(reason, "customer"))
         case cmd.StartPreparation():
@@ -186,7 +189,7 @@ def _request(order: Order, command: cmd.Request, now: datetime) -> tuple[ev.Even
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
-def _pay(order: Order, now: datetime) -> tuple[ev.Event, ...]:
+def _pay(order: Order, command: cmd.PayOrder, now: datetime) -> tuple[ev.Event, ...]:
     if order.status is not PLACED:
         raise Rejected("not_payable", f"An order that is {order.status} cannot be paid.")
     if order.payment is PaymentStatus.PENDING:
@@ -195,6 +198,8 @@ def _pay(order: Order, now: datetime) -> tuple[ev.Event, ...]:
         raise Rejected("payment_timeout", "The payment deadline of this order has passed.")
     if order.attempts >= MAX_ATTEMPTS:
         raise Rejected("too_many_attempts", f"{MAX_ATTEMPTS} payments of this order were declined.")
+    if command.refusal is not None:
+        raise Rejected(command.refusal, "Its store does not make this order now.")
     return (ev.PaymentRequested(order.attempts + 1, order.total),)
 
 

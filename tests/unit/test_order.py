@@ -292,7 +292,7 @@ def test_a_customer_may_cancel_until_preparation_begins(status: str) -> None:
 
 @pytest.mark.parametrize("status", ["PREPARING", "READY", "PICKED_UP"])
 def test_a_customer_cannot_cancel_once_preparation_has_begun(status: str) -> None:
-    assert refusal(given(*STATUSES[status]), cmd.CancelOrder("cancel", "")) == "not_cancelable"
+    assert refusal(given(*STATUSES[status]), cmd.CancelOrder("cancel", "rain")) == "not_cancelable"
 
 
 @pytest.mark.parametrize("status", ["CANCELING", "CANCELED"])

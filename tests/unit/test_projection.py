@@ -60,7 +60,7 @@ class Shop:
             body_hash="0" * 64,
             payment_due=START + timedelta(days=1),
             pay=pay,
-            private=PrivateData(f"name of {order_id}", f"tel of {order_id}", "tok_approve"),
+            private=PrivateData(f"name of {order_id}", "010-1234-5678", "tok_approve"),
         )
         await self._carry_out(order_id, order)
 

@@ -73,7 +73,7 @@ def cut(life: Life) -> Stencil:
     placing = life[0][1]
     assert isinstance(placing, cmd.PlaceOrder)
     pending = order.payment is PaymentStatus.PENDING
-    person = replace(placing.private, payment_token=None)
+    person = replace(placing.private, tel=lives.TEL, payment_token=None)
     body: str = row_of(Folded(1, len(history), order, person))["body"]
     encoded = [encode_event(stored.event) for stored in history]
     due, payment = due_at(order, order.ticket_version), _payment(order, history)
