@@ -318,8 +318,8 @@ class AsyncSiren:
         request, began = OrderRequest(order_id, pack(command), min(wait, WORK_S)), loop.time()
         reply: OrderReply = await channel.ask(request, wait + ANSWER_MARGIN_S)
         left = began + wait - loop.time()
-        if reply.settled or left <= 0:
-            return reply
+        if reply.settled or left <= 0 or loop.time() < began + WORK_S:
+            return reply  # a payment is answered once it is final, settled or not
         # Sent again it causes nothing, and waits for the rest. What it did is done, whatever comes.
         with self.waiting() as may_wait, suppress(SirenError):
             if may_wait:

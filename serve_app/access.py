@@ -7,9 +7,13 @@ from typing import Any, TypeVar
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from serve_app.documentation import SECURITY_SCHEME, problems
+from serve_app.compression import sent_shorter
+from serve_app.documentation import SECURITY_SCHEME, problems, query_names
 from serve_app.gate import gate_of
 from serve_app.identity import Role
+from serve_app.negotiation import accepts, coding
+from serve_app.problems import Refused, not_acceptable
+from serve_app.reading import check_query
 
 CUSTOMER, STAFF, OWNER, SERVICE = Role.CUSTOMER, Role.STAFF, Role.OWNER, Role.SERVICE
 EVERYBODY = tuple(Role)
@@ -47,10 +51,42 @@ class _DocumentedRoute(APIRoute):
             "description": f"{told}\n\nRoles: {', '.join(roles)}.",
         }
         super().__init__(path, endpoint, **options | described)
+        self.methods = set(self.methods or ())
+        if "GET" in self.methods:
+            self.methods.add("HEAD")
+        self.answered_as = (_media_type(self),)
+        self.parameters = query_names(self)
+
+    def check(self, request: Request) -> None:
+        """Raise `Refused` (406) or `Invalid` where the request asks for what this cannot give."""
+        if not accepts(request.scope, self.answered_as) or coding(request.scope) is None:
+            raise Refused(not_acceptable(self.answered_as))
+        check_query(request, self.parameters)
 
 
 class PublicRoute(_DocumentedRoute):
-    """A route for anybody, with or without a token: health, session, pages."""
+    """A route for anybody, with or without a token: health, session."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, ["anybody"], [], **options)
+
+    def get_route_handler(self) -> Handler:
+        """Return what Starlette calls."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            self.check(request)
+            return sent_shorter(request.scope, await handler(request))
+
+        return handle
+
+
+class PageRoute(_DocumentedRoute):
+    """A page or a file of it, for anybody.
+
+    It settles by itself what its browser takes, and whoever shares its address may add to the
+    query: other sites do that to links.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, ["anybody"], [], **options)
@@ -73,10 +109,17 @@ class AccessRoute(_DocumentedRoute):
 
         async def handle(request: Request) -> Response:
             await gate_of(request).admit(request, roles)
-            return await handler(request)
+            self.check(request)
+            return sent_shorter(request.scope, await handler(request))
 
         return handle
 
     def admitted_handler(self) -> Handler:
         """Return what runs once a request is let in."""
         return super().get_route_handler()
+
+
+def _media_type(route: APIRoute) -> str:
+    response_class = route.response_class
+    media_type = getattr(response_class, "media_type", None)
+    return media_type or "application/json"

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from actors.client import AsyncSiren
+from serve_app import nowhere
 from serve_app.access_log import AccessLog
 from serve_app.bodies import Bodies
 from serve_app.documentation import document
@@ -17,6 +18,7 @@ from serve_app.guard import Guard
 from serve_app.headers import SecurityHeaders
 from serve_app.places import waiting
 from serve_app.problems import add_handlers
+from serve_app.protocol import Protocol
 from serve_app.readiness import Readiness
 from serve_app.routes import ROUTERS, stream
 
@@ -79,6 +81,7 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
         openapi_tags=TAGS,
         docs_url=None,  # a route of our own, with a policy for its script
         redoc_url=None,
+        openapi_url=None,  # a route of our own, too: FastAPI's writes the document anew each time
         redirect_slashes=False,
         lifespan=lifespan,
         # Nobody exports any; to find that out took 0.01 ms of each request.
@@ -89,6 +92,7 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
     app.state.siren = siren
     app.state.readiness = Readiness(siren.not_ready)
     app.state.gate = Gate(settings, token_secret or secrets.token_bytes(32))
+    app.add_middleware(Protocol)
     app.add_middleware(Guard, max_in_flight=max_in_flight)
     app.add_middleware(Bodies)  # before the guard: who still sends has no place yet
     if settings.cors_origins:
@@ -109,6 +113,7 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
     if not settings.owner_mode:  # there, all requests are one person's
         app.add_middleware(AccessLog)
     add_handlers(app)
+    nowhere.add_handlers(app)
     stream.add_handler(app)
     for router in ROUTERS:  # not included: FastAPI would match each route twice, at 0.02 ms
         app.router.routes.extend(router.routes)

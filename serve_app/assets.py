@@ -15,6 +15,9 @@ from pathlib import Path
 
 from fastapi import Request, Response
 
+from serve_app.negotiation import GZIP, accepts, coding
+from serve_app.problems import Refused, not_acceptable
+
 FOLDER = Path(__file__).with_name("static")
 HTML = "text/html; charset=utf-8"
 # Spelled out, because the tables of `mimetypes` differ from one machine to the next, and a browser
@@ -48,12 +51,28 @@ class Asset:
     headers: dict[str, str]
 
     def answer(self, request: Request) -> Response:
-        """Return the file, or 304 where the browser has it already."""
-        if self.headers["ETag"] in request.headers.get("if-none-match", ""):
+        """Return the file, or 304 where the browser has it already.
+
+        Raises `Refused` (406) where the client takes nothing of the kind.
+        """
+        media_type = self.headers["Content-Type"].partition(";")[0]
+        if not accepts(request.scope, (media_type,)) or coding(request.scope) is None:
+            raise Refused(not_acceptable((media_type,)))
+        known = request.headers.get("if-none-match", "")
+        if self.headers["ETag"] in known or known.strip() == "*":
             return Response(status_code=304, headers=self.headers)
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(self.compressed, headers=self.headers | {"Content-Encoding": "gzip"})
-        return Response(self.body, headers=self.headers)
+        return self._coded(request, 200, self.headers)
+
+    def failure(self, request: Request, status: int) -> Response:
+        """Return the page as what is wrong: with this status, and not to be kept."""
+        kept = {"ETag", "Cache-Control"}
+        headers = {name: value for name, value in self.headers.items() if name not in kept}
+        return self._coded(request, status, headers)
+
+    def _coded(self, request: Request, status: int, headers: dict[str, str]) -> Response:
+        if coding(request.scope) == GZIP:
+            return Response(self.compressed, status, headers | {"Content-Encoding": GZIP})
+        return Response(self.body, status, headers)
 
 
 def load_files() -> dict[str, Asset]:
@@ -116,7 +135,9 @@ def load_page(
     known = texts(language)
     page = _TEXT.sub(lambda found: found[0] + escape(known[found[1]]), page)
     page = _LABEL.sub(lambda found: f'{found[0]} aria-label="{escape(known[found[1]])}"', page)
-    return _asset(page.encode(), HTML, ASKED_ANEW)
+    asset = _asset(page.encode(), HTML, ASKED_ANEW)
+    asset.headers["Content-Language"] = language
+    return asset
 
 
 def fingerprinted(name: str) -> str:

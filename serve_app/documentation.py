@@ -1,12 +1,16 @@
 """What FastAPI cannot see of the routes, for OpenAPI: raw bodies, headers and problems."""
 
+from copy import copy
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.routing import BaseRoute
 
+from actors.codec import to_json
 from serve_app import answer_schemas, schemas
 from serve_app.problems import MEDIA_TYPE
 
@@ -123,6 +127,19 @@ def takes(model: type[BaseModel] | None, *, required: bool = True, command: bool
     return described
 
 
+def query_names(route: APIRoute) -> frozenset[str]:
+    """Return the names of a route's query parameters, those of FastAPI's and of our own."""
+    names: set[str] = set()
+    for field in route.dependant.query_params:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names |= model.model_fields.keys()
+        else:
+            names.add(field.alias)
+    described = (route.openapi_extra or {}).get("parameters", ())
+    return frozenset(names.union(each["name"] for each in described if each["in"] == "query"))
+
+
 def document(app: FastAPI) -> None:
     """Make the application's OpenAPI document whole; it is built once, when it is first read."""
 
@@ -134,7 +151,7 @@ def document(app: FastAPI) -> None:
                 summary=app.summary,
                 description=app.description,
                 tags=app.openapi_tags,
-                routes=app.routes,
+                routes=[_without_head(route) for route in app.routes],
             )
             _, raw = models_json_schema(
                 [(model, "validation") for model in _MODELS], ref_template=_REFERENCE
@@ -145,6 +162,22 @@ def document(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def openapi_document(app: FastAPI) -> bytes:
+    """Return the OpenAPI document as it is sent; it is written once."""
+    if not hasattr(app.state, "openapi_document"):
+        app.state.openapi_document = to_json(app.openapi())
+    written: bytes = app.state.openapi_document
+    return written
+
+
+def _without_head(route: BaseRoute) -> BaseRoute:
+    """Return a route as it is documented: that HEAD answers as GET goes without saying."""
+    if isinstance(route, APIRoute):
+        route = copy(route)
+        route.methods = set(route.methods or ()) - {"HEAD"}
+    return route
 
 
 def _drop_validation_errors(schema: dict[str, Any]) -> None:

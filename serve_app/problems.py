@@ -110,6 +110,26 @@ def too_many(seconds: int) -> Response:
     return problem(429, "too_many_requests", detail, headers={"Retry-After": str(seconds)})
 
 
+def not_acceptable(media_types: tuple[str, ...]) -> Response:
+    """Return the problem of a client that takes nothing that there is."""
+    detail = f"This is answered as {' or '.join(media_types)}, as it is or as gzip."
+    return problem(406, "not_acceptable", detail, headers={"Vary": "Accept, Accept-Encoding"})
+
+
+def unsupported_media_type() -> Response:
+    """Return the problem of a body that says it is no JSON in UTF-8."""
+    detail = "The body has to be application/json in UTF-8."
+    headers = {"Accept": "application/json"}
+    return problem(415, "unsupported_media_type", detail, headers=headers)
+
+
+def unsupported_coding() -> Response:
+    """Return the problem of a body that is compressed (RFC 9110, section 12.5.3)."""
+    detail = "The body has to be sent as it is, without a content coding."
+    headers = {"Accept-Encoding": "identity"}
+    return problem(415, "unsupported_coding", detail, headers=headers)
+
+
 def too_many_at_once(most: int) -> Response:
     """Return the problem of a subject who has `most` requests under way already."""
     detail = f"You have {most} requests under way; try again once one of them is answered."
@@ -131,11 +151,10 @@ class Refused(Exception):
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Let every error of the application end as a problem document."""
+    """Let every error of the application end as a problem document; see `nowhere` for 404, 405."""
     app.add_exception_handler(SirenError, _siren_error)
     app.add_exception_handler(ValidationError, _invalid_body)
     app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
 
@@ -193,7 +212,8 @@ def pointer(location: tuple[str | int, ...]) -> str:
     return "".join(f"/{part}" for part in parts)
 
 
-async def _http_error(_request: Request, error: Any) -> Response:
+def problem_of(error: HTTPException) -> Response:
+    """Return the problem that an error of Starlette's stands for."""
     phrase = HTTPStatus(error.status_code).phrase
     default = (phrase.lower().replace(" ", "_"), f"{phrase}.")
     code, detail = HTTP_PROBLEMS.get(error.status_code, default)

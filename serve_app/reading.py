@@ -12,8 +12,12 @@ from starlette.convertors import Convertor, register_url_convertor
 from actors.client import DEFAULT_WAIT_S, AsyncSiren
 from actors.domain.errors import Invalid
 from actors.domain.limits import MAX_KEY, MAX_WAIT_S
+from serve_app.media_types import check_media_type
 from serve_app.member_names import check_member_names
 from serve_app.problems import pointer
+
+MAX_NAME = 64
+"""Characters of an unknown name that are told back."""
 
 Body = TypeVar("Body", bound=BaseModel)
 Query = TypeVar("Query", bound=BaseModel)
@@ -47,12 +51,13 @@ def siren_of(request: Request) -> AsyncSiren:
 async def read(request: Request, model: type[Body], default: Body | None = None) -> Body:
     """Return the validated body, `default` where it is empty and there is one.
 
-    Raises pydantic's `ValidationError`, also for what is no JSON, and `Invalid` where a member is
-    there twice.
+    Raises pydantic's `ValidationError`, also for what is no JSON, `Refused` (415) for what says
+    that it is something else, and `Invalid` where a member is there twice.
     """
     body = await request.body()
     if not body and default is not None:
         return default
+    check_media_type(request.scope["headers"])
     wanted = model.model_validate_json(body)
     check_member_names(body)
     return wanted
@@ -107,11 +112,7 @@ def _wait_preference(preferences: bytes) -> tuple[float, str]:
 
 
 def read_query(request: Request, model: type[Query]) -> Query:
-    """Return the validated query parameters; those that are not known are ignored.
-
-    Raises `RequestValidationError`, or `Invalid` where one is given twice.
-    """
-    check_query(request)
+    """Return the validated query parameters; raises `RequestValidationError`."""
     try:
         return model.model_validate(dict(request.query_params))
     except ValidationError as error:
@@ -121,13 +122,20 @@ def read_query(request: Request, model: type[Query]) -> Query:
         ) from None
 
 
-def check_query(request: Request) -> None:
-    """Raise `Invalid` where a query parameter stands twice: one of them would be ignored."""
+def check_query(request: Request, known: frozenset[str]) -> None:
+    """Raise `Invalid` where a query parameter is unknown, or there twice: it would be ignored."""
     if not request.scope["query_string"]:
         return
     seen = set()
     for name, _ in request.query_params.multi_items():
+        if name not in known:
+            detail = f"There is no such query parameter here; there {_listed(known)}."
+            raise Invalid("unknown_parameter", detail, pointer((name[:MAX_NAME],)))
         if name in seen:
             detail = "A query parameter may be given only once."
             raise Invalid("repeated_parameter", detail, pointer((name,)))
         seen.add(name)
+
+
+def _listed(known: frozenset[str]) -> str:
+    return f"are {', '.join(sorted(known))}" if known else "is none at all"

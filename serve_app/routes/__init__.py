@@ -23,6 +23,7 @@ ROUTERS = (
     stores.router,
     session.router,
     health.router,
+    docs.documents,
     docs.router,
     pages.router,
 )

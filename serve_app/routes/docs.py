@@ -6,11 +6,19 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from serve_app import docs_page
-from serve_app.access import PublicRoute
+from serve_app.access import PageRoute, PublicRoute
 from serve_app.assets import Asset, load_folder, ready_page
+from serve_app.documentation import openapi_document
 
-router = APIRouter(include_in_schema=False, route_class=PublicRoute)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+documents = APIRouter(include_in_schema=False, route_class=PublicRoute)
 _files = load_folder(Path(docs_page.__file__).with_name("docs_static"))
+
+
+@documents.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    """Send the OpenAPI document."""
+    return Response(openapi_document(request.app), media_type="application/json")
 
 
 @router.get("/docs")
@@ -23,7 +31,7 @@ async def docs(request: Request) -> Response:
     return page.answer(request)
 
 
-@router.get("/docs/{name}")
+@router.get("/docs/{name:id}")
 async def get_docs_file(request: Request, name: str) -> Response:
     """Send the style sheet or the script of the documentation."""
     if name not in _files:

@@ -5,7 +5,7 @@ from itertools import product
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
-from serve_app.access import PublicRoute
+from serve_app.access import PageRoute
 from serve_app.assets import LANGUAGES, load_files, load_page
 from serve_app.gate import gate_of
 
@@ -24,7 +24,7 @@ PAGES = {
 
 DEFAULT_LANGUAGE = "en"
 
-router = APIRouter(include_in_schema=False, route_class=PublicRoute)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _files = load_files()
 
 

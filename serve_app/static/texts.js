@@ -137,6 +137,8 @@ name | 한국어 | English
 live
 live | 실시간 | Live
 reconnecting | 다시 연결 중… | Reconnecting…
+lost
+title | 여기에는 아무것도 없어요 | There is nothing here
 menu
 less | {name} 하나 빼기 | One {name} less
 more | {name} 담기 | Add {name}

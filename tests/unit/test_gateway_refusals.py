@@ -251,7 +251,7 @@ async def test_a_method_that_a_path_does_not_take_is_a_problem(client: httpx.Asy
     response = await client.put("/orders")
 
     assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == "OPTIONS, POST"
 
 
 async def test_an_outcome_that_is_not_known_can_be_asked_for_again(

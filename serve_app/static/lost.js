@@ -1,0 +1,5 @@
+// An address that leads nowhere: what to do instead.
+
+import { customerShell } from "./shell.js";
+
+customerShell("lost.title");
