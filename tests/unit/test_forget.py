@@ -18,6 +18,7 @@ from cluster import forget as forgetting
 from cluster.forget import forget
 from cluster.verify import verify
 from readmodel.projection import Projection
+from readmodel.projector import rebuild
 from readmodel.tables import SHADOW, create_shadow, open_database, swap
 from tests.files import found
 from tests.in_process import in_process
@@ -164,6 +165,11 @@ async def test_what_people_wrote_is_forgotten_everywhere(tmp_path: Path) -> None
             await siren.watcher.wait_beyond(order_id, version - 1, 10)
             assert await siren.detail(order_id) == detail
         assert (await siren.stores.tickets(order_id=rejected)).items[0]["reason"] == OTHER_WORDS
+        view = open_database(settings.url("readmodel"))
+        await rebuild(siren.journal, view, lambda *_: None)
+        await view.close()
+        for order_id in (canceled, rejected):
+            assert await siren.detail(order_id) == await siren.order(order_id)
 
         await forget(siren, "c-1", lambda *_: None)
 
