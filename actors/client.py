@@ -55,7 +55,7 @@ from readmodel.queries import OrderDetails, Watcher
 __all__ = ["AsyncSiren", "NewOrder", "Siren", "find_installation"]
 
 DEFAULT_WAIT_S = 2.0
-LARGEST_STEP = 5000
+LARGEST_STEP = 20_000
 """Orders whose payments are looked up with one query, where few of them match."""
 WORK_S = 0.5
 """How long an answer may take before whoever asked counts as one who merely waits."""
@@ -253,7 +253,7 @@ class AsyncSiren:
             found += [known[order_id] for order_id in order_ids if order_id in known]
             if len(order_ids) < step:
                 break
-            last, step = order_ids[-1], min(2 * step, LARGEST_STEP)
+            last, step = order_ids[-1], min(4 * step, LARGEST_STEP)
         next_cursor = None
         if len(found) > limit:
             next_cursor = self._own_payments.encode(bound, found[limit - 1]["order_id"])

@@ -37,6 +37,8 @@ async def scrub(settings: Settings, progress: Callable[[str, int, int], None]) -
         url = make_url(settings.url(service))
         if url.get_backend_name() == "sqlite":
             await asyncio.to_thread(_scrub_sqlite, Path(str(url.database)))
+            if service == "readmodel":
+                _delete_set_aside(Path(str(url.database)))
         else:
             await _scrub_postgres(settings.url(service), tables)
     progress("scrubbing databases", len(HOLDERS), len(HOLDERS))
@@ -58,6 +60,12 @@ def _scrub_sqlite(path: Path) -> None:
     except sqlite3.Error as error:
         detail = f"cannot scrub {path}: {error}; names may be left in it, repeat it"
         raise SirenError("not_scrubbed", detail) from error
+
+
+def _delete_set_aside(view: Path) -> None:
+    """Delete damaged views that were set aside: they hold names, and nothing of their own."""
+    for part in view.parent.glob(f"{view.name}.set-aside-*"):
+        part.unlink(missing_ok=True)
 
 
 async def _scrub_postgres(url: str, tables: tuple[str, ...]) -> None:

@@ -94,6 +94,8 @@ class System:
             **{f"SIREN_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self.started_at = "/readyz"
+        """What answers 200 once it is started; a damaged one has reason not to be ready."""
         self._ray_folders: list[str] = []
         self.http = httpx.Client(base_url=self.url, timeout=40)
 
@@ -140,7 +142,7 @@ class System:
         if self._process.poll() is not None:
             assert RAY_WAS_TOO_SLOW in " ".join(self.log_tail().split()), self.log_tail()
             return "again"
-        return "up" if self.http.get("/readyz").status_code == httpx.codes.OK else ""
+        return "up" if self.http.get(self.started_at).status_code == httpx.codes.OK else ""
 
     def log_tail(self) -> str:
         """Return the end of what it printed."""

@@ -20,6 +20,7 @@ from cluster import integrity
 from cluster import verify as audit
 from cluster.dossier import Violation
 from cluster.integrity import check_files
+from cluster.scrub import scrub
 from readmodel import projector
 from serve_app.app import build_app
 from tests.damage import change, garbage_log, truncate, zero_header, zero_leaf
@@ -290,3 +291,17 @@ def test_a_file_that_is_whole_again_is_no_longer_noted(
     note_damage(data / "stores.db", "it was")
     check_files(Settings(data_dir=data), print)
     assert noted_damage(data / "stores.db") is None
+
+
+async def test_a_view_that_was_set_aside_does_not_outlive_whom_it_names(
+    tmp_path: Path, template: tuple[Path, list[str]]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(template[0], data)
+    zero_header(data / "readmodel.db")
+    settings = Settings(data_dir=data)
+    check_files(settings, print)
+    assert list(data.glob("readmodel.db.set-aside-*"))
+    async with in_process(settings):
+        await scrub(settings, lambda _what, _done, _total: None)
+    assert list(data.glob("readmodel.db.set-aside-*")) == []
