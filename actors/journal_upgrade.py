@@ -7,14 +7,14 @@ code stays away from what is half done.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, inspect, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.addressing import slot_of
-from actors.codec import to_json
+from actors.codec import UnknownEvent, to_json
 from actors.database import Database, Transaction
 from actors.domain.events import CustomerErased, StoredEvent
 from actors.domain.order import evolve, fold
@@ -39,6 +39,11 @@ REACHED = "upgraded_to"
 WITH_REASON = ("OrderCanceled", "PickupRejected")
 
 Progress = Callable[[int, int], None]
+
+
+class _WithReason(msgspec.Struct):
+    reason: str
+    by: Literal["customer", "store", "system"] = "store"
 
 
 async def upgrade(database: Database, progress: Progress) -> None:
@@ -170,7 +175,8 @@ class _Parts:
 
     def _move_reasons(self, transaction: Transaction, rows: Sequence[Sequence[Any]]) -> None:
         """Keep what people wrote where it can be erased; of who was erased nothing is kept."""
-        texts = {row[1]: _reason(row[5]) for row in rows if row[3] == "OrderCanceled"}
+        canceled = {row[1]: _reason(row[5]) for row in rows if row[3] == "OrderCanceled"}
+        texts = {order_id: told for order_id, told in canceled.items() if told is not None}
         if not texts:
             return
         among = {"order_ids": list(texts)}
@@ -190,8 +196,10 @@ class _Parts:
     def _erase_again(self, transaction: Transaction, order_id: str) -> None:
         """Let view and ticket, which have the words, follow an erasure once more."""
         mine = {"order_ids": [order_id]}
-        history = [stored_event(row)[1] for row in transaction.all(self._history, mine)]
-        order = fold(history)
+        try:
+            order = fold(stored_event(row)[1] for row in transaction.all(self._history, mine))
+        except (ValueError, msgspec.MsgspecError, UnknownEvent):
+            return  # damaged: `siren verify` says so, and nothing can follow it
         if order is None:
             return
         at = max(datetime.now(UTC), order.last_at)
@@ -214,15 +222,17 @@ class _Parts:
 
 
 def _coded(data: str) -> str:
-    fields = msgspec.json.decode(data)
-    return to_json({**fields, "reason": _code(fields)}).decode()
+    """Return an event's data with a code for its reason; damaged ones as they are."""
+    reason = _reason(data)
+    if reason is None:
+        return data
+    return to_json({**msgspec.json.decode(data), "reason": reason[1]}).decode()
 
 
-def _reason(data: str) -> tuple[str, str]:
-    """Return the reason of a cancellation as it was given, and its code."""
-    fields = msgspec.json.decode(data)
-    return fields["reason"], _code(fields)
-
-
-def _code(fields: dict[str, Any]) -> str:
-    return code_of(fields["reason"], fields.get("by", "store"))
+def _reason(data: str) -> tuple[str, str] | None:
+    """Return the reason of a cancellation as it was given, and its code; None where it is none."""
+    try:
+        fields = msgspec.json.decode(data, type=_WithReason)
+    except msgspec.MsgspecError:
+        return None
+    return fields.reason, code_of(fields.reason, fields.by)

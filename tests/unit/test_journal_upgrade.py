@@ -124,6 +124,21 @@ async def test_what_was_written_about_a_forgotten_customer_is_forgotten(upgraded
     assert fold(history.events) is not None
 
 
+async def test_a_damaged_event_does_not_stop_the_others(database_url: str) -> None:
+    async with old_journal(database_url) as old:
+        for number in (1, 2):
+            erased = (*CANCELED, (ev.CustomerErased(), ""))
+            await old.add(*life(id_of(number), *erased), private=PrivateData())
+        damage = "UPDATE events SET data = :data WHERE order_id = :order AND type = :type"
+        for order, kind in ((id_of(1), "OrderCanceled"), (id_of(2), "PaymentApproved")):
+            where = {"data": '{"attempt"', "order": order, "type": kind}
+            await old.connection.execute(text(damage), where)
+        await old.add(*life(id_of(3), *CANCELED), private=PERSON)
+    async with opened(database_url) as journal:
+        assert (await journal.load(id_of(3))).private.cancel_reason == WORDS
+        assert {row.schema_version for row in await rows(journal)} == {2}
+
+
 async def test_upgrading_again_changes_nothing(database_url: str, upgraded: Journal) -> None:
     before = await rows(upgraded)
     async with opened(database_url) as again:
