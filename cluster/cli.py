@@ -133,7 +133,7 @@ def status(data: Data = None) -> None:
 def env(data: Data = None) -> None:
     """Print what to export so that Ray's own commands and scripts reach this system.
 
-    For a shell: eval "$(siren env)". Then `ray status`, `ray list actors` and
+    For a shell: eval "$(siren env)". Then `ray status` and
     `ray.init(address="auto")` work, and `Siren.connect()` means this system.
     """
     folder = _settings(data_dir=data).data_dir.absolute()

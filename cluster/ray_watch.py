@@ -13,7 +13,8 @@ from actors.silence import Silence
 
 LOOK_S = 0.5
 ASK_S = 2.0
-SILENCE_S = 15.0
+SILENCE_S = 30.0
+"""More than for an actor: to end everything is dear, and a machine may be slow."""
 SERVERS = {"gcs_server": "Ray's control service (gcs_server)", "raylet": "Ray's raylet"}
 
 
