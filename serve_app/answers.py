@@ -66,8 +66,9 @@ def detail_answer(detail: bytes) -> Response:
 
 
 def command_answer(reply: OrderReply, asked: CommandHeaders, status: int = 200) -> Response:
-    """Return the order after a command."""
-    return Response(reply.detail, status, asked.applied, JSON)
+    """Return the order after a command; a header says where it was done before, by whomever."""
+    headers = asked.applied | REPLAYED if reply.replayed else asked.applied
+    return Response(reply.detail, status, headers, JSON)
 
 
 def page_answer(page: Page) -> Response:

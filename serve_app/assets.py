@@ -27,7 +27,7 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-LANGUAGES = ("ko", "en")
+LANGUAGES = {"ko": "한국어", "en": "English"}
 FOR_EVER = "public, max-age=31536000, immutable"
 ASKED_ANEW = "no-cache"
 
@@ -127,7 +127,7 @@ def load_page(
         "title": escape(texts(language)[title]),
         "language": language,
         "other": other,
-        "other_name": texts(other)["language.name"],
+        "other_name": LANGUAGES[other],
     }
     page = _part("frame")
     for part, content in parts.items():
@@ -149,7 +149,7 @@ def fingerprinted(name: str) -> str:
 @cache
 def texts(language: str) -> dict[str, str]:
     """Return the texts of the pages, by `group.key`, as `texts.js` has them."""
-    column = LANGUAGES.index(language)
+    column = list(LANGUAGES).index(language)
     found, group = {}, ""
     source = (FOLDER / "texts.js").read_text("utf-8")
     for row in source.split("TABLE = `")[1].split("`")[0].strip().split("\n"):

@@ -53,7 +53,10 @@ export async function call(method, path, { token, body, key, wait = 0, signal } 
 		const response = await fetch(path, options);
 		hear(response);
 		await check(response);
-		return await response.json();
+		const answer = await response.json();
+		// Beside what the answer says: whether it had been done before.
+		const replayed = response.headers.has("Idempotency-Replayed");
+		return Object.defineProperty(answer, "replayed", { value: replayed });
 	} catch (error) {
 		throw isKnown(error) ? error : new Unreachable();
 	}

@@ -1,11 +1,11 @@
 // The barista's board: three columns of tickets, each with the one button that comes next.
 
-import { asStaff, newKey, repeat, url } from "./api.js";
+import { asStaff, newKey, now, repeat, url } from "./api.js";
 import { Chime } from "./chime.js";
 import { Counter } from "./counter.js";
 import { arrange, byId, el, isolated, named, say } from "./dom.js";
 import { localName, t } from "./language.js";
-import { connection, problemText, setTitle, staffShell, surely, toast } from "./shell.js";
+import { connection, problemText, setTitle, soon, staffShell, surely, toast } from "./shell.js";
 import { LIVE, NEW, Tickets } from "./tickets.js";
 
 const LOOK_MS = 600;
@@ -16,8 +16,9 @@ const COLUMNS = {
 	PREPARING: { column: "preparing", button: "ready", next: "READY" },
 	READY: { column: "ready", button: "complete", next: "PICKED_UP" },
 };
-// From so many minutes on; the texts of ages have the same names.
-const AGES = { late: 10, waiting: 5, fresh: 0 };
+// By so many minutes after what was promised; the texts of ages have the same names.
+const AGES = { late: 0, waiting: -2, fresh: -Infinity };
+const PROMISE_MIN = 10; // where none was given, and for a customer to come
 const REASONS = ["ingredient_out", "machine_broken", "closing_soon", "not_picked_up", "other"];
 
 const storeId = decodeURIComponent(location.pathname.split("/")[2]);
@@ -38,6 +39,7 @@ function show() {
 		const live = mine.filter(({ status }) => status !== "CANCELED").length;
 		say(section.querySelector(".count"), `${live}`);
 	}
+	document.querySelector(".board").removeAttribute("data-waiting");
 	const ids = new Set(all.map((ticket) => ticket.order_id));
 	for (const id of cards.keys()) if (!ids.has(id)) cards.delete(id);
 	const waiting = all.filter((ticket) => ticket.status === NEW).length;
@@ -48,7 +50,7 @@ function show() {
 /** Let the keyboard stay with a ticket that moved; with the first one where it is gone. */
 function keepFocus(id) {
 	const node = cards.get(id) ?? document.querySelector("[data-ticket]");
-	node?.querySelector("button").focus();
+	node?.querySelector("button").focus({ preventScroll: true });
 }
 
 // Only what nobody has begun can be cancelled by its customer.
@@ -99,11 +101,19 @@ const face = (ticket) => [
 
 const line = ({ quantity, name }) => el("li", el("b", `${quantity} × `), named(localName(name)));
 
-function showAge(node, ticket) {
-	const n = Math.max(0, Math.floor((Date.now() - new Date(ticket.opened_at)) / 60_000));
-	node.dataset.age = Object.keys(AGES).find((age) => n >= AGES[age]);
-	say(node.querySelector(".age"), t(`age.${node.dataset.age}`, { n }));
+/** Show how long it waits, and whether that is longer than its customer was told. */
+function showAge(node, { status, opened_at: opened, updated_at: updated, ...ticket }) {
+	const isReady = status === "READY";
+	const since = minutesSince(isReady ? updated : opened);
+	const promised = isReady ? null : ticket.estimated_ready_at;
+	const late = promised ? minutesSince(promised) : since - PROMISE_MIN;
+	node.dataset.age = Object.keys(AGES).find((age) => late >= AGES[age]);
+	const n = Math.max(0, Math.floor(since));
+	say(node.querySelector(".age"), t(`age.${isReady ? "ready-" : ""}${node.dataset.age}`, { n }));
 }
+
+// By the server's clock: a tablet's may be wrong.
+const minutesSince = (time) => (now() - new Date(time)) / 60_000;
 
 // The buttons
 
@@ -113,13 +123,26 @@ async function press(ticket, button, next, body) {
 	pressed.add(id);
 	show();
 	const key = newKey();
+	let tries = 0;
+	const request = () => {
+		tries += 1;
+		return tickets.press(ticket, button, next, { key, body });
+	};
 	try {
-		await surely(() => tickets.press(ticket, button, next, { key, body }));
+		const { replayed } = await soon(request);
+		// Where an answer got lost, it may have been this very press.
+		if (replayed && tries === 1) tellState(ticket);
 	} catch (error) {
-		toast(`${ticket.number}: ${problemText(error)}`);
+		if (error.status === 409) await surely(() => tickets.ask(id)).then(() => tellState(ticket));
+		else toast(`${ticket.number}: ${problemText(error)}`);
 	}
 	pressed.delete(id);
 	show();
+}
+
+/** Say that somebody else was first, and what became of the ticket. */
+function tellState({ order_id: id, number }) {
+	toast(t("board.taken", { number, state: t(`status.${tickets.stateOf(id)}`) }));
 }
 
 function askWhy(ticket) {
@@ -170,8 +193,17 @@ async function showStores() {
 	byId("other-stores").append(...options);
 	byId("other-stores").onchange = ({ target }) => location.assign(url`/board/${target.value}`);
 	const mine = items.find((store) => store.store_id === storeId);
-	say("store", mine ? localName(mine.name) : t("board.no-store"));
+	if (mine) say("store", localName(mine.name));
+	else showMissing(items);
 	return mine;
+}
+
+function showMissing(stores) {
+	byId("missing").hidden = false;
+	for (const part of document.querySelectorAll(".board, .actions:has(#sound)")) part.hidden = true;
+	const link = ({ store_id: id, name }) =>
+		el("a.button", { href: url`/board/${id}` }, named(localName(name)));
+	byId("boards").append(...stores.map(link));
 }
 
 function announce(fresh) {

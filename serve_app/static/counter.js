@@ -3,7 +3,7 @@
 import { asStaff, url } from "./api.js";
 import { arrange, byId, el, named, onSubmit, say } from "./dom.js";
 import { localName, t } from "./language.js";
-import { problemText, surely, toast } from "./shell.js";
+import { problemText, soon, surely, toast } from "./shell.js";
 
 export class Counter {
 	#address;
@@ -59,7 +59,7 @@ export class Counter {
 	async #change(path, body) {
 		this.#changing += 1;
 		try {
-			await surely(() => asStaff("PATCH", this.#address + path, { body }));
+			await soon(() => asStaff("PATCH", this.#address + path, { body }));
 			toast(t("counter.saved"));
 		} catch (error) {
 			toast(problemText(error));

@@ -4,13 +4,13 @@ import { byId } from "./dom.js";
 import { keep, kept } from "./storage.js";
 import { TEXTS } from "./texts.js";
 
-const LANGUAGES = ["ko", "en"];
+const LANGUAGES = { ko: "한국어", en: "English" };
 const html = document.documentElement;
 
 // The page comes in the language that the browser asks for.
-export const language = LANGUAGES.find((tag) => tag === kept("language")) ?? html.lang;
-const otherLanguage = LANGUAGES.find((tag) => tag !== language);
-const column = LANGUAGES.indexOf(language);
+export const language = kept("language") in LANGUAGES ? kept("language") : html.lang;
+const otherLanguage = Object.keys(LANGUAGES).find((tag) => tag !== language);
+const column = Object.keys(LANGUAGES).indexOf(language);
 
 export function switchLanguage() {
 	keep("language", otherLanguage);
@@ -29,7 +29,7 @@ export function translate() {
 	if (language === html.lang) return;
 	html.lang = language;
 	byId("language").lang = otherLanguage;
-	byId("language").textContent = TEXTS["language.name"][LANGUAGES.indexOf(otherLanguage)];
+	byId("language").textContent = LANGUAGES[otherLanguage];
 	for (const node of document.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
 	for (const node of document.querySelectorAll("[data-t-label]"))
 		node.ariaLabel = t(node.dataset.tLabel);
@@ -42,18 +42,32 @@ export function money(amount, currency) {
 }
 
 // Times are those of the place where the store is.
-const formatted = (options) => (time, timeZone) =>
-	time ? new Date(time).toLocaleString(language, { hourCycle: "h23", timeZone, ...options }) : "";
+const formatted = (options) => (time, timeZone) => {
+	if (!time) return "";
+	const told = (zone) =>
+		new Date(time).toLocaleString(language, { hourCycle: "h23", timeZone: zone, ...options });
+	const there = told(timeZone);
+	return there === told() ? there : `${there} ${zoneName(time, timeZone)}`;
+};
 
-export const clock = formatted({ timeStyle: "short" });
-export const clockWithSeconds = formatted({ timeStyle: "medium" });
+/** Return what a zone is called, for readers whose own clocks show something else. */
+const zoneName = (time, timeZone) =>
+	new Intl.DateTimeFormat(language, { timeZone, timeZoneName: "short" })
+		.formatToParts(new Date(time))
+		.find(({ type }) => type === "timeZoneName").value;
+
+const clock = formatted({ timeStyle: "short" });
+const clockWithSeconds = formatted({ timeStyle: "medium" });
 export const dayAndClock = formatted({ dateStyle: "medium", timeStyle: "short" });
 
 const day = formatted({ dateStyle: "short" });
+const dayAndSeconds = formatted({ dateStyle: "medium", timeStyle: "medium" });
+const isToday = (time, zone) => day(time, zone) === day(Date.now(), zone);
 
 /** Return a time of day, and its day where that is not today. */
-export const when = (time, zone) =>
-	(day(time, zone) === day(Date.now(), zone) ? clock : dayAndClock)(time, zone);
+export const when = (time, zone) => (isToday(time, zone) ? clock : dayAndClock)(time, zone);
+export const whenExactly = (time, zone) =>
+	(isToday(time, zone) ? clockWithSeconds : dayAndSeconds)(time, zone);
 
 export const minutes = (seconds) =>
 	t("unit.minutes", { n: Math.max(1, Math.round(seconds / 60)) });

@@ -34,6 +34,7 @@ const card = chooseCard();
 function show() {
 	const { order_status: status, pickup_number: called } = order;
 	byId("order").hidden = false;
+	byId("loading").hidden = true;
 	byId("call").dataset.status = status;
 	say("store", store ? localName(store.name) : "");
 	byId("number-label").hidden = called === null;
@@ -77,10 +78,14 @@ function subline() {
 }
 
 function showProgress() {
+	// Of a cancelled order: how far it had come, and that it ends here.
+	const path = isCanceled()
+		? [...STEPS.filter(([, at]) => at()), ["canceled", () => order.canceled_at]]
+		: STEPS;
 	const reached = isCanceled()
-		? STEPS.findLastIndex(([, at]) => at())
-		: STEPS.findIndex(([step]) => step === order.order_status.toLowerCase());
-	const steps = STEPS.map(([step, at], place) => {
+		? path.length - 1
+		: path.findIndex(([step]) => step === order.order_status.toLowerCase());
+	const steps = path.map(([step, at], place) => {
 		const state = place < reached ? "done" : place === reached ? "now" : "to-come";
 		return el(
 			"li",
@@ -216,5 +221,6 @@ byId("cancel-dialog").onclose = ({ target }) => target.returnValue === "cancel" 
 follow(orderId, look, tellState).catch((error) => {
 	if (!(error instanceof Problem)) throw error;
 	byId("missing").hidden = false;
+	byId("loading").hidden = true;
 	byId("order").hidden = true;
 });

@@ -1,7 +1,7 @@
 // How an order is told: its lines, states and history, on every page that shows one.
 
 import { byId, el, named } from "./dom.js";
-import { clockWithSeconds, localName, money, t, tellCode } from "./language.js";
+import { whenExactly, localName, money, t, tellCode } from "./language.js";
 
 export const orderLines = ({ items, currency }) =>
 	items.map(({ quantity, name, amount }) =>
@@ -32,7 +32,7 @@ export function showHistory(events, timeZone, words) {
 		el(
 			"li",
 			{ "data-event": type },
-			el("time", { datetime: at }, clockWithSeconds(at, timeZone)),
+			el("time", { datetime: at }, whenExactly(at, timeZone)),
 			el(
 				"span",
 				tellCode(`event.${type}`, type),

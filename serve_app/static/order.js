@@ -1,7 +1,7 @@
 // The order page: store, menu, cart and payment, and one attempt at a time to place the order.
 
 import { linesOf, orderToRepeat, showAgain } from "./again.js";
-import { asGuest, repeat, url } from "./api.js";
+import { asGuest, pause, repeat, url } from "./api.js";
 import { findDropped } from "./attempts.js";
 import { Cart, asItems, available, total } from "./cart.js";
 import { Checkout, byCard, habit } from "./checkout.js";
@@ -11,6 +11,7 @@ import { localName, minutes, money, t, when } from "./language.js";
 import { connection, customerShell, problemText, surely, toast } from "./shell.js";
 
 const LOOK_MS = 5_000;
+const PATIENCE_MS = 1_000;
 
 let stores = [];
 const menus = {};
@@ -284,8 +285,15 @@ onpageshow = (event) => event.persisted && location.reload();
 
 placing.resume();
 tellDropped();
-surely(orderToRepeat).then((order) => {
+const again = surely(orderToRepeat).then((order) => {
 	last = order;
-	if (order) lookNow();
+	if (order) return lookNow();
 });
-repeat(look, LOOK_MS, connection);
+// All at once, so that nothing moves under a finger; but what is slow is not waited for.
+surely(look)
+	.then(() => Promise.race([again, pause(PATIENCE_MS)]))
+	.then(() => {
+		byId("loading").hidden = true;
+		byId("order").removeAttribute("data-waiting");
+		repeat(look, LOOK_MS, connection);
+	});

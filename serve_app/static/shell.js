@@ -1,6 +1,6 @@
 // What is around every page: title, ways, language, who everybody is, the connection.
 
-import { Problem, asStaff, insist, signIn } from "./api.js";
+import { Problem, asStaff, insist, now, signIn } from "./api.js";
 import { byId, el, say } from "./dom.js";
 import { switchLanguage, t, tellCode, translate } from "./language.js";
 import { keep, kept } from "./storage.js";
@@ -32,8 +32,22 @@ export function troubleText({ status } = {}, unknown) {
 /** Repeat a request until it is answered, and show whether the server answers. */
 export const surely = (request) => insist(request, connection.lost).finally(connection.fine);
 
+const LATE_MS = 120_000;
+
+class TooLate extends Error {}
+
+/** The same for what somebody pressed: after two minutes it is given up, not done out of the blue. */
+export function soon(request) {
+	const since = now();
+	return surely(() => {
+		if (Math.abs(now() - since) > LATE_MS) throw new TooLate();
+		return request();
+	});
+}
+
 /** Return the server's no in the reader's words, with these values; throws what is none. */
 export function problemText(error, values) {
+	if (error instanceof TooLate) return t("connection.gave-up");
 	if (!(error instanceof Problem)) throw error;
 	return tellCode(`problem.${error.code}`, error.message, values);
 }

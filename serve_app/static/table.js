@@ -1,7 +1,7 @@
 // A table for the owner: the address says what is filtered and open.
 
 import { asStaff, url } from "./api.js";
-import { byId, el } from "./dom.js";
+import { byId, el, say } from "./dom.js";
 import { t } from "./language.js";
 import { showHistory } from "./order-view.js";
 import { problemText, surely, toast } from "./shell.js";
@@ -12,32 +12,42 @@ const LIMIT = 25;
  * Show rows of `path`, and the one that the address names by `idName`.
  *
  * `columns` and `facts` are `[title, row => content]`, of a row and of an open one; `zone` is of a
- * row's times.
+ * row's times; `prepare` reads what rows need besides.
  */
-export async function showTable(path, { columns, facts, idName, zone = () => undefined }) {
+export async function showTable(path, { columns, facts, idName, zone, prepare = () => {} }) {
 	const query = new URLSearchParams(location.search);
 	const opened = query.get(idName);
 	for (const field of byId("filters").elements) {
 		if (field.name) field.value = query.get(field.name) ?? "";
 	}
+	const cursors = query.getAll("cursor"); // one for each page that was turned
 	const filters = [...new FormData(byId("filters")), ["limit", LIMIT]];
-	const cursors = [""];
-	let next = "";
+	if (cursors.length) filters.push(["cursor", cursors.at(-1)]);
 
 	const attempt = (action) => action().catch((error) => toast(problemText(error)));
-	const load = () =>
-		attempt(async () => {
-			const given = [...filters, ["cursor", cursors.at(-1)]].filter(([, value]) => value);
-			const page = await surely(() => asStaff("GET", `${path}?${new URLSearchParams(given)}`));
-			next = page.next_cursor;
-			document.querySelector("tbody").replaceChildren(...page.items.map(row));
-			byId("none").hidden = page.items.length > 0;
-			byId("newer").disabled = cursors.length === 1;
-			byId("older").disabled = next === null;
-		});
+	const load = async () => {
+		const given = new URLSearchParams(filters.filter(([, value]) => value));
+		const page = await surely(() => asStaff("GET", `${path}?${given}`));
+		await prepare(page.items);
+		document.querySelector("tbody").replaceChildren(...page.items.map(row));
+		byId("none").hidden = page.items.length > 0;
+		byId("older").parentNode.hidden = false;
+		byId("older").disabled = page.next_cursor === null;
+		byId("older").onclick = () => turn([...cursors, page.next_cursor]);
+		const zones = new Set(page.items.map(zone).filter(Boolean));
+		say("zones", zones.size ? t("table.zones", { zones: [...zones].join(", ") }) : "");
+	};
+	/** Go to a page: the address says which, to be reloaded, shared, and left by going back. */
+	const turn = (all) => {
+		const address = new URL(location);
+		address.searchParams.delete("cursor");
+		for (const cursor of all) address.searchParams.append("cursor", cursor);
+		location.assign(address);
+	};
 	const open = (id) =>
 		attempt(async () => {
 			const item = await surely(() => asStaff("GET", `${path}/${encodeURIComponent(id)}`));
+			await prepare([item]);
 			const { items } = await surely(() => asStaff("GET", url`/orders/${item.order_id}/events`));
 			const entries = facts.map(([title, content]) => [el("dt", t(title)), el("dd", content(item))]);
 			byId("facts").replaceChildren(...entries.flat());
@@ -63,16 +73,10 @@ export async function showTable(path, { columns, facts, idName, zone = () => und
 
 	const heads = columns.map(([title]) => el("th", { scope: "col" }, t(title)));
 	document.querySelector("thead tr").append(...heads);
-	byId("older").onclick = () => {
-		cursors.push(next);
-		load();
-	};
-	byId("newer").onclick = () => {
-		cursors.pop();
-		load();
-	};
+	byId("newer").disabled = cursors.length === 0;
+	byId("newer").onclick = () => turn(cursors.slice(0, -1));
 	byId("opened").onclose = () => name(null);
-	await load();
+	await attempt(load);
 	if (opened) open(opened);
 }
 

@@ -12,9 +12,12 @@ sold-out | 지금 주문할 수 없는 메뉴: {names} | Not to be had at the mo
 title | 지난번처럼 | The same as last time?
 wait | {name} · 지금 주문하면 {wait} 뒤 | {name} · ready in {wait} if you order now
 age
-fresh | {n}분 | {n} min
-late | {n}분 · 늦음 | {n} min · late
-waiting | {n}분 · 기다림 | {n} min · waiting
+fresh | {n}분 전 접수 | {n} min
+late | {n}분 전 접수 · 늦음 | {n} min · late
+ready-fresh | {n}분 전 완성 | ready for {n} min
+ready-late | {n}분 전 완성 · 안 찾아감 | ready for {n} min · not collected
+ready-waiting | {n}분 전 완성 | ready for {n} min
+waiting | {n}분 전 접수 · 서두르기 | {n} min · due soon
 attempt
 ask | 지금 보낼까요? | Shall this be sent now?
 cancel | 이 주문을 취소하려고 하셨어요({time}). | You wanted to cancel this order ({time}).
@@ -40,7 +43,8 @@ board
 erased | 이름 없음 | No name
 new | 새 주문 | New
 news | 새 주문: {numbers} | New order: {numbers}
-no-store | 이런 매장이 없어요 | There is no such store
+no-store | 이 주소의 매장이 없어요. 매장을 골라 주세요. | There is no store at this address. Choose one:
+taken | {number}: 다른 사람이 먼저 처리했어요. 지금 상태: {state} | {number}: somebody else was faster. It is now: {state}
 title | 바리스타 보드 | Barista’s board
 button
 close | 닫기 | Close
@@ -91,6 +95,7 @@ reason | 취소 이유 | Reason
 store | 매장 | Store
 connection
 busy | 지금 주문이 몰려 있어요. 곧 다시 보낼게요. | The system is busy. Trying again in a moment.
+gave-up | 2분 동안 답이 없어 그만뒀어요. 됐는지 보고 다시 눌러 주세요. | No answer for two minutes. See whether it was done, and press again if not.
 lost | 연결이 끊겼어요. 다시 잇는 중… | Connection lost. Trying again…
 offline | 오프라인이에요. 연결되면 다시 이어져요. | You are offline. The page goes on once you are connected.
 too-many | 요청이 너무 많았어요. 잠시 뒤 다시 보낼게요. | Too many requests. Trying again in a moment.
@@ -132,8 +137,6 @@ PICKED_UP | 맛있게 드세요! | Enjoy!
 PLACED | 결제를 기다리고 있어요 | Waiting for your payment
 PREPARING | 만들고 있어요 | Being prepared
 READY | 준비됐어요! | It’s ready!
-language
-name | 한국어 | English
 live
 live | 실시간 | Live
 reconnecting | 다시 연결 중… | Reconnecting…
@@ -179,15 +182,17 @@ payments | 결제 | Payments
 skip | 본문으로 | Skip to content
 one
 come | 카운터에서 번호를 말씀해 주세요. | Come to the counter and say your number.
-history | 지나온 길 | History
+history | 주문 기록 | What has happened
 items | 주문한 메뉴 | Your order
-missing | 이 방문의 주문이 아니거나 없는 주문이에요. | There is no such order of this visit.
+loading | 주문을 불러오는 중… | Loading your order…
+missing | 이 브라우저에서 한 주문 중에 이런 주문이 없어요. | This browser has placed no such order.
 number | 픽업 번호 | Your number
 pay-before | {time}까지 결제해 주세요. 지나면 취소돼요. | Pay by {time}, or the order is cancelled.
 progress | 진행 상황 | Progress
 ready-about | {time}쯤 준비돼요 | Ready at about {time}
 order
 cart | 담은 메뉴 | Your cart
+loading | 메뉴를 불러오는 중… | Loading the menu…
 menu | 메뉴 | Menu
 name | 부를 이름 | Name
 name-missing | 이름을 적어 주세요. | Please tell us your name.
@@ -215,7 +220,7 @@ NONE | 결제 전 | Not paid yet
 PENDING | 확인 중 | Pending
 problem
 forbidden | 이 계정으로는 할 수 없어요. | This sign-in may not do that.
-foreign_customer | 방문이 바뀌었어요. 다시 주문해 주세요. | Your visit has changed. Please order again.
+foreign_customer | 시간이 오래 지났어요. 다시 주문해 주세요. | That was too long ago. Please order again.
 idempotency_mismatch | 이 주문은 이미 접수됐어요. ‘내 주문’에서 확인해 주세요. | This order has been placed before. Look at “My orders”.
 invalid_request | 입력한 내용을 다시 확인해 주세요. | Please check what you entered.
 no_staff | 직원이나 점주의 토큰이 아니에요. | This is not a token of staff or owner.
@@ -261,9 +266,9 @@ note | 직원과 점주만 로그인해요. | Only staff and owner sign in.
 title | 매장 로그인 | Staff sign-in
 token | 토큰 | Token
 sound
-off | 소리 꺼짐 | Sound off
-on | 소리 켜짐 | Sound on
-waits | 화면을 눌러 소리 켜기 | Tap for sound
+off | 새 주문 알림음: 꺼짐 | New-order sound: off
+on | 새 주문 알림음: 켜짐 | New-order sound: on
+waits | 화면을 누르면 알림음이 켜져요 | Tap once to hear new orders
 status
 ACCEPTED | 접수됨 | Accepted
 CANCELED | 취소됨 | Cancelled
@@ -273,8 +278,10 @@ PICKED_UP | 픽업 완료 | Picked up
 PLACED | 결제 대기 | To be paid
 PREPARING | 만드는 중 | Preparing
 READY | 준비 완료 | Ready
+REJECTED | 거절됨 | Rejected
 step
 accepted | 접수 | Accepted
+canceled | 취소 | Cancelled
 paid | 결제 | Paid
 picked_up | 픽업 | Picked up
 placed | 주문 | Placed
@@ -290,10 +297,11 @@ newer | ← 더 최근 | ← Newer
 none | 찾은 것이 없어요. | Nothing found.
 older | 더 이전 → | Older →
 one | 자세히 | Details
+zones | 시각은 매장 현지 시각이에요: {zones} | Times are those of the store: {zones}
 unit
 minutes | {n}분 | {n} min
 visit
-ended | 새 방문이에요. 이전 방문의 주문은 보이지 않아요. | A new visit has begun; earlier orders are not shown.
+ended | 오래되어 이전 주문은 더 볼 수 없어요. | It has been a while: your earlier orders can no longer be shown here.
 `;
 
 let group = "";

@@ -15,6 +15,7 @@ export class Tickets {
 	#storeId;
 	#tickets = new Map();
 	#ended = new Set();
+	#last = new Map();
 	#remembered;
 
 	constructor(storeId) {
@@ -38,7 +39,7 @@ export class Tickets {
 		const found = new Set(listed.map((ticket) => ticket.order_id));
 		const missing = this.all().filter((ticket) => states.includes(ticket.status));
 		const ids = new Set([...missing.map((ticket) => ticket.order_id), ...this.#remembered]);
-		for (const id of ids) if (!found.has(id)) await this.#ask(id);
+		for (const id of ids) if (!found.has(id)) await this.ask(id);
 		this.#remembered = [];
 		this.#remember();
 		return listed.filter((ticket) => ticket.status === NEW && !before.has(ticket.order_id));
@@ -60,13 +61,25 @@ export class Tickets {
 	}
 
 	async press(ticket, button, status, { key, body }) {
-		await asStaff("POST", url`/pickups/${ticket.order_id}/${button}`, { key, body, wait: 2 });
-		this.take({ ...ticket, status });
+		const path = url`/pickups/${ticket.order_id}/${button}`;
+		const answer = await asStaff("POST", path, { key, body, wait: 2 });
+		const reached = answer.pickup_status in RANK ? answer.pickup_status : status;
+		this.#last.set(ticket.order_id, reached);
+		this.take({ ...ticket, status: reached, updated_at: answer.ready_at ?? ticket.updated_at });
+		return answer;
 	}
 
-	async #ask(id) {
+	/** Return how far a ticket was when it was last heard of. */
+	stateOf(id) {
+		return this.#last.get(id);
+	}
+
+	/** Read one ticket. */
+	async ask(id) {
 		const [ticket] = await this.#list({ order_id: id });
-		if (ticket?.store_id === this.#storeId) this.take(ticket);
+		if (ticket?.store_id !== this.#storeId) return;
+		this.#last.set(id, ticket.status);
+		this.take(ticket);
 	}
 
 	async #list(filter) {

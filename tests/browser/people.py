@@ -1,9 +1,11 @@
 """What a customer does on the order pages, and a barista on the board, in words."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -12,6 +14,8 @@ from tests.browser.visitor import SEEN_MS, Visitor
 from tests.outside import new_order, place
 from tests.system import System
 
+# How a ticket is marked that was promised in so many minutes.
+AGES = {"fresh": 30, "waiting": 1, "late": -1}
 ORDER_ADDRESS = re.compile(r"/my/([0-9a-f]{35})$")
 CUP: dict[str, int] = {"americano": 1}
 
@@ -194,3 +198,17 @@ class Barista:
             yield
         finally:
             self.switch(name, on=False)
+
+
+def promise(system: System, order_id: str, minutes: float) -> None:
+    """Have the ticket of an order promised to be ready in so many minutes from now."""
+    ready_at = datetime.now(UTC) + timedelta(minutes=minutes)
+    change_ticket(system, order_id, "estimated_ready_at", ready_at)
+
+
+def change_ticket(system: System, order_id: str, column: str, time: datetime) -> None:
+    """Write a time of a ticket into the store's books."""
+    change = f"UPDATE tickets SET {column} = ? WHERE order_id = ?"
+    since_1970 = (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    with closing(sqlite3.connect(system.data_dir / "stores.db", timeout=10)) as books, books:
+        books.execute(change, (since_1970, order_id))

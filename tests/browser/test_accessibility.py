@@ -1,6 +1,5 @@
 """axe-core on every page, in both languages and both themes, also where something is open."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Enter
-from tests.browser.people import Barista, Customer
+from tests.browser.people import AGES, Barista, Customer, promise
 from tests.browser.sights import SIGHTS
 from tests.browser.visitor import PHONE, TABLET
 from tests.outside import accepted, new_order, post
@@ -16,7 +15,6 @@ from tests.system import System
 
 BAD = ("serious", "critical")
 LANGUAGES = ("en-US", "ko-KR")
-AGES = {"fresh": 0, "waiting": 6, "late": 12}
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
@@ -57,7 +55,7 @@ def test_axe_finds_nothing_serious_on_a_busy_board_and_in_its_dialogs(
     barista.ticket(ready, "ready").wait_for()
     barista.ticket(canceled).get_by_role("deletion").wait_for()
     for age, minutes in AGES.items():
-        visitor.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(minutes=minutes))
+        promise(system, made, minutes)
         expect(barista.ticket(made)).to_have_attribute("data-age", age)
         assert violations(visitor.page) == [], age
     for opener in ("#settings", "[data-button=reject]"):

@@ -13,6 +13,8 @@ from playwright.sync_api import (
     expect,
 )
 
+from tests.system import eventually
+
 PHONE: ViewportSize = {"width": 360, "height": 740}
 TABLET: ViewportSize = {"width": 1280, "height": 800}
 SEEN_MS = 15_000
@@ -35,9 +37,8 @@ class Visitor:
         cls, browser: Browser, url: str, size: ViewportSize, locale: str = "en-US", **options: Any
     ) -> "Visitor":
         """Open a context of its own, as this size of screen and this language."""
-        context = browser.new_context(
-            base_url=url, viewport=size, locale=locale, timezone_id="Asia/Seoul", **options
-        )
+        options = {"timezone_id": "Asia/Seoul"} | options
+        context = browser.new_context(base_url=url, viewport=size, locale=locale, **options)
         context.set_default_timeout(SEEN_MS)
         visitor = cls(context.new_page(), url)
         visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
@@ -56,8 +57,8 @@ class Visitor:
     def guest(self) -> str:
         """Return the subject of the guest that this browser is."""
         kept = "JSON.parse(localStorage.getItem('siren.guest'))?.subject"
-        handle = self.page.wait_for_function(kept)
-        return str(handle.json_value())
+        # Not `wait_for_function`, whose later looks the page's security policy forbids.
+        return str(eventually(lambda: self.page.evaluate(kept), "a guest"))
 
     def button(self, name: str, within: Locator | None = None) -> Locator:
         """Return the button that is called so."""
