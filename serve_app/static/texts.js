@@ -222,6 +222,7 @@ problem
 forbidden | 이 계정으로는 할 수 없어요. | This sign-in may not do that.
 foreign_customer | 시간이 오래 지났어요. 다시 주문해 주세요. | That was too long ago. Please order again.
 idempotency_mismatch | 이 주문은 이미 접수됐어요. ‘내 주문’에서 확인해 주세요. | This order has been placed before. Look at “My orders”.
+invalid_cursor | 이 목록의 페이지가 더 이상 없어요. 처음부터 봐 주세요. | This page of the list is no longer there. Begin at the first one.
 invalid_request | 입력한 내용을 다시 확인해 주세요. | Please check what you entered.
 no_staff | 직원이나 점주의 토큰이 아니에요. | This is not a token of staff or owner.
 not_cancelable | 이미 만들고 있어 취소할 수 없어요. | It is being prepared; it cannot be cancelled.
@@ -233,7 +234,9 @@ payment_in_progress | 이미 결제가 진행 중이에요. | A payment is under
 payment_not_found | 이런 결제가 없어요. | There is no such payment.
 payment_timeout | 결제 시간이 지났어요. | The time to pay is over.
 price_changed | 가격이 {before}에서 {price}(으)로 바뀌었어요. 주문도 결제도 되지 않았어요. 괜찮으면 다시 주문해 주세요. | The price has changed from {before} to {price}. Nothing was ordered or charged. Order again if that is fine.
+reserved_reason | 이 이유는 쓸 수 없어요. 다른 말로 적어 주세요. | This reason cannot be used. Please put it in other words.
 sold_out | 방금 품절됐어요: {names}. 주문도 결제도 되지 않았어요. | Just sold out: {names}. Nothing was ordered or charged.
+store_not_found | 이런 매장이 없어요. | There is no such store.
 store_closed | 방금 마감했어요. 결제되지 않았어요. | The store has just closed. Nothing was charged.
 store_full | 매장이 너무 바빠요. 결제되지 않았어요. | The store is too busy now. Nothing was charged.
 too_many_attempts | 이 주문의 결제를 너무 여러 번 시도했어요. 새로 주문해 주세요. | Too many payments of this order have failed. Please place a new one.
