@@ -353,3 +353,17 @@ async def test_a_wait_that_is_over_is_answered_with_what_there_is(
     slow = ORDER | {"payment": {"method": "card", "token": "tok_slow_60000"}}
     answer = await client.post("/orders", json=slow, headers={"Prefer": "wait=1"})
     assert (answer.status_code, answer.json()["payment_status"]) == (201, "PENDING")
+
+
+async def test_an_order_whose_store_has_closed_is_not_charged(client: httpx.AsyncClient) -> None:
+    path = f"/orders/{await placed(client, UNPAID)}"
+    await client.patch("/stores/gangnam", json={"open": False})
+    refused = await client.post(f"{path}/payment", json=CARD)
+    order = (await client.get(path)).json()
+    payments = (await client.get("/payments")).json()["items"]
+    await client.patch("/stores/gangnam", json={"open": True})
+    paid = await client.post(f"{path}/payment", json=CARD)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "store_closed")
+    assert (order["order_status"], order["version"], payments) == ("PLACED", 1, [])
+    assert (paid.status_code, paid.json()["payment_status"]) == (200, "APPROVED")
