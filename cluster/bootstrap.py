@@ -35,6 +35,7 @@ from cluster.haproxy_watch import kept_up
 from cluster.privacy import keep_files_private
 from cluster.ray_watch import server_pids
 from cluster.run_folder import remove_if_dead
+from cluster.stopped import ended_where_stopped
 from cluster.token_secret import make_secret
 from readmodel.projector import projection_actor
 from readmodel.tables import create_tables
@@ -163,7 +164,7 @@ def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Instal
                 url=f"http://{settings.host}:{settings.port}",
             )
             report("starting actors and gateway")
-            with kept_up(claim, _replace_manager):
+            with kept_up(claim, _replace_manager), ended_where_stopped():
                 with ThreadPoolExecutor(1) as thread:
                     actors = thread.submit(start_actors, installation)
                     start_gateway(installation, token_secret, claim.secret)
@@ -178,7 +179,8 @@ def _replace_manager() -> None:
     for actor in ray.util.list_named_actors(all_namespaces=True):
         name = actor["name"]
         if name.startswith(SERVE_PROXY_NAME) and "fallback" not in name:
-            ray.kill(ray.get_actor(name, namespace=actor["namespace"]))
+            with suppress(ValueError):  # it has gone by itself
+                ray.kill(ray.get_actor(name, namespace=actor["namespace"]))
 
 
 def _protect_token() -> None:

@@ -21,9 +21,11 @@ SERVE = {
     # Ten times a second, these two would take 3 % of a core while nothing happens.
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",
-    # A replica, HAProxy's manager or HAProxy that is dead or hangs is found in seconds, not in
-    # half a minute. What hangs cannot finish its requests: it is killed.
-    "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
+    # A replica or HAProxy's manager that is dead or hangs is found in seconds, not in half a
+    # minute; a replica that is only busy, as with thousands of new streams, is left alone. What
+    # hangs cannot finish its requests: it is killed.
+    "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
+    "RAY_SERVE_HAPROXY_HEALTH_CHECK_FALL": "3",
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "3",
     "RAY_SERVE_PROXY_GRACEFUL_SHUTDOWN_TIMEOUT_S": "1",

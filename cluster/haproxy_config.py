@@ -25,7 +25,7 @@ RESERVED_FILES = 600
 
 TIME_LIMITS = """\
     timeout connect 500ms
-    timeout check 1s
+    timeout check 2s
     timeout client 60s
     timeout server 60s
     timeout http-request 10s
@@ -50,9 +50,6 @@ FRONTEND_RULES = """\
     http-request del-header x-request-disconnect-disabled
 """
 """The last two would let a client tell Ray Serve to break its own request off."""
-
-GIVEN_UP = "on-marked-down shutdown-sessions"
-"""Whoever waits for a replica that hangs is let go, and asks again."""
 
 UNKNOWN_OUTCOME = (
     "The outcome is not known. Repeat the request; a command with the same Idempotency-Key."
@@ -127,8 +124,6 @@ def edited(config: str, edge: Edge, error: Path, files: int) -> str:
         part for head, part in parts.items() if head.startswith("backend ") and head != NOBODY
     ]
     streams = [_streams(part, parts[FRONTEND]) for part in applications]
-    for part in applications:
-        part.lines = [_watched(line) for line in part.lines]
     written = [*parts.values(), *streams]
     return "".join(f"{line}\n" for part in written for line in (part.head, *part.lines))
 
@@ -206,14 +201,8 @@ def _streams(application: Section, frontend: Section) -> Section:
         if line.strip().startswith("server ")
         for _, server, address, *options in [line.split()]
     ]
-    head = ["    option abortonclose", f"    default-server {GIVEN_UP}", "    http-reuse always"]
+    head = ["    option abortonclose", "    http-reuse always"]
     return Section(f"backend {name}-streams", [*head, *servers])
-
-
-def _watched(line: str) -> str:
-    if line.strip().startswith("default-server "):
-        return f"{line} {GIVEN_UP}"
-    return line
 
 
 def _address(host: str, port: str) -> str:

@@ -19,7 +19,7 @@ DRAIN_S = 10.0
 """How long a replica that is replaced may finish what it began: a command's default wait and its
 margin. Whoever waits longer, and every stream, asks again."""
 HEALTH_PERIOD_S = 1.0
-HEALTH_TIMEOUT_S = 1.5
+HEALTH_TIMEOUT_S = 5.0
 
 
 class _Gateway:
@@ -61,8 +61,8 @@ def deployment(
             "max_replicas": max(settings.gateway_min_replicas, settings.gateway_max_replicas),
             "target_ongoing_requests": max(1.0, settings.max_in_flight / 2),
         },
-        # A replica that does not answer three times is replaced. To be asked takes its event loop,
-        # the one that serves HTTP.
+        # A replica that is dead is replaced at once, one that does not answer three times after 15
+        # seconds. The event loop that answers is the one that serves HTTP.
         health_check_period_s=HEALTH_PERIOD_S,
         health_check_timeout_s=HEALTH_TIMEOUT_S,
         graceful_shutdown_timeout_s=DRAIN_S,

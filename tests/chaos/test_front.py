@@ -112,8 +112,6 @@ def _victims(system: System, who: str) -> list[psutil.Process]:
 def test_customers_go_on_whatever_stands_before_the_orders_is_hurt(
     system: System, who: str, blow: signal.Signals
 ) -> None:
-    if who == CONTROLLER and blow == signal.SIGSTOP:
-        pytest.skip("it is on nobody's way; what it would replace waits for it")
     order_id = accepted(system)
     with _customers(system, order_id) as (reader, buyer):
         victims = eventually(lambda: _victims(system, who), f"{who} runs")

@@ -22,6 +22,7 @@ from cluster.haproxy_config import (
     sections,
     write_error,
 )
+from serve_app import own_system
 
 FILES = 20_000
 SECRET = "0123abcd"
@@ -127,7 +128,7 @@ def test_every_request_gets_the_system_s_secret_and_a_client_s_own_is_written_ov
     serving: str, tmp_path: Path
 ) -> None:
     lines = [line for head, line in _lines(_edited(serving, tmp_path)) if head == FRONTEND]
-    assert f"http-request set-header x-siren-system {SECRET}" in lines
+    assert f"http-request set-header {own_system.HEADER.decode()} {SECRET}" in lines
 
 
 def test_before_it_knows_a_replica_it_says_so_in_a_problem_document(
