@@ -44,6 +44,13 @@ class JournalReplaced(Exception):
         )
 
 
+class ViewIncomplete(ValueError):
+    """The view lacks an order that it has read the beginning of."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"order {order_id} is not in the view: it must be rebuilt")
+
+
 def mark(position: int, stored: StoredEvent) -> str:
     """Return what tells an event from any other that may come to stand at its position."""
     kind = EVENT_TAGS[type(stored.event)]
@@ -73,7 +80,7 @@ def fold_batch(
         known = after.get(order_id) or before.get(order_id)
         if known is None:
             if not isinstance(stored.event, OrderPlaced):
-                raise ValueError(f"order {order_id} is not in the view: it must be rebuilt")
+                raise ViewIncomplete(order_id)
             placed = evolve(None, stored)
             person = private.get(order_id, PrivateData())
             after[order_id] = Folded(position, position, placed, person)

@@ -13,14 +13,14 @@ import ray
 from actors.addressing import get_or_create, whereabouts
 from actors.database import Database, file_id
 from actors.database_faults import file_of, noted_damage
-from actors.domain.errors import Damaged
+from actors.domain.errors import Conflict, Damaged
 from actors.installation import Installation
 from actors.journal import Journal
 from actors.process import spare_garbage_collection
 from actors.retrying import until_done
 from readmodel.lost_orders import find_lost_orders
 from readmodel.new_file import fold_into_new_file
-from readmodel.projection import JournalReplaced, Projection
+from readmodel.projection import JournalReplaced, Projection, ViewIncomplete
 from readmodel.tables import SHADOW, create_shadow, create_tables, open_database, swap
 
 POLL_S = 0.5
@@ -49,9 +49,15 @@ async def rebuild(
         while await projection.fold_next(REBUILD_BATCH):
             last_position = await journal.last_position()
             progress(projection.position, last_position)
-        live = Projection(journal, database)
-        if await swap(database, follows=await live.follows()):
+        if await swap(database, follows=await _follows(Projection(journal, database))):
             return
+
+
+async def _follows(live: Projection) -> bool:
+    try:
+        return await live.follows()
+    except Conflict:  # its checkpoint is gone: nobody can tell how far it is
+        return False
 
 
 @dataclass(slots=True)
@@ -147,7 +153,7 @@ class ProjectionActor:
             if reason != self._error:
                 logger.error("the projection %s", reason)  # noqa: TRY400 - a trace each retry
             self._error = reason
-            if isinstance(error, JournalReplaced):
+            if isinstance(error, JournalReplaced | ViewIncomplete | Conflict):
                 await self._replace_view()
         else:
             self._error = None

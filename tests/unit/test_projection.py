@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, delete, inspect, select, text, update
+from sqlalchemy import Connection, Table, delete, inspect, select, text, update
 
 from actors import codec
 from actors.codec import UnknownEvent, to_json
@@ -677,6 +677,26 @@ async def test_an_actor_whose_journal_lost_its_end_says_so_and_rebuilds_the_view
     await shop.place("new", pay=False)
     await until(lambda: actor._error is None and not actor._rebuild.running)
     await until(lambda: actor._projection.position > 1)
+    await assert_view_is_the_fold(view, journal)
+
+
+@pytest.mark.parametrize("lost", [order_detail, checkpoint])
+async def test_an_actor_whose_view_lost_rows_rebuilds_it(
+    actor: ProjectionActor,
+    journal: Journal,
+    view: Database,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: Table,
+) -> None:
+    monkeypatch.setattr(projector, "POLL_S", 0.001)
+    await shop.place("a")
+    await until(lambda: actor._projection.position == 2)
+    async with view.write() as connection:
+        await connection.execute(lost.delete())
+    actor._projection._certain = False  # as after a restart
+    await shop.do("a", cmd.RecordDecline, attempt=1, payment_id="p-1")
+    await until(lambda: actor._projection.position == 3 and actor._error is None)
     await assert_view_is_the_fold(view, journal)
 
 
