@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-peers bench-growth bench-checkouts screenshots browser lint format install lock
+.PHONY: help run test bench bench-peers bench-growth bench-checkouts chaos screenshots browser lint format install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ bench-growth: $(INSTALLED) ## What two million orders of history and 100,000 liv
 
 bench-checkouts: $(INSTALLED) ## This checkout beside another one: BESIDE=../before, installed
 	$(BIN)/python -m tests.load.checkouts $(BESIDE)
+
+chaos: $(INSTALLED) ## Two minutes of orders while every process is killed in turn, then an audit
+	$(BIN)/python -m tests.chaos.storm
 
 screenshots: $(INSTALLED) browser ## Write a picture of every page, on phone and desktop
 	$(BIN)/python -m tests.browser.screenshots

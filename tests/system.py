@@ -23,6 +23,7 @@ import httpx
 import psutil
 
 from cluster import environment
+from cluster.haproxy_watch import haproxies
 
 # Before anything here imports Ray: whoever joins a system's Ray has to show its token, and a call
 # that comes after this process has left it must not start another one.
@@ -46,6 +47,8 @@ PAYMENT_ACTOR = "ray::PaymentActor"
 STORE_ACTOR = "ray::StoreActor"
 PROJECTION_ACTOR = "ray::ProjectionActor"
 GATEWAY = "ray::ServeReplica:siren:gateway"
+HAPROXY_MANAGER = "ray::HAProxyManager"
+SERVE_CONTROLLER = "ray::ServeController"
 SERVICES = (ORDER_ACTOR, PAYMENT_ACTOR, STORE_ACTOR, PROJECTION_ACTOR)
 
 
@@ -197,6 +200,11 @@ class System:
         except psutil.NoSuchProcess:
             return []
         return [process for process in family if _title(process).startswith(title)]
+
+    def haproxies(self) -> list[psutil.Process]:
+        """Return the living HAProxy of the system, for a moment two while one follows another."""
+        running = haproxies(Path(self.holder()["run"]))
+        return [process for process in running if process.status() != psutil.STATUS_ZOMBIE]
 
     def kill(self, title: str) -> int:
         """kill -9 whatever has this title; return how many processes that were."""
