@@ -135,6 +135,8 @@ def _wait_for_end(pid: int, timeout: float) -> None:
     except ProcessLookupError:
         return
     try:
-        select.select([end], [], [], timeout)
+        poll = select.poll()
+        poll.register(end, select.POLLIN)
+        poll.poll(timeout * 1000)
     finally:
         close(end)

@@ -74,6 +74,7 @@ def pid_of(admin: Path, timeout: float = ANSWER_S) -> int | None:
 def replace(path: Path, text: str) -> None:
     """Write a file that nobody ever sees half written, and nobody else can read."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.touch(mode=0o600)
     fresh.write_text(text)
     fresh.replace(path)
 
