@@ -18,12 +18,10 @@ import pytest
 
 from cluster.haproxy_watch import haproxies
 from tests.outside import accepted, headers, new_order
-from tests.system import GATEWAY, System, eventually
+from tests.system import GATEWAY, HAPROXY_MANAGER, SERVE_CONTROLLER, System, eventually
 
 pytestmark = pytest.mark.timeout(300)
 
-MANAGER = "ray::HAProxyManager"
-CONTROLLER = "ray::ServeController"
 PATIENCE_S = 0.5
 """How long a customer waits before they ask again."""
 DETAILS_S = 5.0
@@ -107,8 +105,17 @@ def _victims(system: System, who: str) -> list[psutil.Process]:
     return system.processes(who)[:1]
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
-@pytest.mark.parametrize("who", ["haproxy", MANAGER, GATEWAY, CONTROLLER])
+@pytest.mark.parametrize(
+    ("who", "blow"),
+    [
+        ("haproxy", signal.SIGKILL),
+        ("haproxy", signal.SIGSTOP),
+        (HAPROXY_MANAGER, signal.SIGKILL),
+        (GATEWAY, signal.SIGKILL),
+        (GATEWAY, signal.SIGSTOP),
+        (SERVE_CONTROLLER, signal.SIGKILL),
+    ],
+)
 def test_customers_go_on_whatever_stands_before_the_orders_is_hurt(
     system: System, who: str, blow: signal.Signals
 ) -> None:
