@@ -1,7 +1,6 @@
 """Looks after Ray's own processes, without which the system only seems to run."""
 
 import threading
-import time
 from typing import Any
 
 import psutil
@@ -19,9 +18,13 @@ SERVERS = {"gcs_server": "Ray's control service (gcs_server)", "raylet": "Ray's 
 
 
 class RayWatch:
-    """Tells what is wrong with the Ray that this process has started; look every `LOOK_S`."""
+    """Tells what is wrong with the Ray that this process has started; look every `LOOK_S`.
 
-    def __init__(self) -> None:
+    It asks Ray until `over` is set.
+    """
+
+    def __init__(self, over: threading.Event) -> None:
+        self._over = over
         self._silences = {name: Silence(LOOK_S) for name in SERVERS}
         self._processes = _processes()
         self._servers = {name: self._processes[name][0].process for name in SERVERS}
@@ -56,13 +59,12 @@ class RayWatch:
 
     def _ask(self) -> None:
         """Ask the control service again and again; the call hangs for as long as that does."""
-        while ray.is_initialized():
+        while not self._over.wait(ASK_S):
             try:
                 self._dead_node = not all(node["Alive"] for node in _nodes())
                 self._silences["gcs_server"].heard()
             except (RayError, RuntimeError, OSError):
                 pass
-            time.sleep(ASK_S)
 
 
 def server_pids() -> dict[str, int]:

@@ -130,7 +130,7 @@ class Up:
             if watch is None:
                 from cluster.ray_watch import RayWatch  # noqa: PLC0415 - as above
 
-                watch = RayWatch()
+                watch = RayWatch(self._end)
             fault = watch.fault()
             if fault is not None:
                 detail = f"{fault}; the system has ended: start it again, every order is safe"
