@@ -16,6 +16,7 @@ from cluster.haproxy_config import Edge, edited, has_applications
 
 ANSWER_S = 1.0
 LAST_GOOD = "last-good.cfg"
+MANY_FILES = 1_000_000
 
 
 def main(settings: str, *arguments: str) -> None:
@@ -25,8 +26,9 @@ def main(settings: str, *arguments: str) -> None:
         os.setsid()  # Ray ends the group of a manager that dies; customers are still served
     path = Path(arguments[arguments.index("-f") + 1])
     edge = Edge(**json.loads(Path(settings).read_text()))
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    config = edited(path.read_text(), edge, Path(settings).parent / "error.http", limit)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = MANY_FILES if hard == resource.RLIM_INFINITY else hard
+    config = edited(path.read_text(), edge, Path(settings).parent / "error.http", files)
     replace(path, choose(config, path.with_name(LAST_GOOD)))
     takeover = () if "-sf" in arguments else take_over(path.with_name("admin.sock"))
     os.execv(edge.binary, [edge.binary, *arguments, *takeover])  # noqa: S606 - no shell is wanted
