@@ -74,7 +74,10 @@ def check_files(settings: Settings, report: Report) -> None:
 
 
 def quick_check(file: Path, deadline: float | None = None) -> str | None:
-    """Return what is wrong with a file, "" where nothing is; None where there was no time."""
+    """Return what is wrong with a file, "" where nothing is.
+
+    None where nobody can tell: there was no time, or somebody else holds it.
+    """
     timed_out = False
 
     def look_at_the_clock() -> bool:
@@ -87,7 +90,7 @@ def quick_check(file: Path, deadline: float | None = None) -> str | None:
             database.set_progress_handler(look_at_the_clock, STEPS)
             rows = database.execute(f"PRAGMA quick_check({FOUND})").fetchall()
     except sqlite3.Error as error:
-        return None if timed_out else str(error)
+        return str(error) if is_damage(error) and not timed_out else None
     words = [str(row[0]) for row in rows]
     return "" if words == ["ok"] else "; ".join(" ".join(each.split()) for each in words)
 

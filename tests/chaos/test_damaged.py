@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(500)
 def test_a_damaged_page_is_named_and_the_rest_is_served(tmp_path: Path) -> None:
     system = System(tmp_path / "data")
     system.start()
-    orders = [accepted(system) for _ in range(30)]
+    orders = [accepted(system) for _ in range(12)]
     system.kill_everything()
     journal = system.data_dir / "journal.db"
     zero_leaf(journal, "events")

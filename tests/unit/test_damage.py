@@ -283,6 +283,14 @@ def test_what_takes_too_long_is_looked_through_in_the_background(
     assert any(line.startswith(f"{data / 'payments.db'} IS DAMAGED: ") for line in told)
 
 
+def test_a_file_that_somebody_else_holds_is_not_called_damaged(tmp_path: Path) -> None:
+    held = tmp_path / "payments.db"
+    with closing(sqlite3.connect(held, isolation_level=None)) as database:
+        database.execute("CREATE TABLE payments (order_id TEXT)")
+        database.execute("BEGIN EXCLUSIVE")
+        assert integrity.quick_check(held) is None
+
+
 def test_a_file_that_is_whole_again_is_no_longer_noted(
     tmp_path: Path, template: tuple[Path, list[str]]
 ) -> None:
