@@ -90,7 +90,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]
 
     async def live() -> list[str]:
         async with in_process(Settings(data_dir=folder)) as siren:
-            new = NewOrder("c-17", "영욱", "010", "gangnam", (("latte", 1),), "tok_approve")
+            new = NewOrder(
+                "c-17", "영욱", "010-1234-5678", "gangnam", (("latte", 1),), "tok_approve"
+            )
             replies = await asyncio.gather(*(siren.place(new) for _ in range(ORDERS)))
             ids = [httpx.Response(200, content=r.detail).json()["order_id"] for r in replies]
             for order_id in ids:

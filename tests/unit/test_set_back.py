@@ -22,7 +22,7 @@ from tests.in_process import in_process
 
 async def order(siren: AsyncSiren) -> str:
     """Place an order that is paid and accepted."""
-    wanted = NewOrder("c-17", "영욱", "010", "gangnam", (("latte", 1),), "tok_approve")
+    wanted = NewOrder("c-17", "영욱", "010-1234-5678", "gangnam", (("latte", 1),), "tok_approve")
     detail: dict[str, Any] = msgspec.json.decode((await siren.place(wanted)).detail)
     assert detail["order_status"] == "ACCEPTED"
     return str(detail["order_id"])
