@@ -32,6 +32,7 @@ export async function showTable(path, { columns, facts, idName, zone, prepare = 
 		document.querySelector("tbody").replaceChildren(...page.items.map(row));
 		byId("none").hidden = page.items.length > 0;
 		byId("older").parentNode.hidden = false;
+		byId("newer").disabled = cursors.length === 0;
 		byId("older").disabled = page.next_cursor === null;
 		byId("older").onclick = () => turn([...cursors, page.next_cursor]);
 		const zones = new Set(page.items.map(zone).filter(Boolean));
@@ -73,7 +74,6 @@ export async function showTable(path, { columns, facts, idName, zone, prepare = 
 
 	const heads = columns.map(([title]) => el("th", { scope: "col" }, t(title)));
 	document.querySelector("thead tr").append(...heads);
-	byId("newer").disabled = cursors.length === 0;
 	byId("newer").onclick = () => turn(cursors.slice(0, -1));
 	byId("opened").onclose = () => name(null);
 	await attempt(load);

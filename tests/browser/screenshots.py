@@ -128,9 +128,11 @@ def _place(
 
 
 def _grow_older(system: System, order_id: str, minutes: int) -> bool:
-    change = "UPDATE tickets SET opened_at = opened_at - ? WHERE order_id = ?"
+    change = """UPDATE tickets SET opened_at = opened_at - :age,
+        estimated_ready_at = estimated_ready_at - :age WHERE order_id = :order_id"""
+    age = {"age": minutes * MINUTE, "order_id": order_id}
     with closing(sqlite3.connect(system.data_dir / "stores.db", timeout=10)) as books, books:
-        return books.execute(change, (minutes * MINUTE, order_id)).rowcount == 1
+        return books.execute(change, age).rowcount == 1
 
 
 if __name__ == "__main__":
