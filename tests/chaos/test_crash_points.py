@@ -7,6 +7,7 @@ their own append, the order does by itself, with no request under way that could
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
@@ -152,12 +153,15 @@ def test_the_second_attempt_charges_once(system: System, fuse: Fuse) -> None:
 
 
 def test_an_order_that_the_store_refuses_is_refunded(system: System, fuse: Fuse) -> None:
+    """It sells out while the card is charged: what is known before is not charged at all."""
     latte = "/stores/gangnam/menu/latte"
 
     def journey(crash: str) -> None:
         order_id = unpaid.pop()
         fuse.light(crash, order_id)
-        post(system, f"/orders/{order_id}/payment", card(), prefer=ASYNC)
+        post(system, f"/orders/{order_id}/payment", card("tok_slow_2000"), prefer=ASYNC)
+        all_paying.wait(WITHIN_S)
+        assert system.http.patch(latte, json={"sold_out": True}).is_success
         detail, books = ends(system, fuse, order_id, "CANCELED")
         assert detail["cancel_reason"] == "sold_out"
         assert len(books.money_moved) == 1
@@ -165,7 +169,7 @@ def test_an_order_that_the_store_refuses_is_refunded(system: System, fuse: Fuse)
     points = ("store TicketRequest", "append PaymentApproved")
     order = {"items": [{"menu_id": "latte", "quantity": 1}]}
     unpaid = [place(system, new_order(None, **order))["order_id"] for _ in points * 2]
-    assert system.http.patch(latte, json={"sold_out": True}).is_success
+    all_paying = Barrier(len(unpaid))
     try:
         crash_around(journey, *points)
     finally:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.outside import accepted, assert_agreed, card, new_order, place, post, reaches
+from tests.outside import ASYNC, accepted, assert_agreed, card, new_order, place, post, reaches
 from tests.system import System, eventually
 
 
@@ -133,8 +133,8 @@ def test_what_turns_out_after_the_payment_is_refunded(
     system: System, jeju: str, path: str, change: dict[str, object], reason: str
 ) -> None:
     order_id = place(system, new_order(None, store_id=jeju))["order_id"]
+    post(system, f"/orders/{order_id}/payment", card("tok_slow_1500"), prefer=ASYNC)
     assert system.http.patch(path, json=change).is_success
-    post(system, f"/orders/{order_id}/payment", card())
     detail = reaches(system, order_id, "CANCELED")
     assert (detail["cancel_reason"], detail["payment_status"]) == (reason, "CANCELED")
     assert assert_agreed(system, order_id).live_charges == []
