@@ -72,8 +72,9 @@ Waiting = Callable[[], AbstractContextManager[bool]]
 class AsyncSiren:
     """Commands and queries of one installation, for an event loop.
 
-    Commands return the order as it is once it is settled, or after `wait` seconds. They raise
-    `Rejected`, `Invalid`, `NotFound`, or `Unavailable` (repeat with the same `key`).
+    Commands return the order as it is once it is settled, or after `wait` seconds, of which more
+    than 30 count as 30. They raise `Rejected`, `Invalid` (which names the field), `NotFound`, or
+    `Unavailable` (repeat with the same `key`).
     """
 
     def __init__(self, installation: Installation) -> None:

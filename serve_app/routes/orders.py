@@ -124,7 +124,11 @@ async def get_order_events(request: Request, order_id: str) -> Response:
 )
 @allow(CUSTOMER, OWNER, SERVICE)
 async def pay_order(request: Request, order_id: str) -> Response:
-    """Pay an order that is PLACED; answers once the payment is final or the wait is over."""
+    """Pay an order that is PLACED; answers once the payment is final or the wait is over.
+
+    409 `store_closed`, `sold_out` or `store_full`: its store would not make it, nothing is charged,
+    and it can be paid later. 409 `too_many_attempts`: ten of its payments were declined.
+    """
     asked = command_headers(request)
     payment = await read(request, schemas.Payment)
     await check_order(request, order_id)
