@@ -42,20 +42,29 @@ RETRIES = """\
 first replica cannot have seen it; see `FRONTEND_RULES`."""
 
 FRONTEND_RULES = """\
+    acl of_http method GET HEAD POST PUT PATCH DELETE OPTIONS TRACE
+    http-request return status 501 content-type application/problem+json string %s unless of_http
     acl may_be_repeated method GET HEAD
     acl may_be_repeated req.hdr(idempotency-key) -m found
     http-request disable-l7-retry unless may_be_repeated
+    http-request wait-for-body time 10s unless { method GET HEAD }
     http-request set-header %s %s
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
 """
-"""The last two would let a client tell Ray Serve to break its own request off."""
+"""The last two would let a client tell Ray Serve to break its own request off. A body that does not
+come ends here: the connection of a request that is not whole stays open whatever a replica says."""
 
 UNKNOWN_OUTCOME = (
     "The outcome is not known. Repeat the request; a command with the same Idempotency-Key."
 )
 OWN_ERRORS = (500, 502, 503, 504)
 """What HAProxy answers where no replica does: 503 to clients, who need not know the difference."""
+REFUSALS = {
+    400: ("Bad Request", "bad_request", "This is not HTTP/1.1 as RFC 9112 has it."),
+    408: ("Request Timeout", "body_too_late", "The whole request has to arrive within 10 s."),
+}
+"""What HAProxy answers to requests that it cannot hand on. Nothing was done for them."""
 STARTING = "No replica answers yet; nothing was done. Try again in a moment."
 
 
@@ -145,7 +154,10 @@ def _global(part: Section, files: int) -> None:
 def _defaults(part: Section, error: Path) -> None:
     # A client that has closed its sending side waits for its answer all the same.
     part.drop("timeout ", "option abortonclose", "errorfile", "retries", "retry-on")
-    files = "".join(f"    errorfile {status} {error}\n" for status in OWN_ERRORS)
+    answers = dict.fromkeys(OWN_ERRORS, error) | {
+        status: refusal_file(error, status) for status in REFUSALS
+    }
+    files = "".join(f"    errorfile {status} {file}\n" for status, file in answers.items())
     # A browser opens connections for later: they end without an answer to what nobody asked.
     part.put(f"{TIME_LIMITS}{RETRIES}{files}    option http-ignore-probes")
 
@@ -155,7 +167,9 @@ def _frontend(part: Section, edge: Edge, files: int) -> None:
     part.drop("bind")
     part.put(
         f"    bind {_address(edge.host, port)}\n"
-        f"    maxconn {connections(files)}\n" + FRONTEND_RULES % (SECRET_HEADER, edge.secret)
+        f"    maxconn {connections(files)}\n"
+        + FRONTEND_RULES
+        % (_quoted(UNKNOWN_METHOD), SECRET_HEADER, edge.secret)
     )
 
 
@@ -218,29 +232,48 @@ def _only(part: Section, start: str) -> str:
     return found[0]
 
 
+def refusal_file(error: Path, status: int) -> Path:
+    """Return the file of what is answered with this status, beside that of `write_error`."""
+    return error.with_name(f"refusal-{status}.http")
+
+
 def write_error(path: Path) -> None:
-    """Write the answer that HAProxy gives where no replica does, as a problem document."""
+    """Write the answers that HAProxy gives where no replica does, as problem documents."""
     body = _unavailable("unavailable", UNKNOWN_OUTCOME)
+    _write(path, "503 Service Unavailable", body, "Retry-After: 1")
+    for status, (phrase, code, detail) in REFUSALS.items():
+        file, body = refusal_file(path, status), _problem(status, code, detail)
+        _write(file, f"{status} {phrase}", body, "Connection: close")
+
+
+def _write(path: Path, status: str, body: str, header: str) -> None:
     head = [
-        "HTTP/1.1 503 Service Unavailable",
+        f"HTTP/1.1 {status}",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",
-        "Retry-After: 1",
+        header,
     ]
     path.write_text("\r\n".join([*head, "", body]), newline="")
 
 
 def _unavailable(code: str, detail: str) -> str:
+    return _problem(503, code, detail)
+
+
+def _problem(status: int, code: str, detail: str) -> str:
     # As `serve_app.problems` words them, which the wrapper has no time to import.
     problem = {
         "type": f"urn:problem-type:siren:{code}",
-        "title": code.capitalize(),
-        "status": 503,
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
         "detail": detail,
         "code": code,
     }
     return json.dumps(problem, separators=(",", ":"))
+
+
+UNKNOWN_METHOD = _problem(501, "not_implemented", "This is no method that anything here knows.")
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from serve_app.compression import sent_shorter
-from serve_app.documentation import SECURITY_SCHEME, problems, query_names
+from serve_app.documentation import SECURITY_SCHEME, Responses, problems, query_names
 from serve_app.gate import gate_of
 from serve_app.identity import Role
 from serve_app.negotiation import accepts, coding
@@ -50,6 +50,7 @@ class _DocumentedRoute(APIRoute):
             | {"security": security, "x-roles": roles},
             "description": f"{told}\n\nRoles: {', '.join(roles)}.",
         }
+        options["responses"] = _refusals(options) | (options.get("responses") or {})
         super().__init__(path, endpoint, **options | described)
         self.methods = set(self.methods or ())
         if "GET" in self.methods:
@@ -117,6 +118,12 @@ class AccessRoute(_DocumentedRoute):
     def admitted_handler(self) -> Handler:
         """Return what runs once a request is let in."""
         return super().get_route_handler()
+
+
+def _refusals(options: dict[str, Any]) -> Responses:
+    """Describe what every route refuses: what it cannot give, or, with a body, not read."""
+    reads_body = "requestBody" in (options.get("openapi_extra") or {})
+    return problems(406, 422, *((408, 413, 415) if reads_body else ()))
 
 
 def _media_type(route: APIRoute) -> str:

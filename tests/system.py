@@ -31,6 +31,8 @@ environment.prepare()
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
 ROOT = Path(__file__).parents[1]
+PUBLIC_PLACES = 20
+"""Requests that each replica of the public system works on at a time."""
 START_S = 180.0
 STARTS = 3
 STOP_S = 90.0

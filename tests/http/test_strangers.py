@@ -1,4 +1,4 @@
-"""A small system on which somebody takes whatever there is to take; others are served meanwhile."""
+"""Somebody takes whatever there is to take of a system; others are served meanwhile."""
 
 import json
 import socket
@@ -10,24 +10,16 @@ import httpx
 import pytest
 
 from tests.outside import ASYNC, headers, new_order
-from tests.system import System, eventually
+from tests.system import PUBLIC_PLACES, System, eventually
 
-PLACES = 20
-MORE = 2 * PLACES
+PLACES = 3 * PUBLIC_PLACES
+"""Of as many replicas as there may be."""
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of one replica that works on few requests at a time."""
-    system = System(
-        tmp_path_factory.mktemp("small") / "data",
-        max_in_flight=PLACES,
-        gateway_min_replicas=1,
-        gateway_max_replicas=1,
-    )
-    system.start()
-    yield system
-    system.stop()
+def owner(public: System) -> dict[str, str]:
+    token = public.siren("token", "--role", "owner").stdout.strip()
+    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture
@@ -48,13 +40,17 @@ def request(system: System, body: bytes, length: int, *lines: str) -> bytes:
     return "\r\n".join([*head, *lines, "", ""]).encode() + body
 
 
-def others_are_served(system: System) -> bool:
-    """Whether a stranger can read, begin a session and order."""
-    order = system.http.post("/orders", json=new_order(), headers=headers(prefer=ASYNC))
+def authorization(owner: dict[str, str]) -> str:
+    return f"Authorization: {owner['Authorization']}"
+
+
+def others_are_served(system: System, owner: dict[str, str]) -> bool:
+    """Whether somebody else can order, read and begin a session."""
+    soon = owner | headers(prefer=ASYNC)
     answers = [
-        order,
-        system.http.get("/order-details", params={"limit": 1}),
-        system.http.get("/stores"),
+        system.http.post("/orders", json=new_order(), headers=soon),
+        system.http.get("/order-details", params={"limit": 1}, headers=owner),
+        system.http.get("/stores", headers=owner),
         system.http.post("/session"),
         system.http.get("/readyz"),
     ]
@@ -62,25 +58,28 @@ def others_are_served(system: System) -> bool:
 
 
 def test_bodies_that_never_come_keep_nobody_waiting_and_are_given_up(
-    small: System, sockets: ExitStack
+    public: System, owner: dict[str, str], sockets: ExitStack
 ) -> None:
-    held = [send(small, sockets, request(small, b"{", 400)) for _ in range(MORE)]
+    held = [send(public, sockets, request(public, b"{", 400)) for _ in range(PLACES)]
 
-    eventually(lambda: others_are_served(small), "others are served", within=30)
+    eventually(lambda: others_are_served(public, owner), "others are served", within=30)
     for connection in held:
         connection.settimeout(30)
         answer = HTTPResponse(connection)
         answer.begin()
         assert answer.status == httpx.codes.REQUEST_TIMEOUT
         assert json.loads(answer.read())["code"] == "body_too_late"
+        assert connection.recv(1) == b""
 
 
-def test_whoever_waits_for_an_order_keeps_nobody_waiting(small: System, sockets: ExitStack) -> None:
+def test_whoever_waits_for_an_order_keeps_nobody_waiting(
+    public: System, owner: dict[str, str], sockets: ExitStack
+) -> None:
     body = json.dumps(new_order("tok_slow_60000")).encode()
-    slow = request(small, body, len(body), "Prefer: wait=30")
-    waiting = [send(small, sockets, slow) for _ in range(PLACES)]
+    slow = request(public, body, len(body), "Prefer: wait=30", authorization(owner))
+    waiting = [send(public, sockets, slow) for _ in range(PLACES)]
 
-    eventually(lambda: others_are_served(small), "others are served", within=25)
+    eventually(lambda: others_are_served(public, owner), "others are served", within=25)
     for connection in waiting:
         connection.settimeout(0)
         with pytest.raises(BlockingIOError):
@@ -88,10 +87,14 @@ def test_whoever_waits_for_an_order_keeps_nobody_waiting(small: System, sockets:
 
 
 def test_a_body_that_comes_slowly_is_an_order_all_the_same(
-    small: System, sockets: ExitStack
+    public: System, owner: dict[str, str], sockets: ExitStack
 ) -> None:
     body = json.dumps(new_order()).encode()
-    connection = send(small, sockets, request(small, body[:9], len(body), "Prefer: wait=20"))
+    connection = send(
+        public,
+        sockets,
+        request(public, body[:9], len(body), "Prefer: wait=20", authorization(owner)),
+    )
     for byte in body[9:]:
         connection.sendall(bytes([byte]))
     connection.settimeout(30)

@@ -147,8 +147,9 @@ def test_where_no_replica_answers_it_says_so_in_a_problem_document(
 ) -> None:
     config = _edited(serving, tmp_path)
     answers = [line.split()[1:] for _, line in _lines(config) if line.startswith("errorfile")]
-    assert {status for status, _ in answers} == {"500", "502", "503", "504"}
-    (file,) = {Path(path) for _, path in answers}
+    own = {"500", "502", "503", "504"}
+    assert {status for status, _ in answers} == {*own, "400", "408"}
+    (file,) = {Path(path) for status, path in answers if status in own}
     head, _, body = file.read_bytes().decode().partition("\r\n\r\n")
     problem = json.loads(body)
     assert head.startswith(f"HTTP/1.1 {problem['status']} ")
@@ -156,6 +157,19 @@ def test_where_no_replica_answers_it_says_so_in_a_problem_document(
     assert problem["code"] == "unavailable"
     assert f"Content-Length: {len(body)}" in head
     assert "Retry-After: 1" in head
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "bad_request"), (408, "body_too_late")])
+def test_what_is_no_whole_request_is_refused_in_a_problem_document(
+    serving: str, tmp_path: Path, status: int, code: str
+) -> None:
+    config = _edited(serving, tmp_path)
+    (line,) = (line for _, line in _lines(config) if line.startswith(f"errorfile {status} "))
+    head, _, body = Path(line.split()[2]).read_bytes().decode().partition("\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ")
+    assert "Connection: close" in head
+    assert f"Content-Length: {len(body)}" in head
+    assert (json.loads(body)["status"], json.loads(body)["code"]) == (status, code)
 
 
 def test_another_configuration_than_it_was_made_for_is_refused(
