@@ -1,6 +1,7 @@
 """Somebody takes whatever there is to take of a system; others are served meanwhile."""
 
 import json
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -38,6 +39,10 @@ def send(system: System, sockets: ExitStack, request: bytes) -> socket.socket:
 def request(system: System, body: bytes, length: int, *lines: str) -> bytes:
     head = ["POST /orders HTTP/1.1", f"Host: 127.0.0.1:{system.port}", f"Content-Length: {length}"]
     return "\r\n".join([*head, *lines, "", ""]).encode() + body
+
+
+def is_answered(connection: socket.socket) -> bool:
+    return bool(select.select([connection], [], [], 0)[0])
 
 
 def authorization(owner: dict[str, str]) -> str:
@@ -80,10 +85,7 @@ def test_whoever_waits_for_an_order_keeps_nobody_waiting(
     waiting = [send(public, sockets, slow) for _ in range(PLACES)]
 
     eventually(lambda: others_are_served(public, owner), "others are served", within=25)
-    for connection in waiting:
-        connection.settimeout(0)
-        with pytest.raises(BlockingIOError):
-            connection.recv(1)
+    assert len(waiting) - sum(map(is_answered, waiting)) >= PUBLIC_PLACES  # the others: 503
 
 
 def test_a_body_that_comes_slowly_is_an_order_all_the_same(
