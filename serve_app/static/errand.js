@@ -105,10 +105,12 @@ export class Errand {
 		byId("send").hidden = !asks;
 		byId("send").disabled = text === null;
 		byId("send").onclick = () => {
+			if (!this.isWaiting) return this.#rest(); // another tab was faster
 			begin(this.#name, this.#page.agreed?.(pending(this.#name)) ?? pending(this.#name));
 			this.#go();
 		};
 		byId("drop").onclick = () => {
+			if (!this.isWaiting) return this.#rest();
 			const attempt = drop(this.#name);
 			this.#rest();
 			this.#page.dropped(attempt);
