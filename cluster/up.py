@@ -101,11 +101,14 @@ class Up:
     def _system(self, claim: haproxy.Claim) -> None:
         """Start the system, and stop it once it shall end."""
         try:
-            from cluster import bootstrap  # noqa: PLC0415 - importing Ray takes seconds
+            # Importing Ray takes seconds.
+            from cluster import bootstrap  # noqa: PLC0415
+            from cluster.ray_state_api import serve_state  # noqa: PLC0415
 
             with bootstrap.running(self._settings, claim, self._begin):
                 self._is_up.set()
                 self._greet()
+                serve_state(claim.folder)
                 self._end.wait()
         except _Interrupted:
             pass

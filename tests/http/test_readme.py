@@ -5,16 +5,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from actors.installation import KEY_DIGITS
-from tests.system import ROOT, System
+from tests.system import ROOT, System, eventually
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 ORDER_ID = re.compile(rf"\b[0-9a-f]{{{11 + KEY_DIGITS}}}\b")
 PLACED, START, CANCEL, EVENTS = range(4)
+STATE_PORTS = range(8265, 8316)
+"""Ray's default, and those that it tries after it."""
 
 
 def block(containing: str) -> str:
@@ -83,11 +87,28 @@ def test_the_scripts_to_start_from_run(system: System) -> None:
 
 
 def test_plain_ray_reaches_the_system(system: System) -> None:
-    export, *commands = block("siren env").splitlines()
-    assert len(commands) == 2
-    for command in commands:
+    export, status, actors, join = block("siren env").splitlines()
+
+    def then(command: str) -> str:
         ran = run(system, f"{export}\n{command}")
         assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    assert "Active" in then(status)
+    eventually(lambda: "order-host:0" in then(actors), "Ray's state API is there, soon after")
+    then(join)
+
+
+def test_rays_state_api_listens_on_loopback_and_wants_rays_token(system: System) -> None:
+    def listens() -> list[Any]:
+        connections = [c for process in system.processes() for c in process.net_connections()]
+        opened = [c.laddr for c in connections if c.status == "LISTEN"]
+        return [at for at in opened if at.port in STATE_PORTS]
+
+    (at,) = eventually(listens, "Ray's state API is there, soon after the start")
+    assert at.ip == "127.0.0.1"
+    asked = httpx.get(f"http://127.0.0.1:{at.port}/api/v0/actors")
+    assert asked.status_code in (401, 403)
 
 
 @pytest.mark.parametrize(
