@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-peers bench-growth bench-checkouts chaos screenshots browser lint format install lock
+.PHONY: help run test test-chaos bench bench-peers bench-growth bench-checkouts chaos screenshots browser lint format install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,8 +14,11 @@ help: ## Show what can be made
 run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 	@exec $(BIN)/siren up
 
-test: lint browser ## Run every check and every test
-	$(BIN)/python -m pytest
+test: lint browser ## Run every check and every test but those of `make test-chaos`
+	$(BIN)/python -m pytest --ignore=tests/chaos
+
+test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems, and check their books
+	$(BIN)/python -m pytest tests/chaos
 
 bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
 	$(BIN)/python -m tests.load
