@@ -15,6 +15,8 @@ QUIET_LOOKS = 4
 """After so many looks without a process nobody is left who could start one."""
 PR_SET_CHILD_SUBREAPER = 36
 PROGRAMS = ("raylet", "gcs_server", "haproxy")
+RAYS_TITLES = ("ray::", "ray-dashboard")
+"""How the command lines begin that Ray's Python processes write over their own."""
 
 
 def adopt_orphans() -> None:
@@ -66,7 +68,10 @@ def _family(spared: set[int]) -> list[psutil.Process]:
 
 
 def end_on(folder: Path) -> None:
-    """Kill -9 this user's processes that were started on a folder or have a file of it open."""
+    """Kill -9 this user's processes that were started on a folder, and Ray's that have its files.
+
+    A script that has joined the system's Ray keeps logs of it open, too: it is left alone.
+    """
     for process in psutil.process_iter():
         if process.pid != os.getpid() and _is_on(process, f"{folder}/"):
             with suppress(psutil.Error):
@@ -87,9 +92,12 @@ def _is_on(process: psutil.Process, folder: str) -> bool:
         program = Path(process.exe())
         if program.name not in PROGRAMS and program != Path(sys.executable).resolve():
             return False  # somebody who reads a log, say
-        if any(folder in word for word in process.cmdline()):
+        command = process.cmdline()
+        if any(folder in word for word in command):
             return True
-        # Ray's workers write over their command line, but keep their logs open.
+        if not command or not command[0].startswith(RAYS_TITLES):
+            return False
+        # Their command line no longer names the folder, but they keep their logs open.
         return any(file.path.startswith(folder) for file in process.open_files())
     except psutil.Error:
         return False
