@@ -1,6 +1,7 @@
 """What stands between customers and orders, killed and stopped; they go on all the while.
 
-HAProxy, its manager, a replica of the gateway, Serve's controller.
+HAProxy, its manager, a replica of the gateway, Serve's controller. For how long somebody had to
+wait is printed; `make chaos` measures it.
 """
 
 import os
@@ -9,14 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
 
-from cluster.haproxy_watch import haproxies
 from tests.outside import accepted, headers, new_order
 from tests.system import GATEWAY, HAPROXY_MANAGER, SERVE_CONTROLLER, System, eventually
 
@@ -24,9 +23,6 @@ pytestmark = pytest.mark.timeout(300)
 
 PATIENCE_S = 0.5
 """How long a customer waits before they ask again."""
-DETAILS_S = 5.0
-ORDERS_S = 12.0
-"""Twice and more of what it takes: this machine is shared, and starts processes meanwhile."""
 HURT_S = 3.0
 """For how long customers are watched after each blow, and then until all stands again."""
 
@@ -91,17 +87,9 @@ def _customers(system: System, order_id: str) -> Iterator[tuple[Customer, Custom
     print(f"longest without an answer: {reader.longest:.2f} s, order {buyer.longest:.2f} s")
 
 
-def _haproxies(system: System) -> list[psutil.Process]:
-    return [
-        process
-        for process in haproxies(Path(system.holder()["run"]))
-        if process.status() != psutil.STATUS_ZOMBIE
-    ]
-
-
 def _victims(system: System, who: str) -> list[psutil.Process]:
     if who == "haproxy":
-        return _haproxies(system)
+        return system.haproxies()
     return system.processes(who)[:1]
 
 
@@ -127,13 +115,11 @@ def test_customers_go_on_whatever_stands_before_the_orders_is_hurt(
         time.sleep(HURT_S)  # what is measured happens now
         eventually(lambda: _whole_without(system, who, victims), f"{who} is replaced", 90)
     assert reader.strange | buyer.strange == set()
-    assert reader.longest < DETAILS_S
-    assert buyer.longest < ORDERS_S
 
 
 def _whole_without(system: System, who: str, victims: list[psutil.Process]) -> bool:
     """Whether others have taken the place of the victims."""
     hurt = {victim.pid for victim in victims}
-    living = _haproxies(system) if who == "haproxy" else system.processes(who)
+    living = system.haproxies() if who == "haproxy" else system.processes(who)
     replaced = {process.pid for process in living} - hurt
     return len(replaced) >= (2 if who == GATEWAY else 1)
