@@ -45,11 +45,12 @@ def test_a_missing_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_an_open_folder_and_our_files_in_it_are_closed(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)  # whatever the umask is
     names = ("journal.db", "journal.db-wal", "journal.db-shm", "provider.db", "token.secret")
-    for name in names:
-        (folder / name).touch(0o644)
-    (folder / "notes.txt").touch(0o644)
+    for name in (*names, "notes.txt"):
+        (folder / name).touch()
+        (folder / name).chmod(0o644)
     with DataFolder(folder):
         assert mode(folder) == 0o700
         assert {name: mode(folder / name) for name in names} == dict.fromkeys(names, 0o600)
@@ -58,7 +59,8 @@ def test_an_open_folder_and_our_files_in_it_are_closed(tmp_path: Path) -> None:
 
 def test_an_open_folder_behind_a_link_is_closed(tmp_path: Path) -> None:
     folder, link = tmp_path / "data", tmp_path / "link"
-    folder.mkdir(mode=0o777)
+    folder.mkdir()
+    folder.chmod(0o777)
     link.symlink_to(folder)
     with DataFolder(link):
         assert mode(folder) == 0o700

@@ -79,7 +79,7 @@ def test_a_setting_that_is_refused_is_not_repeated() -> None:
     "url",
     [
         f"mysql://siren:{PASSWORD}@127.0.0.1/siren",
-        f"postgresql+asyncpg://siren:{PASSWORD}/@127.0.0.1/siren",
+        f"postgresql+asyncpg://siren:{PASSWORD}@[::1/siren",
         f"postgresql+asyncpg://127.0.0.1:{PASSWORD}/siren",
         f"postgresql+asyncpg:{PASSWORD}",
         PASSWORD,
