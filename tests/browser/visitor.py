@@ -17,7 +17,7 @@ from tests.system import eventually
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 TABLET: ViewportSize = {"width": 1280, "height": 800}
-SEEN_MS = 15_000
+SEEN_MS = 30_000
 """How long anything may take to be seen on a busy machine; after that it is a failure."""
 
 expect.set_options(timeout=SEEN_MS)

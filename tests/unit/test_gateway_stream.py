@@ -11,6 +11,17 @@ from serve_app.routes.stream import Follower
 from tests.http_contract import ORDER, UNPAID, placed
 
 
+@pytest.fixture(scope="module")
+def siren(shared_siren: AsyncSiren) -> AsyncSiren:
+    return shared_siren
+
+
+@pytest.fixture(scope="module")
+def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Nothing here leaves a trace that another test could see."""
+    return shared_client
+
+
 def events(response: httpx.Response) -> list[dict[str, str]]:
     """Return the events of a stream, each as its fields."""
     assert response.status_code == 200

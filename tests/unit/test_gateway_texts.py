@@ -1,36 +1,20 @@
 """What reads as empty, as a code of others, or in two ways, is refused; the field is named."""
 
 import json
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from actors.client import AsyncSiren
-from actors.settings import Settings
-from serve_app.app import build_app
 from serve_app.bodies import MAX_BODY
 from tests.http_contract import CARD, ORDER, UNPAID, changed, placed
-from tests.in_process import in_process
-
-# Nothing here leaves a trace that another test could see, so all share one system.
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EMPTY = [" ", "\u3000", "\u200b", "\ufeff", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u0301"]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncSiren]:
-    async with in_process(Settings(data_dir=tmp_path_factory.mktemp("data"))) as siren:
-        yield siren
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield client
+@pytest.fixture(scope="module")
+def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Nothing here leaves a trace that another test could see."""
+    return shared_client
 
 
 def refused(response: httpx.Response) -> tuple[str, list[str]]:

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -11,17 +10,10 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Route
 
-from actors.client import AsyncSiren
-from actors.settings import Settings
 from serve_app.access import PageRoute
-from serve_app.app import build_app
 from serve_app.compression import LEAST
 from serve_app.routes import ROUTERS
 from tests.http_contract import CARD, ORDER, UNPAID, placed
-from tests.in_process import in_process
-
-# Nothing here leaves a trace that another test could see, so all share one system.
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
 PATHS: dict[str, set[str]] = {}
@@ -40,18 +32,11 @@ DOCUMENTS = [path for path in GETS if path not in (STREAM, *PAGES)]
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncSiren]:
-    async with in_process(Settings(data_dir=tmp_path_factory.mktemp("data"))) as siren:
-        yield siren
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        client.headers["Accept-Encoding"] = "identity"
-        yield client
+@pytest.fixture(scope="module")
+def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Nothing here leaves a trace that another test could see."""
+    shared_client.headers["Accept-Encoding"] = "identity"
+    return shared_client
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -107,7 +107,7 @@ async def test_it_stops_by_itself_when_no_answer_ever_comes() -> None:
         pass
 
     async with server(nothing) as port:
-        result = await run(port, repeat((ASK, 200, b"")), 3, seconds=0, lead=0.01, grace=0)
+        result = await run(port, repeat((ASK, 200, b"")), 3, seconds=0, lead=1, grace=0)
     assert (result.requests, result.lost, len(result.errors)) == (0, 3, 3)
 
 

@@ -6,25 +6,26 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import httpx
 import jwt
 import pytest
+import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
+from actors.client import AsyncSiren
 from actors.domain.errors import Unavailable
 from actors.settings import Settings
 from serve_app import key_document, provider_keys
 from serve_app.app import build_app
 from serve_app.provider_keys import ProviderKeys
-from tests.in_process import in_process
 from tests.tokens import GOOD, SECRET, bearer
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -63,7 +64,7 @@ class Provider(ThreadingHTTPServer):
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     with Provider() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -84,19 +85,23 @@ def provided(key: Any = KEY, algorithm: str = "RS256", kid: str = "k1", **change
     return jwt.encode(claims, key, algorithm, headers={"kid": kid})
 
 
-@pytest.fixture
-async def with_provider(tmp_path: Path, provider: Provider) -> AsyncIterator[httpx.AsyncClient]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def with_provider(
+    shared_siren: AsyncSiren, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A gateway that trusts the provider, and knows no key of it yet."""
+    shared = shared_siren.installation
     settings = Settings(
-        data_dir=tmp_path,
+        data_dir=shared.settings.data_dir,
         auth="required",
         jwks_url=provider.url,
         jwks_issuer=ISSUER,
         jwks_audience=AUDIENCE,
     )
-    async with in_process(settings) as siren:
-        transport = httpx.ASGITransport(build_app(siren, 100, SECRET))
-        async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
-            yield client
+    monkeypatch.setattr(shared_siren, "installation", replace(shared, settings=settings))
+    transport = httpx.ASGITransport(build_app(shared_siren, 100, SECRET))
+    async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
+        yield client
 
 
 async def test_a_provider_s_token_is_taken_beside_our_own(

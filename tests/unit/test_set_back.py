@@ -13,8 +13,8 @@ import pytest
 from actors.client import AsyncSiren, NewOrder
 from actors.journal import Journal
 from actors.settings import Settings
+from cluster import verify as audit
 from cluster.dossier import Violation
-from cluster.verify import verify
 from readmodel import lost_orders
 from readmodel.lost_orders import find_lost_orders
 from tests.in_process import in_process
@@ -28,10 +28,16 @@ async def order(siren: AsyncSiren) -> str:
     return str(detail["order_id"])
 
 
+@pytest.fixture(autouse=True)
+def nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An audit needs not wait for what is under way."""
+    monkeypatch.setattr(audit, "PAUSE_S", 0)
+
+
 async def audited(folder: Path) -> set[tuple[str, str]]:
     """Return what `siren verify` finds: whose it is, and its code."""
     found: list[Violation] = []
-    totals = await verify(Settings(data_dir=folder), found.append, lambda _done, _total: None)
+    totals = await audit.verify(Settings(data_dir=folder), found.append, lambda _done, _total: None)
     assert totals.violations == len(found)
     return {(violation.order_id, violation.code) for violation in found}
 

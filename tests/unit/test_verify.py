@@ -489,11 +489,9 @@ async def test_what_is_put_right_before_the_second_look_is_not_reported(tmp_path
 
 
 def test_postgresql_is_audited_by_the_same_rules(
-    tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    postgres.psql("CREATE DATABASE verified")
-    url = postgres.get_uri(database="verified", driver="asyncpg")
-    monkeypatch.setenv("SIREN_DATABASE_URL", url)
+    monkeypatch.setenv("SIREN_DATABASE_URL", postgres_url)
     monkeypatch.setattr(verify, "PAUSE_S", 0)
     settings = Settings(data_dir=tmp_path)
     installation = Installation(settings, asyncio.run(every_kind_of_order(settings)))
