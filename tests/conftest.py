@@ -26,14 +26,16 @@ SLOWLY = pytest.mark.timeout(400)
 """The first of them waits until the system has started, and a busy machine takes its time."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests side by side: those on the real system in one process, as there is one system; of the
     others a file at a time, as what they share is a file's.
     """
+    side_by_side = hasattr(config, "workerinput")
     for item in items:
         on_the_system = item.path.parent.name in ON_THE_SYSTEM
-        group = "system" if on_the_system else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+        if side_by_side:
+            group = "system" if on_the_system else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
         if on_the_system and not item.get_closest_marker("timeout"):
             item.add_marker(SLOWLY)
 
