@@ -40,6 +40,9 @@ class Nudge:
                     self._actor = await asyncio.to_thread(self._connect)
                 await self._watch.during(self._actor.nudge.remote(), self._actor)
             except (RayError, ValueError):
-                self._actor = None  # looked up again with the next hint
+                # It is being started, and may hang in that: that is seen by whoever goes on asking.
+                await asyncio.sleep(LOOK_S)
+                self._watch.look(self._actor)
+                self._actor, self._pending = None, True
             await asyncio.sleep(PAUSE_S)
         self._task = None

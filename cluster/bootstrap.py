@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import ActorUnavailableError
 from ray.serve._private.constants import SERVE_PROXY_NAME
 from ray.serve.schema import LoggingConfig
 
@@ -42,6 +44,7 @@ from readmodel.tables import create_tables
 from serve_app.gateway import deployment
 
 APPLICATION = "siren"
+RESTART_LOOK_S = 0.25
 Report = Callable[[str], None]
 
 
@@ -111,7 +114,18 @@ def start_actors(installation: Installation) -> None:
     ]
     with ThreadPoolExecutor(len(creations)) as threads:
         actors = list(threads.map(lambda create: create(), creations))
-    ray.get([actor.describe.remote() for actor in actors])
+    for actor in actors:
+        _wait_for(actor)
+
+
+def _wait_for(actor: Any) -> None:
+    while True:
+        try:
+            ray.get(actor.describe.remote())
+        except ActorUnavailableError:  # its process ended before it was there: Ray starts another
+            time.sleep(RESTART_LOOK_S)
+        else:
+            return
 
 
 def start_gateway(installation: Installation, token_secret: bytes, system_secret: str) -> None:

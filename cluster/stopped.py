@@ -1,7 +1,8 @@
-"""Ends what stands before the orders and was stopped (SIGSTOP): Serve and Ray start it again.
+"""Ends what was stopped (SIGSTOP) of actors and gateway: Ray and Serve start it again.
 
-A stopped process is told from a busy one at once, and surely. By its silence, which Serve goes by,
-only after many seconds: a replica with thousands of new streams is silent for some, too.
+A stopped process is told from a busy one at once, and surely, in its start as well. By its silence,
+which Serve goes by and whoever asks an actor, only after many seconds: a replica with thousands of
+new streams is silent for some, too.
 """
 
 import logging
@@ -11,12 +12,12 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-TITLES = (
-    "ray::ServeReplica:siren:gateway",
-    "ray::HAProxyManager",
-    "ray::ProxyActor",
-    "ray::ServeController",
-)
+WORKER = "ray::"
+"""What the titles of Ray's workers begin with, whichever actor lives in them, or will."""
+UNNAMED_WORKER = "default_worker.py"
+"""What is in the command line of one that has no title yet."""
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+"""Ray's node ends with these."""
 LOOK_S = 0.25
 LOOKS_A_SEARCH = 4
 """To search for processes costs some milliseconds, to look at one next to nothing."""
@@ -26,7 +27,7 @@ logger = logging.getLogger("siren")
 
 @contextmanager
 def ended_where_stopped() -> Iterator[None]:
-    """Kill whatever of the gateway is found stopped twice in a row, while the block lasts."""
+    """Kill whatever worker of Ray's is found stopped twice in a row, while the block lasts."""
     over = threading.Event()
     thread = threading.Thread(target=_watch, args=(over,), name="stopped", daemon=True)
     thread.start()
@@ -43,7 +44,7 @@ def _watch(over: threading.Event) -> None:
     before: set[psutil.Process] = set()
     while not over.wait(LOOK_S):
         if looks % LOOKS_A_SEARCH == 0:
-            watched = _front()
+            watched = _workers()
         looks += 1
         stopped = {process for process in watched if _is_stopped(process)}
         for process in stopped & before:
@@ -53,9 +54,13 @@ def _watch(over: threading.Event) -> None:
         before = stopped
 
 
-def _front() -> list[psutil.Process]:
-    family = psutil.Process().children(recursive=True)
-    return [process for process in family if _title(process).startswith(TITLES)]
+def _workers() -> list[psutil.Process]:
+    titles = {process: _title(process) for process in psutil.Process().children(recursive=True)}
+    return [
+        process
+        for process, title in titles.items()
+        if UNNAMED_WORKER in title or (title.startswith(WORKER) and not title.startswith(AGENTS))
+    ]
 
 
 def _is_stopped(process: psutil.Process) -> bool:

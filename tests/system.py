@@ -191,7 +191,7 @@ class System:
         return Path(argument.partition("=")[2])
 
     def _commands(self) -> list[str]:
-        return [_title(process) for process in self.processes()]
+        return [title_of(process) for process in self.processes()]
 
     def processes(self, title: str = "") -> list[psutil.Process]:
         """Return the processes of the system whose title begins with `title`, its own included."""
@@ -201,7 +201,7 @@ class System:
             family += family[0].children(recursive=True)
         except psutil.NoSuchProcess:
             return []
-        return [process for process in family if _title(process).startswith(title)]
+        return [process for process in family if title_of(process).startswith(title)]
 
     def haproxies(self) -> list[psutil.Process]:
         """Return the living HAProxy of the system, for a moment two while one follows another."""
@@ -235,14 +235,14 @@ class System:
 
     def leftovers(self) -> list[str]:
         """Return what still runs of this system, whoever its parent is now."""
-        return [_title(process) for process in psutil.process_iter() if self._is_ours(process)]
+        return [title_of(process) for process in psutil.process_iter() if self._is_ours(process)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         """Tell by its environment; Ray's workers write over theirs, but keep their logs open."""
         try:
             if process.environ().get("SIREN_DATA_DIR") == str(self.data_dir):
                 return process.status() != psutil.STATUS_ZOMBIE
-            if not _title(process).startswith("ray::"):
+            if not title_of(process).startswith("ray::"):
                 return False
             return any(f.path.startswith(tuple(self._ray_folders)) for f in process.open_files())
         except psutil.Error:
@@ -289,7 +289,8 @@ class System:
             return database.execute(query, parameters).fetchall()
 
 
-def _title(process: psutil.Process) -> str:
+def title_of(process: psutil.Process) -> str:
+    """Return what a process shows as its command line, "" where it is gone."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""A stopped process (SIGSTOP) neither answers nor dies: whoever asks it has it replaced."""
+"""A stopped process (SIGSTOP) neither answers nor dies: `siren up` has it replaced."""
 
 import time
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from tests.outside import ASYNC, accepted, assert_agreed, headers, new_order, place, reaches, view
@@ -16,11 +17,11 @@ from tests.system import (
     STORE_ACTOR,
     System,
     eventually,
+    title_of,
 )
 
 pytestmark = pytest.mark.timeout(400)
 REPLACED_S = 90.0
-"""On an idle machine one takes 17 to 20 s. Payment and store are missed one after the other."""
 
 
 def take(system: System, order: dict[str, Any], key: str) -> None:
@@ -61,11 +62,48 @@ def test_stopped_services_are_replaced_and_orders_settle_once(
         assert (len(books.charges), len(books.tickets)) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("service", "title"),
+    [
+        ("order-host:0", ORDER_ACTOR),
+        ("payment", PAYMENT_ACTOR),
+        ("store", STORE_ACTOR),
+        ("projection", PROJECTION_ACTOR),
+    ],
+)
+def test_a_service_whose_replacement_is_stopped_in_its_start_is_replaced_again(
+    system: System, service: str, title: str
+) -> None:
+    accepted(system)
+    starting = f"ray::{service}:{title.removeprefix('ray::')}.__init__"
+    stopped: list[psutil.Process] = []
+
+    def stop_its_start() -> bool:
+        """Stop the process in which it starts; kill it where it was faster."""
+        for process in system.processes():
+            name = title_of(process)
+            if name.startswith(starting):
+                process.suspend()
+                if title_of(process).startswith(starting):
+                    stopped.append(process)
+                    return True
+            elif name.startswith(title):
+                process.kill()
+        return False
+
+    eventually(stop_its_start, "it is stopped in its start", every=0.002)
+    order_id = accepted(system)
+    eventually(lambda: view(system, order_id), "the view has it", REPLACED_S)
+    assert not stopped[0].is_running()
+    books = assert_agreed(system, order_id)
+    assert (len(books.charges), len(books.tickets)) == (1, 1)
+
+
 @pytest.mark.parametrize("titles", [(ORDER_ACTOR,), (PAYMENT_ACTOR, STORE_ACTOR)])
 def test_services_that_go_on_after_a_while_do_nothing_twice(
     system: System, titles: tuple[str, ...]
 ) -> None:
-    """Too short to be replaced: what they held in memory is still there when they go on."""
+    """Whether they were replaced by then or not: what they had begun is done once."""
     order, key = new_order(), uuid4().hex
     with frozen(system, titles):
         system.http.post("/orders", json=order, headers=headers(key, "wait=1"))

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from ray.exceptions import ActorUnavailableError
 
-from actors import replacing
+from actors import nudge, replacing
 from actors.replacing import Incarnation, Watch
 from actors.silence import Silence
 
 EVERY_S = 1.0
 FIRST, SECOND = Incarnation("node", 1), Incarnation("node", 2)
+STARTING = Incarnation("node", 3, starting=True)
 
 
 class Clock:
@@ -122,6 +125,53 @@ async def test_an_actor_that_is_being_started_is_not_killed(clock: Clock) -> Non
     assert actor.killed == []
 
 
+async def test_one_that_hangs_in_its_start_is_replaced_after_a_minute(clock: Clock) -> None:
+    actor = Actor()
+    actor.lives = STARTING
+    watch = actor.watch()
+    watch.begin()
+    assert not await pass_by(watch, clock, 60)
+    assert actor.killed == []
+    assert await pass_by(watch, clock, 1)
+    assert actor.killed == [STARTING]
+
+
+async def test_the_replacement_of_one_that_hung_is_replaced_where_it_hangs_in_its_start(
+    clock: Clock,
+) -> None:
+    actor = Actor()
+    watch = actor.watch()
+    watch.begin()
+    assert await pass_by(watch, clock, 16)
+    actor.lives = STARTING
+    assert await pass_by(watch, clock, 61)
+    assert actor.killed == [FIRST, STARTING]
+
+
+async def test_a_process_that_was_slow_to_come_gets_its_time_all_the_same(clock: Clock) -> None:
+    actor = Actor()
+    actor.lives = None
+    watch = actor.watch()
+    watch.begin()
+    await pass_by(watch, clock, 14)
+    actor.lives = STARTING
+    await pass_by(watch, clock, 50)
+    assert actor.killed == []
+    await pass_by(watch, clock, 15)
+    assert actor.killed == [STARTING]
+
+
+async def test_one_that_came_out_of_its_start_in_the_end_is_left_alone(clock: Clock) -> None:
+    actor = Actor()
+    actor.lives = STARTING
+    watch = actor.watch()
+    watch.begin()
+    await pass_by(watch, clock, 58)
+    actor.lives = STARTING._replace(starting=False)
+    assert await pass_by(watch, clock, 4)
+    assert actor.killed == []
+
+
 async def test_several_callers_kill_it_once(clock: Clock) -> None:
     actor = Actor()
     watches = [actor.watch() for _ in range(5)]
@@ -164,6 +214,41 @@ async def test_a_call_of_ray_s_that_is_never_answered_has_its_actor_replaced(
     watch = Watch(0.02, find=lambda _: FIRST, kill=kill)
     assert await watch.during(answer, object()) == "the next incarnation's"
     assert died == [FIRST]
+
+
+async def test_that_ray_says_it_does_not_live_yet_is_no_sound_of_an_actor_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While an actor hangs in its start, Ray answers each call in its stead."""
+    monkeypatch.setattr(replacing, "SUSPECT_S", 0.02)
+    monkeypatch.setattr(replacing, "START_S", 0.1)
+    monkeypatch.setattr(nudge, "LOOK_S", 0.01)
+    replaced = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Starting:
+        """The handle of an actor that hangs in its start until it is killed."""
+
+        @property
+        def nudge(self) -> Any:
+            return self
+
+        async def remote(self) -> None:
+            if not replaced.is_set():
+                raise ActorUnavailableError("it is restarting", None)
+            nudged.set()
+
+    def kill(_actor: object, silent: Incarnation) -> None:
+        assert silent == STARTING
+        loop.call_soon_threadsafe(replaced.set)
+
+    nudged = asyncio.Event()
+    hint = nudge.Nudge(Starting)
+    hint._watch = Watch(0.01, find=lambda _: STARTING, kill=kill)
+    hint()
+    async with asyncio.timeout(10):
+        await nudged.wait()
+    assert replaced.is_set()
 
 
 def test_silence_counts_what_was_awaited_awake(clock: Clock) -> None:

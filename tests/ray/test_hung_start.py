@@ -1,0 +1,62 @@
+"""An actor that hangs in its `__init__` neither answers nor dies: whoever asks has it replaced."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import ray
+
+from actors import replacing
+from actors.addressing import get_or_create, node_address
+from actors.exchange import Channel, Endpoint, Exchange
+from actors.replacing import incarnation_of
+from tests.system import System, eventually
+
+pytestmark = pytest.mark.timeout(400)
+
+
+class Hanging:
+    """Hangs in its start as often as it finds a file, which it takes away. Echoes, then."""
+
+    def __init__(self, traps: str) -> None:
+        for trap in Path(traps).iterdir():
+            trap.unlink()
+            time.sleep(3600)
+        self._exchange = Exchange(self._echo, node_address())
+
+    async def _echo(self, request: Any) -> Any:
+        return request
+
+    async def endpoint(self) -> Endpoint:
+        """Return where it takes requests."""
+        return await self._exchange.endpoint()
+
+
+@pytest.fixture
+def joined(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(replacing, "SUSPECT_S", 1.0)
+    monkeypatch.setattr(replacing, "START_S", 3.0)
+    with system.ray():
+        yield
+
+
+@pytest.mark.usefixtures("joined")
+async def test_an_actor_that_hangs_in_its_start_or_its_restart_is_replaced(tmp_path: Path) -> None:
+    remote, name = ray.remote(Hanging), f"hanging-{uuid4().hex}"
+    channel = Channel(lambda: get_or_create(remote, name, str(tmp_path)))
+    (tmp_path / "trap").touch()
+    assert await channel.ask("first", 60) == "first"
+
+    actor = ray.get_actor(name)
+    former = incarnation_of(actor)
+    (tmp_path / "trap").touch()
+    ray.kill(actor, no_restart=False)
+    assert await channel.ask("second", 60) == "second"
+    latter = eventually(lambda: incarnation_of(actor), "it lives")
+    assert not latter.starting
+    assert latter != former
+    assert not (tmp_path / "trap").exists()
+    ray.kill(actor)
