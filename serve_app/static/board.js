@@ -157,7 +157,8 @@ function prepareReasons() {
 	const form = byId("reject-form");
 	const choices = REASONS.map((value, place) => {
 		const input = { type: "radio", name: "reason", value, checked: place === 0 };
-		return el("label.choice", el("input", input), t(`reason.${value}`));
+		const text = value === "other" ? "reject.other" : `reason.${value}`;
+		return el("label.choice", el("input", input), t(text));
 	});
 	byId("reasons").append(...choices);
 	byId("reason-text").oninput = () => (form.elements.reason.value = "other");

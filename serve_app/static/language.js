@@ -45,7 +45,9 @@ export function money(amount, currency) {
 const formatted = (options) => (time, timeZone) => {
 	if (!time) return "";
 	const told = (zone) =>
-		new Date(time).toLocaleString(language, { hourCycle: "h23", timeZone: zone, ...options });
+		new Date(time)
+			.toLocaleString(language, { hourCycle: "h23", timeZone: zone, ...options })
+			.replace(/\b\d:/, "0$&"); // Korean has 08:44, and 8:44:07
 	const there = told(timeZone);
 	return there === told() ? there : `${there} ${zoneName(time, timeZone)}`;
 };

@@ -23,7 +23,7 @@ export const orderSummary = (items) =>
 export const stateMark = (kind, status) =>
 	el(`span.mark.${kind}`, { "data-state": status }, t(`${kind}.${status}`));
 
-/** Return why an order was cancelled; free texts of a store are kept apart. */
+/** Return why an order was cancelled: a code in words, or the words that somebody wrote. */
 export const reasonText = (reason) => tellCode(`reason.${reason}`, `“${reason}”`);
 
 /** Show an order's events; they have codes where the order has somebody's own words. */

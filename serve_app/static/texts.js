@@ -248,8 +248,8 @@ customer_request | 손님이 취소함 | Cancelled by the customer
 ingredient_out | 재료가 떨어졌어요 | An ingredient ran out
 machine_broken | 기계가 고장 났어요 | The machine is broken
 not_picked_up | 찾아가지 않음 | Not picked up
-other | 다른 이유 | Another reason
 payment_timeout | 결제 시간이 지남 | Not paid in time
+rejected | 매장에서 거절함 | The store gave it up
 sold_out | 품절 | Sold out
 store_closed | 매장 마감 | The store is closed
 store_full | 매장이 너무 바쁨 | The store is too busy
@@ -259,6 +259,7 @@ reject
 confirm | 거절하고 환불 | Reject and refund
 keep | 돌아가기 | Go back
 note | 전액 환불되고 손님에게 이유가 보여요. 되돌릴 수 없어요. | The customer is refunded and sees why. There is no undo.
+other | 다른 이유 | Another reason
 text | 다른 이유 (손님에게 보임) | Other reason (the customer sees it)
 title | {number} 주문을 거절할까요? | Reject {number}?
 why | 이유 | Why?

@@ -22,7 +22,7 @@ class Sight:
 SIGHTS = (
     Sight("order", "/", "[data-menu]"),
     Sight("my", "/my", "#orders > li"),
-    Sight("one", "/my/{order_id}", "#history > li"),
+    Sight("one", "/my/{order_id}", "#store:not(:empty)"),
     Sight("board", "/board/gangnam", "[data-ticket]"),
     Sight("order-details", "/owner/order-details", "tbody tr"),
     Sight("payments", "/owner/payments", "tbody tr"),

@@ -34,14 +34,14 @@ def test_a_name_is_text_on_every_page(phone: Visitor, tablet: Visitor) -> None:
         expect(phone.page.locator("img[src=x]")).to_have_count(0)
 
 
-@pytest.mark.parametrize("reason", [MARKUP, RIGHT_TO_LEFT])
+@pytest.mark.parametrize("reason", [MARKUP, RIGHT_TO_LEFT, "other"])
 def test_what_a_store_says_is_text_too(phone: Visitor, system: System, reason: str) -> None:
     customer = Customer(phone)
     order_id = customer.order()
     customer.sees("ACCEPTED")
     post(system, f"/pickups/{order_id}/reject", {"reason": reason})
     customer.sees("CANCELED")
-    expect(phone.page.locator("#subline")).to_contain_text(reason)
+    expect(phone.page.locator("#subline")).to_have_text(f"“{reason}”")
     expect(phone.page.locator("#history")).to_contain_text(reason)
     assert phone.page.evaluate("window.ran") is None
 
@@ -61,6 +61,17 @@ def test_the_language_is_the_browsers_until_it_is_switched(enter: Enter) -> None
 
     page.get_by_role("button", name="한국어").click()
     expect(html).to_have_attribute("lang", "ko")
+
+
+def test_a_time_of_day_has_two_digits_for_the_hour_in_either_language(enter: Enter) -> None:
+    for locale in ("ko-KR", "en-US"):
+        page = enter(PHONE, locale=locale, timezone_id="Asia/Seoul").page
+        page.goto("/my")
+        told = page.evaluate(
+            """import("/static/language.js").then(({ when, whenExactly }) =>
+                [when, whenExactly].map((tell) => tell("2026-01-04T23:04:07Z", "Asia/Seoul")))"""
+        )
+        assert [time.split(" ")[-1] for time in told] == ["08:04", "08:04:07"]
 
 
 def test_an_order_needs_no_mouse(phone: Visitor) -> None:

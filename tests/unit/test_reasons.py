@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.reasons import STORE_CODES, code_of
+from actors.domain.reasons import CUSTOMER_REQUEST, PAYMENT_TIMEOUT, STORE_CODES, code_of
+from serve_app.assets import texts
 
 BOARD = Path(__file__).parents[2] / "serve_app" / "static" / "board.js"
 
@@ -30,6 +31,11 @@ def test_what_somebody_wrote_becomes_the_code_of_who_cancelled(
     reason: str, by: str, code: str
 ) -> None:
     assert code_of(reason, by) == code
+
+
+def test_what_is_shown_in_other_words_are_codes_and_nothing_that_somebody_may_write() -> None:
+    shown = {key.partition(".")[2] for key in texts("en") if key.startswith("reason.")}
+    assert shown == STORE_CODES | {CUSTOMER_REQUEST, PAYMENT_TIMEOUT}
 
 
 def test_what_the_board_offers_are_codes() -> None:
