@@ -41,9 +41,26 @@ RETRIES = """\
 """With one replica dead, the other is asked. What is not idempotent is sent again only where the
 first replica cannot have seen it; see `FRONTEND_RULES`."""
 
+LONGEST_ADDRESS = 8192
+LARGEST_FIELDS = 16_384
+MOST_FIELDS = 100
+"""What a request's head may have: bytes of its address, bytes and number of its fields. RFC 9112
+wants no less than 8,000 bytes of an address to be taken."""
+BUFFER = 32_768
+MOST_FIELDS_READ = 256
+"""Beyond these, HAProxy takes a head for no HTTP, and answers 400 in words of its own."""
+
 FRONTEND_RULES = """\
     acl of_http method GET HEAD POST PUT PATCH DELETE OPTIONS TRACE
-    http-request return status 501 content-type application/problem+json string %s unless of_http
+    http-request return status 501 %s unless of_http
+    acl has_path path_beg /
+    acl of_all url *
+    acl of_all url_beg http:// https://
+    http-request return status 204 hdr Allow "%s" if !has_path { method OPTIONS } of_all
+    http-request return status 400 %s unless has_path
+    http-request return status 414 %s if { url_len gt %d }
+    http-request return status 431 %s if { req.hdr_cnt gt %d }
+    http-request return status 431 %s if { req.len gt %d } { req.hdrs,length gt %d }
     acl may_be_repeated method GET HEAD
     acl may_be_repeated req.hdr(idempotency-key) -m found
     http-request disable-l7-retry unless may_be_repeated
@@ -53,15 +70,19 @@ FRONTEND_RULES = """\
     http-request del-header x-request-disconnect-disabled
 """
 """The last two would let a client tell Ray Serve to break its own request off. A body that does not
-come ends here: the connection of a request that is not whole stays open whatever a replica says."""
+come ends here: the connection of a request that is not whole stays open whatever a replica says. To
+write a request's fields down costs, so it is done only where there is much of it."""
+ALLOWED = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+"""What some address of the system takes: the answer to `OPTIONS *`."""
 
 UNKNOWN_OUTCOME = (
     "The outcome is not known. Repeat the request; a command with the same Idempotency-Key."
 )
+NO_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
 OWN_ERRORS = (500, 502, 503, 504)
 """What HAProxy answers where no replica does: 503 to clients, who need not know the difference."""
 REFUSALS = {
-    400: ("Bad Request", "bad_request", "This is not HTTP/1.1 as RFC 9112 has it."),
+    400: ("Bad Request", "bad_request", NO_HTTP),
     408: ("Request Timeout", "body_too_late", "The whole request has to arrive within 10 s."),
 }
 """What HAProxy answers to requests that it cannot hand on. Nothing was done for them."""
@@ -144,9 +165,10 @@ def connections(files: int) -> int:
 
 def _global(part: Section, files: int) -> None:
     socket = _only(part, "stats socket").split()[2]
-    part.drop("maxconn", "stats socket")
+    part.drop("maxconn", "stats socket", "tune.bufsize")
     part.put(
         f"    maxconn {connections(files) + 3 * FEW_CONNECTIONS}\n    maxpipes {PIPES}\n"
+        f"    tune.bufsize {BUFFER}\n    tune.http.maxhdr {MOST_FIELDS_READ}\n"
         f"    stats socket {socket} mode 600 level admin expose-fd listeners"
     )
 
@@ -166,10 +188,22 @@ def _frontend(part: Section, edge: Edge, files: int) -> None:
     port = _only(part, "bind").rpartition(":")[2]
     part.drop("bind")
     part.put(
-        f"    bind {_address(edge.host, port)}\n"
-        f"    maxconn {connections(files)}\n"
-        + FRONTEND_RULES
-        % (_quoted(UNKNOWN_METHOD), SECRET_HEADER, edge.secret)
+        f"    bind {_address(edge.host, port)}\n    maxconn {connections(files)}\n" + _rules(edge)
+    )
+
+
+def _rules(edge: Edge) -> str:
+    limit = f"A request may have {LARGEST_FIELDS} bytes and {MOST_FIELDS} lines of header fields."
+    too_large = _refusal(431, "fields_too_large", limit)
+    long = f"An address may have {LONGEST_ADDRESS} bytes."
+    return FRONTEND_RULES % (
+        _refusal(501, "not_implemented", "This is no method that anything here knows."),
+        ALLOWED,
+        _refusal(400, "bad_request", NO_HTTP),
+        *(_refusal(414, "address_too_long", long), LONGEST_ADDRESS),
+        *(too_large, MOST_FIELDS),
+        *(too_large, LARGEST_FIELDS, LARGEST_FIELDS),
+        *(SECRET_HEADER, edge.secret),
     )
 
 
@@ -273,7 +307,8 @@ def _problem(status: int, code: str, detail: str) -> str:
     return json.dumps(problem, separators=(",", ":"))
 
 
-UNKNOWN_METHOD = _problem(501, "not_implemented", "This is no method that anything here knows.")
+def _refusal(status: int, code: str, detail: str) -> str:
+    return f"content-type application/problem+json string {_quoted(_problem(status, code, detail))}"
 
 
 def _quoted(text: str) -> str:

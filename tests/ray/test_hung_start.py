@@ -1,5 +1,7 @@
 """An actor that hangs in its `__init__` neither answers nor dies: whoever asks has it replaced."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import ray
 from actors import replacing
 from actors.addressing import get_or_create, node_address
 from actors.exchange import Channel, Endpoint, Exchange
+from actors.messages import RefundRequest
 from actors.replacing import incarnation_of
 from tests.system import System, eventually
 
@@ -48,13 +51,14 @@ async def test_an_actor_that_hangs_in_its_start_or_its_restart_is_replaced(tmp_p
     remote, name = ray.remote(Hanging), f"hanging-{uuid4().hex}"
     channel = Channel(lambda: get_or_create(remote, name, str(tmp_path)))
     (tmp_path / "trap").touch()
-    assert await channel.ask("first", 60) == "first"
+    assert await channel.ask(RefundRequest("first", 1), 60) == RefundRequest("first", 1)
 
     actor = ray.get_actor(name)
     former = incarnation_of(actor)
+    assert former is not None
     (tmp_path / "trap").touch()
-    ray.kill(actor, no_restart=False)
-    assert await channel.ask("second", 60) == "second"
+    os.kill(former.pid, signal.SIGKILL)
+    assert await channel.ask(RefundRequest("second", 1), 60) == RefundRequest("second", 1)
     latter = eventually(lambda: incarnation_of(actor), "it lives")
     assert not latter.starting
     assert latter != former
