@@ -17,7 +17,7 @@ from sqlalchemy import Table, Text, bindparam, select, update
 from actors.codec import EVENT_TAGS, UnknownEvent, to_json
 from actors.database import Database, Transaction
 from actors.domain.detail import detail
-from actors.domain.errors import Conflict
+from actors.domain.errors import Conflict, Damaged
 from actors.domain.events import CustomerErased, OrderCanceled, OrderPlaced, StoredEvent
 from actors.domain.order import Order, evolve, fold
 from actors.domain.values import PrivateData
@@ -153,14 +153,16 @@ class Projection:
     async def catch_up(self, batch: int = BATCH) -> int:
         """Fold in all that the journal has; return the number of events.
 
-        Raises `UnknownEvent` where the next event is one that this code does not know: whatever
-        stands before it is folded in, nothing after it is.
+        Raises `UnknownEvent` where the next event is one that this code does not know, `Damaged`
+        where it cannot be read: whatever stands before it is folded in, nothing after it is. To go
+        on behind it would leave orders in the view as they never were, and once the journal is
+        mended, nothing would tell that they lack an event.
         """
         total = 0
         while True:
             try:
                 count = await self.fold_next(batch)
-            except UnknownEvent:
+            except (UnknownEvent, Damaged):
                 if batch == 1:
                     raise
                 batch //= 2

@@ -5,11 +5,12 @@ from contextlib import closing
 from pathlib import Path
 
 INTERIOR_TABLE, INTERIOR_INDEX = 0x05, 0x02
+RIGHTMOST_AT = 8
 CELLS_AT = 12  # behind the header of an interior page
 
 
-def zero_leaf(file: Path, name: str) -> None:
-    """Zero the first leaf page of a table or an index."""
+def zero_leaf(file: Path, name: str, *, last: bool = False) -> None:
+    """Zero the first leaf page of a table or an index, or the last one."""
     with closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (size,) = database.execute("PRAGMA page_size").fetchone()
@@ -18,6 +19,9 @@ def zero_leaf(file: Path, name: str) -> None:
     content = bytearray(file.read_bytes())
     assert page > 1
     while content[start := (page - 1) * size] in (INTERIOR_TABLE, INTERIOR_INDEX):
+        if last:
+            page = int.from_bytes(content[start + RIGHTMOST_AT : start + CELLS_AT], "big")
+            continue
         cell = start + int.from_bytes(content[start + CELLS_AT : start + CELLS_AT + 2], "big")
         page = int.from_bytes(content[cell : cell + 4], "big")
     content[start : start + size] = bytes(size)

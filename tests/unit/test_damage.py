@@ -172,6 +172,33 @@ async def test_damage_is_told_and_gone_around(
         assert violations
 
 
+async def test_a_damaged_end_of_the_journal_keeps_nothing_from_the_view_that_stands_before_it(
+    tmp_path: Path, template: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new view: nothing of the journal has been folded in when the damage is met."""
+    monkeypatch.setattr(projector, "POLL_S", 0.01)
+    monkeypatch.setattr(AsyncSiren, "_probe", order_hosts_answer)
+    folder, order_ids = template
+    data = tmp_path / "data"
+
+    def zero_the_end(file: Path) -> None:
+        for part in data.glob("readmodel.db*"):
+            part.unlink()
+        zero_leaf(file, "events", last=True)
+
+    async with damaged(data, folder, "journal", zero_the_end) as client:
+        async with asyncio.timeout(60):
+            while (await client.get(f"/order-details/{order_ids[0]}")).status_code != 200:  # noqa: ASYNC110 - it is HTTP
+                await asyncio.sleep(0.05)
+        ready = await client.get("/readyz")
+        assert ready.status_code == 503
+        assert "database:journal" in ready.text
+        placed = await client.post("/orders", json=ORDER, headers=NOW)
+        assert placed.status_code in (201, 503)
+    found = await audited(data, monkeypatch)
+    assert any("journal.db" in each and "database_damaged" in each for each in found), found
+
+
 async def order_hosts_answer(_siren: AsyncSiren, _host: int, _timeout: float) -> None:
     """Stand in for Ray, which knows no order host of this process."""
 

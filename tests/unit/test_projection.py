@@ -14,7 +14,7 @@ from actors.codec import UnknownEvent, to_json
 from actors.database import Database, Transaction
 from actors.domain import commands as cmd
 from actors.domain.detail import detail
-from actors.domain.errors import Conflict, Rejected
+from actors.domain.errors import Conflict, Damaged, Rejected
 from actors.domain.events import PaymentRequested, StoredEvent
 from actors.domain.order import Order, decide, fold
 from actors.domain.values import Line, PrivateData
@@ -372,6 +372,19 @@ async def append_event_of_a_newer_version(journal: Journal, order_id: str, versi
         await connection.execute(events.insert(), row)
 
 
+async def data_of(journal: Journal, order_id: str) -> list[str]:
+    async with journal.database.read() as connection:
+        query = select(events.c.data).where(events.c.order_id == order_id)
+        return list(await connection.scalars(query))
+
+
+async def set_data(journal: Journal, order_id: str, data: str) -> None:
+    async with journal.database.write() as connection:
+        await connection.execute(
+            update(events).where(events.c.order_id == order_id).values(data=data)
+        )
+
+
 def teach_the_newer_event(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = msgspec.json.Decoder(PaymentRequested)
     monkeypatch.setitem(codec.SCHEMA_VERSIONS, "PayLater", 2)
@@ -393,6 +406,25 @@ async def test_an_unknown_event_stops_the_projection_and_is_never_skipped(
         assert set(await bodies(view)) == {"a", "b", "c"}
 
     teach_the_newer_event(monkeypatch)
+    assert await projection.catch_up() == 2
+    await assert_view_is_the_fold(view, journal)
+
+
+async def test_what_stands_before_an_event_that_cannot_be_read_is_folded_and_nothing_after_it(
+    journal: Journal, view: Database, shop: Shop
+) -> None:
+    for order_id in ("a", "b", "c", "d"):
+        await shop.place(order_id, pay=False)
+    (whole,) = await data_of(journal, "c")
+    await set_data(journal, "c", "{")
+    projection = Projection(journal, view)
+    for _ in range(2):
+        with pytest.raises(Damaged, match=r"event 3, version 1 of order c, cannot be read"):
+            await projection.catch_up()
+        assert await position(view) == 2
+        assert set(await bodies(view)) == {"a", "b"}
+
+    await set_data(journal, "c", whole)
     assert await projection.catch_up() == 2
     await assert_view_is_the_fold(view, journal)
 
