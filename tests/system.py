@@ -54,6 +54,11 @@ SERVE_CONTROLLER = "ray::ServeController"
 SERVICES = (ORDER_ACTOR, PAYMENT_ACTOR, STORE_ACTOR, PROJECTION_ACTOR)
 
 
+def on_the_system(nodeid: str) -> bool:
+    """Tell whether a test uses the run's one real system."""
+    return nodeid.startswith(("tests/browser/", "tests/http/", "tests/ray/"))
+
+
 def eventually(
     condition: Callable[[], Any], what: str, within: float = 60.0, every: float = POLL_S
 ) -> Any:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import BrowserContext, Request, Route, expect
 
 from tests.browser.people import Customer
 from tests.browser.visitor import Visitor
@@ -29,18 +29,19 @@ def tap_offline(customer: Customer) -> None:
     expect(customer.page.locator("#unanswered")).to_be_visible()
 
 
-def comes_back(customer: Customer, path: str = "/") -> Customer:
-    """Close the page, and open another one when the connection is back."""
+def comes_back(customer: Customer, path: str = "/") -> list[Request]:
+    """Close the page, and open another one when the connection is back; return its commands."""
     context = customer.page.context
     customer.page.close()
+    sent = commands_of(context)
     context.set_offline(False)
     customer.visitor.page = context.new_page()
     customer.visitor.page.goto(path)
-    return customer
+    return sent
 
 
-def commands_of(page: Page) -> list[Request]:
-    """Return the list to which whatever the page orders, pays or cancels is added from now on.
+def commands_of(context: BrowserContext) -> list[Request]:
+    """Return the list to which whatever a page orders, pays or cancels is added from now on.
 
     To look whether an order had arrived, it asks with a total that none has, and without a card.
     """
@@ -51,7 +52,7 @@ def commands_of(page: Page) -> list[Request]:
             looks = request.url.endswith("/orders") and '"payment"' not in (request.post_data or "")
             sent.extend([] if looks else [request])
 
-    page.context.on("request", note)
+    context.on("request", note)
     return sent
 
 
@@ -66,8 +67,7 @@ def test_an_order_left_lying_offline_is_sent_after_a_yes_only(
     customer: Customer, system: System
 ) -> None:
     tap_offline(customer)
-    sent = commands_of(customer.page)
-    comes_back(customer)
+    sent = comes_back(customer)
     is_asked(customer, "1 × Americano", "₩4,500")
     expect(customer.page.locator("[data-menu=latte]")).to_be_visible()
     customer.page.reload()
@@ -87,8 +87,7 @@ def test_an_order_left_lying_can_be_dropped_and_is_asked_about_no_more(
     customer: Customer, system: System
 ) -> None:
     tap_offline(customer)
-    sent = commands_of(customer.page)
-    comes_back(customer)
+    sent = comes_back(customer)
     is_asked(customer)
     customer.page.locator("#drop").click()
     expect(customer.page.locator("#toasts")).to_contain_text("Nothing was ordered")
@@ -104,8 +103,7 @@ def test_an_order_left_lying_can_be_dropped_and_is_asked_about_no_more(
 
 def test_a_new_cart_does_not_send_the_order_of_before(customer: Customer, system: System) -> None:
     tap_offline(customer)
-    comes_back(customer)
-    sent = commands_of(customer.page)
+    sent = comes_back(customer)
     is_asked(customer)
     customer.more("latte").click()
     customer.page.locator("#place").click()
@@ -122,7 +120,7 @@ def test_after_two_minutes_the_page_itself_stops_and_asks(
 ) -> None:
     customer.page.clock.install()
     tap_offline(customer)
-    sent = commands_of(customer.page)
+    sent = commands_of(customer.page.context)
     customer.page.clock.fast_forward(THREE_MINUTES)
     is_asked(customer, "₩4,500")
     asked = len(sent)
@@ -137,7 +135,7 @@ def test_it_can_be_stopped_while_the_page_still_tries(customer: Customer, system
     tap_offline(customer)
     customer.page.locator("#drop", has_text="Don’t send").click()
     expect(customer.page.locator("#unanswered")).to_be_hidden()
-    sent = commands_of(customer.page)
+    sent = commands_of(customer.page.context)
     customer.page.context.set_offline(False)
     expect(customer.page.locator("#toasts")).to_contain_text("Nothing was ordered")
     with customer.page.expect_response("**/stores"):
@@ -174,7 +172,7 @@ def test_an_attempt_without_a_time_or_of_another_time_is_asked_about(
         }""",
         change,
     )
-    sent = commands_of(customer.page)
+    sent = commands_of(customer.page.context)
     is_asked(customer, "1 × Americano", "₩4,500")
     assert sent == []
     customer.page.unroute(COMMANDS)
@@ -240,8 +238,7 @@ def test_a_payment_left_lying_is_made_after_a_yes_only(
     customer.sees("PLACED")
     customer.page.context.set_offline(True)
     customer.page.locator("#pay-button").click()
-    sent = commands_of(customer.page)
-    comes_back(customer, f"/my/{order_id}")
+    sent = comes_back(customer, f"/my/{order_id}")
     is_asked(customer, "₩12,500")
     customer.sees("PLACED")
     assert sent == []
@@ -268,8 +265,7 @@ def test_a_cancellation_left_lying_is_made_after_a_yes_only(
     customer.page.context.set_offline(True)
     customer.cancels()
     expect(customer.page.locator("#unanswered")).to_be_visible()
-    sent = commands_of(customer.page)
-    comes_back(customer, f"/my/{order_id}")
+    sent = comes_back(customer, f"/my/{order_id}")
     is_asked(customer, "cancel")
     customer.sees("ACCEPTED")
     assert sent == []
