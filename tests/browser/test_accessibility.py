@@ -69,7 +69,8 @@ def violations(page: Page) -> list[tuple[str, str, list[Any]]]:
     page.emulate_media(color_scheme="light")
     found = Axe().run(page).response["violations"]
     page.emulate_media(color_scheme="dark")  # where nothing but the colours differs
-    found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+    contrast = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
+    found += Axe().run(page, options=contrast).response["violations"]
     return [
         (rule["id"], rule["help"], [node["html"] for node in rule["nodes"]])
         for rule in found

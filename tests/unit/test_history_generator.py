@@ -1,9 +1,12 @@
 """The generated history of the growth bench is one that the system itself could have written."""
 
 import asyncio
+import multiprocessing
 import sqlite3
 from contextlib import closing
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +16,13 @@ from cluster.cli import app
 from cluster.rebuild import rebuild_view
 from tests.load.growth.folder import fill
 from tests.load.growth.history import Live
+
+
+@pytest.fixture(autouse=True)
+def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For some hundred orders a second process takes longer to start than to work."""
+    threads = SimpleNamespace(Pool=ThreadPool)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _method: threads)
 
 
 @pytest.mark.parametrize("kind", ["waiting", "charging"])
