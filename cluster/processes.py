@@ -31,6 +31,9 @@ def adopt_orphans() -> None:
 
 def bury_orphans(known: set[int]) -> None:
     """Take note of the death of adopted children; those in `known` have somebody who waits."""
+    with suppress(ChildProcessError):
+        if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return  # nobody has died: to go through all processes for that takes 1.4 ms
     for child in psutil.Process().children():
         with suppress(psutil.Error, ChildProcessError):
             if child.status() == psutil.STATUS_ZOMBIE and child.pid not in known:
