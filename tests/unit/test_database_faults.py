@@ -86,7 +86,10 @@ def test_an_sqlite_database_is_called_by_its_file() -> None:
     assert name_of("sqlite+aiosqlite:////data/journal.db") == "/data/journal.db"
 
 
-async def test_what_is_written_to_a_deleted_file_is_not_acknowledged(tmp_path: Path) -> None:
+async def test_what_is_written_to_a_deleted_file_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "CHECK_EVERY_S", 0)
     journal = Journal(Settings(data_dir=tmp_path).url("journal"))
     await journal.create()
     await journal.prove_writable()
