@@ -1,9 +1,10 @@
 """What all processes of one installation share: its settings, its secret and its order hosts."""
 
-import hmac
+import hashlib
 import secrets
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from actors.settings import Settings
 
@@ -56,7 +57,7 @@ class Installation:
 
         Keyed, because a plain hash of a body with a phone number in it could be searched for.
         """
-        return hmac.digest(self.secret, data, "sha256").hex()
+        return _keyed_hash(self.secret, data)
 
 
 def hash_key(secret: bytes, order_id: str, key: str) -> str:
@@ -67,4 +68,26 @@ def hash_key(secret: bytes, order_id: str, key: str) -> str:
     if not key:
         return ""
     data = f"key {order_id[-KEY_DIGITS:]} {key}".encode()
-    return hmac.digest(secret, data, "sha256").hex()[:HASH_DIGITS]
+    return _keyed_hash(secret, data)[:HASH_DIGITS]
+
+
+def _keyed_hash(secret: bytes, data: bytes) -> str:
+    """Return HMAC-SHA256 (RFC 2104), in hexadecimal.
+
+    Each order takes three, and `hmac` prepares the secret anew each time: that was a twentieth of
+    what an order cost the gateway.
+    """
+    inner_start, outer_start = _prepared(secret)
+    inner, outer = inner_start.copy(), outer_start.copy()
+    inner.update(data)
+    outer.update(inner.digest())
+    return outer.hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _prepared(secret: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    block = hashlib.sha256().block_size
+    key = hashlib.sha256(secret).digest() if len(secret) > block else secret
+    padded = key.ljust(block, b"\0")
+    inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
+    return hashlib.sha256(inner), hashlib.sha256(outer)
