@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from serve_app.compression import sent_shorter
 from serve_app.documentation import SECURITY_SCHEME, Responses, problems, query_names
@@ -57,6 +59,17 @@ class _DocumentedRoute(APIRoute):
             self.methods.add("HEAD")
         self.answered_as = (_media_type(self),)
         self.parameters = query_names(self)
+        self._start = path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether a request is for this route.
+
+        Routes are tried in turn: those whose path begins in another way are told without looking
+        at the whole path, which takes 5 µs each.
+        """
+        if not scope.get("root_path") and not scope["path"].startswith(self._start):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def check(self, request: Request) -> None:
         """Raise `Refused` (406) or `Invalid` where the request asks for what this cannot give."""

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.problems import Refused, body_too_late, too_large
 
@@ -17,7 +17,7 @@ make room: most bodies are there within milliseconds."""
 
 
 class Bodies:
-    """ASGI middleware. Hands a request on once its body is there.
+    """ASGI middleware. Hands a request on once its body is there, as `scope["body"]`.
 
     Whoever sends a body too slowly, and whoever leaves meanwhile, has taken nobody's place. A
     body of more than 64 KiB is answered 413 without being read to its end, one that has not come
@@ -30,21 +30,23 @@ class Bodies:
         self._app = app
         self._deadline_s = deadline_s
         self._at_once = at_once
-        self._coming: dict[_Coming, None] = {}  # in the order in which they began
+        # Until when each body may be on its way, in the order in which they began.
+        self._coming: dict[_Task, float] = {}
+        self._late: set[_Task] = set()
         self._watching = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or not _may_have_body(scope):
-            await self._app(scope, receive, send)
-            return
-        try:
-            body = await self._read(scope, receive)
-        except Refused as refusal:
-            await refusal.response(scope, receive, send)
-            return
-        if body is not None:
-            await self._app(scope, _replayed(body, receive), send)
+        if scope["type"] == "http" and _may_have_body(scope):
+            try:
+                body = await self._read(scope, receive)
+            except Refused as refusal:
+                await refusal.response(scope, receive, send)
+                return
+            if body is None:
+                return
+            scope["body"] = body
+        await self._app(scope, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the body, None where the client left; raises `Refused`."""
@@ -52,52 +54,44 @@ class Bodies:
             raise Refused(too_large(MAX_BODY))
         if len(self._coming) >= self._at_once:
             self._give_up(next(iter(self._coming)))
-        coming = self._await_one()
+        task = self._await_one()
         try:
             return await _whole(receive)
         except asyncio.CancelledError:
-            if not coming.late or coming.task.uncancel():
+            if task not in self._late or task.uncancel():
                 raise
             raise Refused(body_too_late(self._deadline_s)) from None
         finally:
-            self._coming.pop(coming, None)
+            self._coming.pop(task, None)
+            self._late.discard(task)
 
-    def _await_one(self) -> "_Coming":
+    def _await_one(self) -> "_Task":
         # One timer for all of them: one for each body took 6 µs of each order.
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        coming = _Coming(task, loop.time() + self._deadline_s)
-        self._coming[coming] = None
+        until = self._coming[task] = loop.time() + self._deadline_s
         if not self._watching:
             self._watching = True
-            loop.call_at(coming.until, self._watch)
-        return coming
+            loop.call_at(until, self._watch)
+        return task
 
     def _watch(self) -> None:
         """Give up what is late, and look again when the next one will be."""
         loop = asyncio.get_running_loop()
-        for coming in list(self._coming):
-            if coming.until > loop.time():
-                loop.call_at(coming.until, self._watch)
+        for task, until in list(self._coming.items()):
+            if until > loop.time():
+                loop.call_at(until, self._watch)
                 return
-            self._give_up(coming)
+            self._give_up(task)
         self._watching = False
 
-    def _give_up(self, coming: "_Coming") -> None:
-        del self._coming[coming]
-        coming.late = True
-        coming.task.cancel()
+    def _give_up(self, task: "_Task") -> None:
+        del self._coming[task]
+        self._late.add(task)
+        task.cancel()
 
 
-class _Coming:
-    """A body on its way, and until when it may be."""
-
-    __slots__ = ("late", "task", "until")
-
-    def __init__(self, task: "asyncio.Task[object]", until: float) -> None:
-        self.task = task
-        self.until = until
-        self.late = False
+_Task = asyncio.Task[object]
 
 
 async def _whole(receive: Receive) -> bytes | None:
@@ -112,20 +106,6 @@ async def _whole(receive: Receive) -> bytes | None:
             raise Refused(too_large(MAX_BODY))
         if not message.get("more_body", False):
             return body
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return what gives the application the body, and then whatever comes after it."""
-    message: Message | None = {"type": "http.request", "body": body, "more_body": False}
-
-    async def replay() -> Message:
-        nonlocal message
-        if message is None:
-            return await receive()
-        first, message = message, None
-        return first
-
-    return replay
 
 
 def _may_have_body(scope: Scope) -> bool:

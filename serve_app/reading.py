@@ -48,13 +48,13 @@ def siren_of(request: Request) -> AsyncSiren:
     return cast(AsyncSiren, request.app.state.siren)
 
 
-async def read(request: Request, model: type[Body], default: Body | None = None) -> Body:
+def read(request: Request, model: type[Body], default: Body | None = None) -> Body:
     """Return the validated body, `default` where it is empty and there is one.
 
     Raises pydantic's `ValidationError`, also for what is no JSON, `Refused` (415) for what says
     that it is something else, and `Invalid` where a member is there twice.
     """
-    body = await request.body()
+    body: bytes = request.scope["body"]
     if not body and default is not None:
         return default
     check_media_type(request.scope["headers"])

@@ -14,9 +14,9 @@ from serve_app.routes import (
 )
 
 ROUTERS = (
-    order_details.router,  # first: routes are tried in turn, and this is read most
+    order_details.router,  # first: routes are tried in turn, and this is read most,
+    orders.router,  # and then orders are placed
     order_details.lists,
-    orders.router,
     stream.router,
     pickups.router,
     payments.router,

@@ -77,7 +77,7 @@ async def place_order(request: Request) -> Response:
     403 `foreign_customer`: `customer.id` must be the token's subject.
     """
     asked = command_headers(request)
-    order = (await read(request, schemas.PlaceOrder)).to_order()
+    order = read(request, schemas.PlaceOrder).to_order()
     check_customer(request, order.customer_id)
     reply = await siren_of(request).place(order, asked.key, asked.wait)
     location = {"Location": f"/orders/{_order_id_of.decode(reply.detail).order_id}"}
@@ -130,7 +130,7 @@ async def pay_order(request: Request, order_id: str) -> Response:
     and it can be paid later. 409 `too_many_attempts`: ten of its payments were declined.
     """
     asked = command_headers(request)
-    payment = await read(request, schemas.Payment)
+    payment = read(request, schemas.Payment)
     await check_order(request, order_id)
     reply = await siren_of(request).pay(order_id, payment.token, asked.key, asked.wait)
     response = _payment_answer(reply, asked)
@@ -152,7 +152,7 @@ async def pay_order(request: Request, order_id: str) -> Response:
 async def cancel_order(request: Request, order_id: str) -> Response:
     """Cancel an order that nobody prepares yet, and undo what was done for it."""
     asked = command_headers(request)
-    reason = (await read(request, schemas.Cancel, schemas.Cancel())).reason
+    reason = read(request, schemas.Cancel, schemas.Cancel()).reason
     await check_order(request, order_id)
     reply = await siren_of(request).cancel(order_id, reason, asked.key, asked.wait)
     undone = reply.order_status == OrderStatus.CANCELED

@@ -76,7 +76,7 @@ async def complete_pickup(request: Request, order_id: str) -> Response:
 async def reject_pickup(request: Request, order_id: str) -> Response:
     """Give an order up on the store's side, also while preparing: refund and cancel."""
     asked = command_headers(request)
-    reason = (await read(request, schemas.Reject)).reason
+    reason = read(request, schemas.Reject).reason
     await check_order(request, order_id)
     reply = await siren_of(request).reject(order_id, reason, asked.key, asked.wait)
     return command_answer(reply, asked)

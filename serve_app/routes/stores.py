@@ -64,7 +64,7 @@ async def get_menu(request: Request, store_id: str) -> Response:
 async def change_store(request: Request, store_id: str) -> Response:
     """Open or close a store, or limit how many tickets it has at once."""
     check_store(request, store_id)
-    wanted = await read(request, schemas.ChangeStore)
+    wanted = read(request, schemas.ChangeStore)
     siren = siren_of(request)
     limits = "capacity" in wanted.model_fields_set  # null is a limit too: none
     await siren.change_store(StoreChange(store_id, wanted.open, limits, wanted.capacity))
@@ -83,7 +83,7 @@ async def change_store(request: Request, store_id: str) -> Response:
 async def change_menu_item(request: Request, store_id: str, menu_id: str) -> Response:
     """Sell a menu item out, or change its price for orders to come, which is the owner's alone."""
     check_store(request, store_id)
-    wanted = await read(request, schemas.ChangeMenuItem)
+    wanted = read(request, schemas.ChangeMenuItem)
     if wanted.price is not None and not caller(request).sees_everything:
         detail = "Only the owner sets prices; nothing was changed."
         raise Refused(forbidden("forbidden", detail))
