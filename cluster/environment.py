@@ -18,6 +18,9 @@ SERVE = {
     # It would send each request's address, and with it customers' ids, to whatever listens for
     # syslog on this machine. The "#" turns what Serve writes behind this into a comment.
     "RAY_SERVE_HAPROXY_LOG_TARGET": "127.0.0.1:514 local0 emerg #",
+    # One thread has a request and its replica's connection at hand, four pass them on: 0.06 ms of
+    # CPU a request instead of 0.10. It serves some ten thousand a second.
+    "RAY_SERVE_HAPROXY_NBTHREAD": "1",
     # Ten times a second, these two would take 3 % of a core while nothing happens.
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",
