@@ -162,14 +162,7 @@ def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Instal
         integrity.check_files(settings, report)
         installation = asyncio.run(prepare_databases(settings, report))
         report("starting Ray")
-        context: Any = ray.init(
-            address="local",
-            namespace=NAMESPACE,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=str(claim.folder / "ray"),
-        )
+        context = _start_ray(claim.folder / "ray")
         try:
             _protect_token()
             folder.tell(
@@ -186,6 +179,25 @@ def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Instal
                 yield installation
         finally:
             ray.shutdown(wait_for_processes=True)
+
+
+def _start_ray(folder: Path) -> Any:
+    """Start Ray on this machine, and return its context; raises `SirenError` where it does not."""
+    try:
+        return ray.init(
+            address="local",
+            namespace=NAMESPACE,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(folder),
+        )
+    except OSError:
+        raise
+    except Exception as error:
+        # Ray has no class for it: its raylet took longer than 30 s, say.
+        detail = f"Ray did not start; try again once the machine is less busy. It says: {error}"
+        raise SirenError("ray_failed", detail) from error
 
 
 def _replace_manager() -> None:
