@@ -14,8 +14,9 @@ from actors.domain.events import Event, OrderCanceled, OrderPlaced, StoredEvent
 from actors.domain.values import Line, PrivateData
 from actors.journal import Append, Journal
 from actors.paging import Page
+from readmodel import queries
 from readmodel.projection import Projection
-from readmodel.queries import OrderDetails, Watcher
+from readmodel.queries import DetailRow, OrderDetails, Watcher
 from readmodel.tables import create_tables, open_database
 from tests.cursors import by_hand
 
@@ -255,6 +256,30 @@ async def test_a_change_wakes_only_those_who_have_not_seen_it(
     await view.cancel("b")
     assert await other is not None
     ahead.cancel()
+
+
+async def test_many_who_wait_are_looked_up_a_few_at_a_time_and_all_are_woken(
+    details: OrderDetails, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "LOOK_UP", 2)
+    changed, asked = details.changed, []
+
+    async def counted(order_ids: list[str], since: int) -> dict[str, DetailRow]:
+        if since > 0:  # not a read of theirs, before they wait
+            asked.append(len(order_ids))
+        return await changed(order_ids, since)
+
+    monkeypatch.setattr(details, "changed", counted)
+    names = [f"order-{n}" for n in range(5)]
+    for name in names:
+        await view.place(name)
+    watcher = Watcher(details)
+    waiting = [await start_waiting(watcher, name, version=1) for name in names]
+    for name in names:
+        await view.cancel(name)
+    rows = await asyncio.gather(*waiting)
+    assert [row and row["version"] for row in rows] == [2] * 5
+    assert max(asked) == 2
 
 
 async def test_waiting_ends_without_an_answer_when_nothing_changes(
