@@ -24,6 +24,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     schemas.Payment,
     schemas.Cancel,
     schemas.Reject,
+    schemas.Nothing,
     schemas.ChangeStore,
     schemas.ChangeMenuItem,
     answer_schemas.Problem,
@@ -121,15 +122,13 @@ def _problem(status: int) -> dict[str, Any]:
     return described | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
 
 
-def takes(model: type[BaseModel] | None, *, required: bool = True, command: bool = True) -> Any:
+def takes(model: type[BaseModel], *, required: bool = True, command: bool = True) -> Any:
     """Describe what a route reads by itself: its body, and the headers of a command."""
-    described: dict[str, Any] = {}
+    schema = {"$ref": _REFERENCE.format(model=model.__name__)}
+    content = {"application/json": {"schema": schema}}
+    described: dict[str, Any] = {"requestBody": {"required": required, "content": content}}
     if command:
         described["parameters"] = COMMAND_HEADERS
-    if model is not None:
-        schema = {"$ref": _REFERENCE.format(model=model.__name__)}
-        content = {"application/json": {"schema": schema}}
-        described["requestBody"] = {"required": required, "content": content}
     return described
 
 

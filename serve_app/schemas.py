@@ -147,6 +147,10 @@ class Reject(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "machine_broken"}]})
 
 
+class Nothing(Request):
+    """A command that needs no words; its body may be left out."""
+
+
 class Change(Request):
     """A change of some fields; what is left out stays as it is."""
 

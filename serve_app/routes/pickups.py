@@ -9,7 +9,7 @@ from serve_app.access import OWNER, SERVICE, STAFF, AccessRoute, allow
 from serve_app.answers import command_answer, empty_page_answer, page_answer
 from serve_app.documentation import Responses, answer, problems, takes
 from serve_app.ownership import check_order, in_scope
-from serve_app.reading import command_headers, read, siren_of
+from serve_app.reading import CommandHeaders, command_headers, read, siren_of
 
 router = APIRouter(tags=["pickups"], route_class=AccessRoute)
 
@@ -17,6 +17,8 @@ MOVED: Responses = {
     200: answer(answer_schemas.OrderDetail, "Done, now or before."),
     **problems(404, 409, 422),
 }
+PRESSED: Responses = {**MOVED, **problems(413)}
+BUTTON = takes(schemas.Nothing, required=False)
 
 
 @router.get(
@@ -37,31 +39,31 @@ async def list_pickups(
     return page_answer(await siren_of(request).stores.tickets(**filters))
 
 
-@router.post("/pickups/{order_id:id}/start", responses=MOVED, openapi_extra=takes(None))
+@router.post("/pickups/{order_id:id}/start", responses=PRESSED, openapi_extra=BUTTON)
 @allow(STAFF, OWNER, SERVICE)
 async def start_pickup(request: Request, order_id: str) -> Response:
     """Begin to prepare an ACCEPTED order; from now on the customer cannot cancel it."""
-    asked = command_headers(request)
+    asked = _pressed(request)
     await check_order(request, order_id)
     reply = await siren_of(request).start(order_id, asked.key, asked.wait)
     return command_answer(reply, asked)
 
 
-@router.post("/pickups/{order_id:id}/ready", responses=MOVED, openapi_extra=takes(None))
+@router.post("/pickups/{order_id:id}/ready", responses=PRESSED, openapi_extra=BUTTON)
 @allow(STAFF, OWNER, SERVICE)
 async def ready_pickup(request: Request, order_id: str) -> Response:
     """Call the number of an order that is PREPARING."""
-    asked = command_headers(request)
+    asked = _pressed(request)
     await check_order(request, order_id)
     reply = await siren_of(request).ready(order_id, asked.key, asked.wait)
     return command_answer(reply, asked)
 
 
-@router.post("/pickups/{order_id:id}/complete", responses=MOVED, openapi_extra=takes(None))
+@router.post("/pickups/{order_id:id}/complete", responses=PRESSED, openapi_extra=BUTTON)
 @allow(STAFF, OWNER, SERVICE)
 async def complete_pickup(request: Request, order_id: str) -> Response:
     """Hand over an order that is READY."""
-    asked = command_headers(request)
+    asked = _pressed(request)
     await check_order(request, order_id)
     reply = await siren_of(request).complete(order_id, asked.key, asked.wait)
     return command_answer(reply, asked)
@@ -80,3 +82,10 @@ async def reject_pickup(request: Request, order_id: str) -> Response:
     await check_order(request, order_id)
     reply = await siren_of(request).reject(order_id, reason, asked.key, asked.wait)
     return command_answer(reply, asked)
+
+
+def _pressed(request: Request) -> CommandHeaders:
+    """Return the headers of a command that nothing more can be said to; refuse whatever is."""
+    asked = command_headers(request)
+    read(request, schemas.Nothing, schemas.Nothing())
+    return asked

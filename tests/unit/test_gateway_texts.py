@@ -138,6 +138,20 @@ async def test_no_body_names_a_member_twice(client: httpx.AsyncClient) -> None:
         assert (code, pointer[1:] in body) == ("repeated_member", True), path
 
 
+@pytest.mark.parametrize("button", ["start", "ready", "complete"])
+async def test_what_a_button_does_not_know_is_not_ignored(
+    client: httpx.AsyncClient, button: str
+) -> None:
+    order_id = await placed(client, UNPAID)
+    path = f"/pickups/{order_id}/{button}"
+
+    for body, pointer in [('{"at": 1}', "/at"), ('{"at": 1, "at": 2}', "/at"), ("[]", "")]:
+        assert refused(await client.post(path, content=body)) == ("invalid_request", [pointer])
+    for nothing in ["", "{}"]:
+        response = await client.post(path, content=nothing)
+        assert (response.status_code, response.json()["code"]) == (409, "out_of_turn"), nothing
+
+
 def quantity(json_text: str) -> str:
     return TEXT.replace('"quantity": 2', f'"quantity": {json_text}')
 
