@@ -256,21 +256,32 @@ class System:
     @contextmanager
     def held_down(self, *titles: str) -> Iterator[Counter[str]]:
         """Keep processes dead: kill -9 each as often as Ray starts it again, and count."""
-        over = threading.Event()
         killed: Counter[str] = Counter()
 
-        def hold() -> None:
-            while not over.wait(0.02):
-                for title in titles:
-                    killed[title] += self.kill(title)
+        def kill() -> None:
+            for title in titles:
+                killed[title] += self.kill(title)
 
-        killer = threading.Thread(target=hold)
-        killer.start()
-        try:
+        with _again_and_again(kill):
             yield killed
+
+    @contextmanager
+    def held_frozen(self, title: str) -> Iterator[None]:
+        """Keep a service stopped: it is ended for that, and what comes in its place is stopped."""
+
+        def stop() -> None:
+            for process in self.processes(title):
+                with suppress(psutil.NoSuchProcess):
+                    process.suspend()
+
+        stop()
+        try:
+            with _again_and_again(stop):
+                yield
         finally:
-            over.set()
-            killer.join()
+            for process in self.processes(title):
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     @contextmanager
     def frozen(self, title: str) -> Iterator[None]:
@@ -292,6 +303,23 @@ class System:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
             database.row_factory = sqlite3.Row
             return database.execute(query, parameters).fetchall()
+
+
+@contextmanager
+def _again_and_again(act: Callable[[], None]) -> Iterator[None]:
+    over = threading.Event()
+
+    def hold() -> None:
+        while not over.wait(0.02):
+            act()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        yield
+    finally:
+        over.set()
+        holder.join()
 
 
 def title_of(process: psutil.Process) -> str:

@@ -26,7 +26,7 @@ def test_a_reload_before_the_answer_goes_on_with_the_same_order(
 ) -> None:
     customer.choose()
     customer.introduce()
-    with system.frozen(ORDER_ACTOR):
+    with system.held_frozen(ORDER_ACTOR):
         with customer.page.expect_request("**/orders"):
             customer.page.locator("#place").click()
         customer.page.reload()

@@ -101,7 +101,7 @@ def test_the_view_catches_up_once_its_projector_is_back(system: System) -> None:
 
 def test_a_frozen_payment_service_holds_up_nothing_but_payments(system: System) -> None:
     unpaid = place(system, new_order(None))["order_id"]
-    with system.frozen(PAYMENT_ACTOR):
+    with system.held_frozen(PAYMENT_ACTOR):
         placed = place(system, prefer="wait=1")
         assert placed["payment_status"] == "PENDING"
         asked = post(system, f"/orders/{unpaid}/payment", card(), prefer="wait=1")
@@ -114,7 +114,7 @@ def test_a_frozen_payment_service_holds_up_nothing_but_payments(system: System) 
 
 def test_a_frozen_order_host_is_answered_for_and_the_key_finds_the_order(system: System) -> None:
     order, key = new_order(), uuid4().hex
-    with system.frozen(ORDER_ACTOR):
+    with system.held_frozen(ORDER_ACTOR):
         asked = system.http.post("/orders", json=order, headers=headers(key, "wait=1"))
         assert asked.status_code == 503
         assert asked.headers["retry-after"]
