@@ -15,7 +15,7 @@ from typing import Any
 
 import ray
 from ray import serve
-from ray.exceptions import ActorUnavailableError
+from ray.exceptions import ActorUnavailableError, RayTaskError
 from ray.serve._private.constants import SERVE_PROXY_NAME
 from ray.serve.schema import LoggingConfig
 
@@ -131,12 +131,18 @@ def _wait_for(actor: Any) -> None:
 def start_gateway(installation: Installation, token_secret: bytes, system_secret: str) -> None:
     """Deploy the gateway, and wait until it answers.
 
-    All of Serve listens on loopback; only HAProxy listens on the settings' host.
+    All of Serve listens on loopback; only HAProxy listens on the settings' host. Raises
+    `SirenError` where somebody took its port meanwhile.
     """
     settings = installation.settings
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
-    serve.start(http_options={"host": "127.0.0.1", "port": settings.port}, logging_config=quiet)
+    http_options = {"host": "127.0.0.1", "port": settings.port}
+    try:
+        serve.start(http_options=http_options, logging_config=quiet)
+    except RayTaskError:
+        check_port(settings)  # it was free when the start began, seconds ago
+        raise
     gateway = deployment(installation, token_secret, system_secret)
     serve.run(gateway, name=APPLICATION, route_prefix="/", logging_config=quiet)
 

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -135,3 +136,29 @@ def test_another_user_reads_nothing_of_it_and_joins_nothing(system: System) -> N
     moved = as_nobody("mv", str(system.run_folder()), "/tmp/elsewhere")
     assert moved.returncode != 0
     assert system.run_folder().exists()
+
+
+def test_a_port_that_somebody_takes_during_the_start_is_named_in_one_sentence(
+    tmp_path: Path,
+) -> None:
+    """As of two systems that are started at the same moment and shall listen on the same one."""
+    port = free_port()
+    given = {"SIREN_DATA_DIR": str(tmp_path / "data"), "SIREN_PORT": str(port)}
+    log = tmp_path / "log"
+    with log.open("wb") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cluster.entry", "up"],
+            env=os.environ | given,
+            cwd=ROOT,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+        )
+    with process, socket.socket() as other:
+        eventually(lambda: "starting Ray" in log.read_text(), "it has looked at its port", END_S)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        assert process.wait(2 * END_S) == 1
+    text = log.read_text()
+    sentence = f"siren: port {port} on 127.0.0.1 is taken; choose another with --port"
+    assert text.splitlines()[-1] == sentence
+    assert "Traceback" not in text
