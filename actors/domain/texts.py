@@ -10,9 +10,9 @@ from unicodedata import category
 from actors.domain.errors import Invalid
 from actors.domain.limits import MAX_TEL
 
-# Fillers of Hangul and hieroglyphs, the braille pattern without a dot, a note without a head: to
-# Unicode letters and symbols, to the eye nothing.
-_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\U00013441\U00013442\U0001d159")
+# Fillers of Hangul and hieroglyphs, the braille pattern without a dot, a note without a head, the
+# place of an object that is not there: to Unicode letters and symbols, to the eye nothing.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\U00013441\U00013442\U0001d159\ufffc")
 # Controls and line ends have no place on a ticket; NUL is one of them, which PostgreSQL refuses.
 # Lone surrogates are no text that could be sent or stored. What turns the direction of writing
 # would turn the rest of the board's line with it.

@@ -9,6 +9,7 @@ from serve_app.bodies import MAX_BODY
 from tests.http_contract import CARD, ORDER, UNPAID, changed, placed
 
 EMPTY = [" ", "\u3000", "\u200b", "\ufeff", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u0301"]
+EMPTY.append("\ufffc")  # the place of an object that a text does not have
 
 
 @pytest.fixture(scope="module")
