@@ -11,6 +11,7 @@ from actors.process import spare_garbage_collection
 from serve_app import bodies
 from serve_app.access_log import write_log
 from serve_app.app import build_app
+from serve_app.joined_writes import join_writes
 from serve_app.own_system import OwnSystem
 from serve_app.places import capacity
 from serve_app.replica_port import listen_on_the_node_s_address_only
@@ -29,6 +30,7 @@ class _Gateway:
         self, installation: Installation, token_secret: SecretBytes, system_secret: SecretStr
     ) -> None:
         listen_on_the_node_s_address_only()
+        join_writes()
         spare_garbage_collection()
         write_log()
         self._token_secret = token_secret.get_secret_value()
