@@ -9,10 +9,17 @@ RIGHTMOST_AT = 8
 CELLS_AT = 12  # behind the header of an interior page
 
 
+def empty_log(file: Path) -> sqlite3.Connection:
+    """Bring into a database what its write-ahead log still has of it, and return a connection."""
+    database = sqlite3.connect(file)
+    (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
+    return database
+
+
 def zero_leaf(file: Path, name: str, *, last: bool = False) -> None:
     """Zero the first leaf page of a table or an index, or the last one."""
-    with closing(sqlite3.connect(file)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with closing(empty_log(file)) as database:
         (size,) = database.execute("PRAGMA page_size").fetchone()
         query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
         (page,) = database.execute(query, [name]).fetchone()
@@ -30,12 +37,14 @@ def zero_leaf(file: Path, name: str, *, last: bool = False) -> None:
 
 def zero_header(file: Path) -> None:
     """Zero the first page, which says that this is a database, and what is in it."""
+    empty_log(file).close()
     content = file.read_bytes()
     file.write_bytes(bytes(4096) + content[4096:])
 
 
 def truncate(file: Path) -> None:
     """Cut the second half off."""
+    empty_log(file).close()
     size = file.stat().st_size
     with file.open("r+b") as opened:
         opened.truncate(size // 2 // 4096 * 4096)
