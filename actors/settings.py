@@ -91,6 +91,13 @@ class Settings(BaseSettings):
         "through, to see whether the provider is back.",
     )
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if value == "":  # a variable that was meant to be set: not the folder one happens to be in
+            raise ValueError("must name a folder")
+        return value
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

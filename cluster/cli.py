@@ -118,8 +118,14 @@ def status(data: Data = None) -> None:
     could be asked.
     """
     from cluster import status as report  # noqa: PLC0415 - its imports take a second
+    from cluster.databases import check_url  # noqa: PLC0415 - as above
 
-    answer = report.describe(_settings(data_dir=data))
+    settings = _settings(data_dir=data)
+    try:
+        check_url(settings)
+    except SirenError as error:
+        _fail(error)
+    answer = report.describe(settings)
     console.print(answer.shown)
     if answer.problem is not None:
         problems.print(f"[red]siren:[/red] {escape(answer.problem)}")

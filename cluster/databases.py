@@ -90,7 +90,7 @@ async def check_tables(database: Database | ReadOnly) -> None:
             present = await connection.run_sync(_columns, tuple(database.metadata.tables))
     ours = {name: set(table.c.keys()) for name, table in database.metadata.tables.items()}
     if not present:
-        detail = f"the database has no table {min(ours)}: has `siren up` ever run on it?"
+        detail = f"{database.name} has no table {min(ours)}: has `siren up` ever run on it?"
         raise SirenError("no_tables", detail)
     for name, columns in ours.items():
         known = present.get(name, {})

@@ -401,10 +401,18 @@ def test_a_database_without_our_tables_is_refused(command: str, tmp_path: Path) 
         (tmp_path / f"{service}.db").touch()
     result = siren(command, data=tmp_path)
     assert result.exit_code == 1
-    assert "has no table events" in sentence(result)
+    assert "journal.db has no table events" in sentence(result)
 
 
-@pytest.mark.parametrize("command", ["verify", "rebuild-view"])
+def test_an_empty_name_of_the_data_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIREN_DATA_DIR", "")
+    result = siren("status")
+    assert result.exit_code == 2
+    assert "SIREN_DATA_DIR" in result.output
+    assert "must name a folder" in result.output
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild-view", "status"])
 def test_a_wrong_database_url_is_refused(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIREN_DATABASE_URL", "somewhere")
     result = siren(command)
