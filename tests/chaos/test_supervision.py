@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,27 @@ def server(system: System, name: str) -> psutil.Process:
 def run_folders() -> set[Path]:
     """Return the folders of all runs on this machine."""
     return set(Path(tempfile.gettempdir()).glob("siren.????????"))
+
+
+@contextmanager
+def starting(folder: Path, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """`siren up` in a process that does not outlive the block; what it says is in `log`."""
+    with (
+        log.open("wb") as told,
+        subprocess.Popen(
+            [sys.executable, "-m", "cluster.entry", "up"],
+            env=os.environ | {"SIREN_DATA_DIR": str(folder), "SIREN_PORT": str(port)},
+            cwd=ROOT,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            # A shell's background lets SIGINT be ignored by whatever is started from there.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def nothing_is_left(system: System, run: Path) -> None:
@@ -85,29 +107,14 @@ def test_a_signal_at_any_moment_of_the_start_ends_it_and_leaves_nothing(
     tmp_path: Path, number: signal.Signals, after_s: float
 ) -> None:
     before = run_folders()
-    given = {"SIREN_DATA_DIR": str(tmp_path / "data"), "SIREN_PORT": str(free_port())}
-    system = System(tmp_path / "data")
-    with subprocess.Popen(
-        [sys.executable, "-m", "cluster.entry", "up"],
-        env=os.environ | given,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell's background lets SIGINT be ignored by whatever is started from there.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    ) as process:
+    system, log = System(tmp_path / "data"), tmp_path / "log"
+    with starting(tmp_path / "data", free_port(), log) as process:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(after_s)
         process.send_signal(number)
-        try:
-            code = process.wait(END_S)
-        finally:
-            process.kill()
-        assert process.stderr is not None
-        told = process.stderr.read()
+        code = process.wait(END_S)
     assert code in (0, 128 + number, -number)
-    assert "Traceback" not in told
+    assert "Traceback" not in log.read_text()
     eventually(lambda: not system.leftovers(), "its processes have ended", END_S)
     assert run_folders() <= before
 
@@ -147,18 +154,8 @@ def test_a_port_that_somebody_takes_during_the_start_is_named_in_one_sentence(
     tmp_path: Path,
 ) -> None:
     """As of two systems that are started at the same moment and shall listen on the same one."""
-    port = free_port()
-    given = {"SIREN_DATA_DIR": str(tmp_path / "data"), "SIREN_PORT": str(port)}
-    log = tmp_path / "log"
-    with log.open("wb") as told:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cluster.entry", "up"],
-            env=os.environ | given,
-            cwd=ROOT,
-            stdout=told,
-            stderr=subprocess.STDOUT,
-        )
-    with process, socket.socket() as other:
+    port, log = free_port(), tmp_path / "log"
+    with starting(tmp_path / "data", port, log) as process, socket.socket() as other:
         eventually(lambda: "starting Ray" in log.read_text(), "it has looked at its port", END_S)
         other.bind(("127.0.0.1", port))
         other.listen()
