@@ -188,8 +188,7 @@ async def test_a_damaged_end_of_the_journal_keeps_nothing_from_the_view_that_sta
 
     async with damaged(data, folder, "journal", zero_the_end) as client:
         async with asyncio.timeout(60):
-            while (await client.get(f"/order-details/{order_ids[0]}")).status_code != 200:  # noqa: ASYNC110 - it is HTTP
-                await asyncio.sleep(0.05)
+            await is_served(client, f"/order-details/{order_ids[0]}")
         ready = await client.get("/readyz")
         assert ready.status_code == 503
         assert "database:journal" in ready.text
@@ -203,13 +202,18 @@ async def order_hosts_answer(_siren: AsyncSiren, _host: int, _timeout: float) ->
     """Stand in for Ray, which knows no order host of this process."""
 
 
+async def is_served(client: httpx.AsyncClient, path: str) -> None:
+    """Wait until an address answers 200."""
+    while (await client.get(path)).status_code != 200:  # noqa: ASYNC110 - it is HTTP
+        await asyncio.sleep(0.05)
+
+
 async def heals(client: httpx.AsyncClient, order_ids: list[str]) -> None:
     """Wait until the view is whole again by itself."""
     paths = [f"/order-details/{order_id}" for order_id in order_ids] + ["/readyz"]
     async with asyncio.timeout(60):
         for path in paths:
-            while (await client.get(path)).status_code != 200:  # noqa: ASYNC110 - it is HTTP
-                await asyncio.sleep(0.05)
+            await is_served(client, path)
     assert (await client.get("/order-details?limit=200")).status_code == 200
 
 
