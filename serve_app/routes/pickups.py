@@ -17,7 +17,6 @@ MOVED: Responses = {
     200: answer(answer_schemas.OrderDetail, "Done, now or before."),
     **problems(404, 409, 422),
 }
-PRESSED: Responses = {**MOVED, **problems(413)}
 BUTTON = takes(schemas.Nothing, required=False)
 
 
@@ -39,7 +38,7 @@ async def list_pickups(
     return page_answer(await siren_of(request).stores.tickets(**filters))
 
 
-@router.post("/pickups/{order_id:id}/start", responses=PRESSED, openapi_extra=BUTTON)
+@router.post("/pickups/{order_id:id}/start", responses=MOVED, openapi_extra=BUTTON)
 @allow(STAFF, OWNER, SERVICE)
 async def start_pickup(request: Request, order_id: str) -> Response:
     """Begin to prepare an ACCEPTED order; from now on the customer cannot cancel it."""
@@ -49,7 +48,7 @@ async def start_pickup(request: Request, order_id: str) -> Response:
     return command_answer(reply, asked)
 
 
-@router.post("/pickups/{order_id:id}/ready", responses=PRESSED, openapi_extra=BUTTON)
+@router.post("/pickups/{order_id:id}/ready", responses=MOVED, openapi_extra=BUTTON)
 @allow(STAFF, OWNER, SERVICE)
 async def ready_pickup(request: Request, order_id: str) -> Response:
     """Call the number of an order that is PREPARING."""
@@ -59,7 +58,7 @@ async def ready_pickup(request: Request, order_id: str) -> Response:
     return command_answer(reply, asked)
 
 
-@router.post("/pickups/{order_id:id}/complete", responses=PRESSED, openapi_extra=BUTTON)
+@router.post("/pickups/{order_id:id}/complete", responses=MOVED, openapi_extra=BUTTON)
 @allow(STAFF, OWNER, SERVICE)
 async def complete_pickup(request: Request, order_id: str) -> Response:
     """Hand over an order that is READY."""
@@ -71,7 +70,7 @@ async def complete_pickup(request: Request, order_id: str) -> Response:
 
 @router.post(
     "/pickups/{order_id:id}/reject",
-    responses={**MOVED, **problems(413)},
+    responses=MOVED,
     openapi_extra=takes(schemas.Reject),
 )
 @allow(STAFF, OWNER, SERVICE)
