@@ -33,7 +33,13 @@ class _OwnActor:
     order_id: str
     channel: Channel
     touched: float
+    asked: int = 0
+    """Commands on their way to it or in it."""
     answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def idle_since(self, horizon: float) -> bool:
+        """Whether no command is with it, nor was after `horizon`; one may wait for its process."""
+        return not self.asked and self.touched <= horizon
 
 
 class DedicatedOrders:
@@ -74,10 +80,12 @@ class DedicatedOrders:
         own = await self._actor_for(request.order_id)
         if own is None:
             return await self._host.handle(request)
-        own.touched = asyncio.get_running_loop().time()
+        own.asked += 1
         try:
             reply: OrderReply = await own.channel.ask(request, request.wait + ANSWER_MARGIN_S)
         finally:
+            own.asked -= 1
+            own.touched = asyncio.get_running_loop().time()
             own.answered.set()
         return reply
 
@@ -102,7 +110,7 @@ class DedicatedOrders:
     async def passivate_idle(self) -> None:
         """End the actors of idle orders; the journal has the orders."""
         horizon = asyncio.get_running_loop().time() - self._passivate_after_s
-        for own in [own for own in self._actors.values() if own.touched <= horizon]:
+        for own in [own for own in self._actors.values() if own.idle_since(horizon)]:
             await self._passivate(own, horizon)
 
     async def _wake(self, order_id: str) -> None:
@@ -142,7 +150,7 @@ class DedicatedOrders:
             actor = await asyncio.to_thread(self._connect, own.order_id)
             asked = Watch(LOOK_S).during(actor.at_rest.remote(), actor)
             busy, deadline = await asked
-            if busy or own.touched > horizon:  # a command came while it was asked
+            if busy or not own.idle_since(horizon):  # a command came while it was asked
                 return
             self._host.set_deadline(own.order_id, deadline)
             del self._actors[key_of(own.order_id)]

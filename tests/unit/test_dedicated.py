@@ -1,0 +1,57 @@
+"""Dedicated isolation: when the actor of an order is ended."""
+
+import asyncio
+import threading
+from typing import Any, cast
+
+from ray.exceptions import ActorDiedError
+
+from actors.dedicated import DedicatedOrders
+from actors.messages import OrderRequest
+from actors.order_host import OrderHost
+
+ORDER_ID = "0" * 35
+PATIENCE = 30.0
+
+
+class NoOrders:
+    """What `DedicatedOrders` asks of the host about an order that nobody has placed."""
+
+    def __contains__(self, _order_id: str) -> bool:
+        return False
+
+
+class Starting:
+    """Ray, while the process of the actor starts: to connect takes until `started`."""
+
+    def __init__(self) -> None:
+        self.connecting = asyncio.Event()
+        self.connected = 0
+        self.started = threading.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def connect(self, _order_id: str) -> Any:
+        self.connected += 1
+        self._loop.call_soon_threadsafe(self.connecting.set)
+        assert self.started.wait(PATIENCE)
+        raise ActorDiedError
+
+
+async def nobody(_order_id: str) -> None:
+    """Tell that no key has placed an order."""
+
+
+async def test_an_actor_whose_process_still_starts_is_not_ended_as_idle() -> None:
+    ray = Starting()
+    host = cast(OrderHost, NoOrders())
+    dedicated = DedicatedOrders(host, nobody, ray.connect, limit=1, passivate_after_s=0)
+    command = asyncio.ensure_future(dedicated.handle(OrderRequest(ORDER_ID, b"", 0)))
+    try:
+        await asyncio.wait_for(ray.connecting.wait(), PATIENCE)
+        await asyncio.wait_for(dedicated.passivate_idle(), PATIENCE)
+        assert ray.connected == 1  # by the command alone, nobody who would end the actor
+        assert dedicated.works_on(ORDER_ID)
+    finally:
+        command.cancel()
+        ray.started.set()
+        await asyncio.wait([command])
