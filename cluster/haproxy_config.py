@@ -34,6 +34,9 @@ TIME_LIMITS = """\
 """
 """An answer may be 30 s in coming (`Prefer: wait`), and a stream sends something every 15 s."""
 
+FEW_REQUESTS = 4
+"""While a replica has fewer, all go to the same one, whose caches stay warm; then to any."""
+
 RETRIES = """\
     retries 5
     retry-on conn-failure empty-response
@@ -154,6 +157,8 @@ def edited(config: str, edge: Edge, error: Path, files: int) -> str:
         part for head, part in parts.items() if head.startswith("backend ") and head != NOBODY
     ]
     streams = [_streams(part, parts[FRONTEND]) for part in applications]
+    for part in applications:
+        _prefer_one(part)
     written = [*parts.values(), *streams]
     return "".join(f"{line}\n" for part in written for line in (part.head, *part.lines))
 
@@ -226,6 +231,24 @@ def _statistics(part: Section) -> None:
     )
 
 
+def _prefer_one(application: Section) -> None:
+    """Send requests to an application's first replica as long as it has few of them.
+
+    Where it is down this does not count; where it does not answer it soon has more than few.
+    """
+    backend = application.head.split()[1]
+    replicas = [name for name, _, options in _servers(application) if "backup" not in options]
+    for first in replicas[:1]:
+        few = f"{{ srv_conn({backend}/{first}) lt {FEW_REQUESTS} }}"
+        application.put(f"    use-server {first} if {few}")
+
+
+def _servers(application: Section) -> list[tuple[str, str, list[str]]]:
+    """Return name, address and options of each server of an application."""
+    lines = [line.split() for line in application.lines]
+    return [(words[1], words[2], words[3:]) for words in lines if words[:1] == ["server"]]
+
+
 def _streams(application: Section, frontend: Section) -> Section:
     """Send the streams of an application to a backend of their own, and return it.
 
@@ -245,9 +268,7 @@ def _streams(application: Section, frontend: Section) -> Section:
     ]
     servers = [
         f"    server {server} {address} track {name}/{server}{' backup' * ('backup' in options)}"
-        for line in application.lines
-        if line.strip().startswith("server ")
-        for _, server, address, *options in [line.split()]
+        for server, address, options in _servers(application)
     ]
     head = ["    option abortonclose", "    http-reuse always"]
     return Section(f"backend {name}-streams", [*head, *servers])

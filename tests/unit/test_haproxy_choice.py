@@ -1,0 +1,156 @@
+"""Which replica HAProxy sends a request to, with the configuration that it runs with."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from ray.serve._private import haproxy as serve_haproxy
+from ray.serve.config import HTTPOptions
+
+from cluster.haproxy import _real_binary
+from cluster.haproxy_config import FEW_REQUESTS, Edge, edited, write_error
+from tests.system import free_port
+
+FILES = 20_000
+PATIENCE = 30.0
+
+
+class Replica:
+    """Answers with its name: `/held` when it is told to, everything else at once."""
+
+    def __init__(self, name: str, holding: asyncio.Semaphore) -> None:
+        self.name = name
+        self.port = 0
+        self.held = 0
+        self.holding = holding
+        self.release = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self._connected: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._connected:
+            writer.transport.abort()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connected.add(writer)
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if head.startswith(b"GET /held "):
+                    self.held += 1
+                    self.holding.release()
+                    await self.release.wait()
+                body = self.name.encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+                await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def replicas() -> AsyncIterator[list[Replica]]:
+    holding = asyncio.Semaphore(0)
+    both = [Replica("one", holding), Replica("two", holding)]
+    async with AsyncExitStack() as stack:
+        for replica in both:
+            await replica.start()
+            stack.push_async_callback(replica.stop)
+            stack.callback(replica.release.set)
+        yield both
+
+
+@pytest.fixture
+async def front(replicas: list[Replica], tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """HAProxy in front of the replicas."""
+    port = free_port()
+    config = tmp_path / "haproxy.cfg"
+    _write(config, port, replicas)
+    process = await asyncio.create_subprocess_exec(_real_binary(), "-db", "-f", str(config))
+    try:
+        async with (
+            asyncio.timeout(PATIENCE),
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        ):
+            while True:
+                with suppress(httpx.TransportError):
+                    await client.get("/")
+                    break
+                assert process.returncode is None
+                await asyncio.sleep(0.02)
+            yield client
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def test_few_requests_go_to_one_replica(front: httpx.AsyncClient) -> None:
+    assert {(await front.get("/")).text for _ in range(20)} == {"one"}
+
+
+async def test_many_at_a_time_go_to_all_of_them(
+    front: httpx.AsyncClient, replicas: list[Replica]
+) -> None:
+    many = 4 * FEW_REQUESTS
+    waiting = [asyncio.create_task(front.get("/held")) for _ in range(many)]
+    await _hold(many, replicas)
+    assert [replica.held for replica in replicas] == [many // 2, many // 2]
+    for replica in replicas:
+        replica.release.set()
+    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
+
+
+async def test_one_that_does_not_answer_is_soon_left_alone(
+    front: httpx.AsyncClient, replicas: list[Replica]
+) -> None:
+    waiting = [asyncio.create_task(front.get("/held")) for _ in range(FEW_REQUESTS)]
+    await _hold(FEW_REQUESTS, replicas)
+    assert {(await front.get("/")).text for _ in range(20)} == {"two"}
+    replicas[0].release.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_where_the_first_one_is_gone_the_other_answers(
+    front: httpx.AsyncClient, replicas: list[Replica]
+) -> None:
+    await replicas[0].stop()
+    assert {(await front.get("/")).text for _ in range(20)} == {"two"}
+
+
+async def _hold(requests: int, replicas: list[Replica]) -> None:
+    """Wait until so many requests are with the replicas."""
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(requests):
+            await replicas[0].holding.acquire()
+
+
+def _write(config: Path, port: int, replicas: list[Replica]) -> None:
+    folder = config.parent
+    api = serve_haproxy.HAProxyApi(
+        serve_haproxy.HAProxyConfig(
+            http_options=HTTPOptions(host="127.0.0.1", port=port),
+            socket_path=str(folder / "admin.sock"),
+            server_state_base=str(folder),
+            server_state_file=str(folder / "server-state"),
+            stats_port=free_port(),
+            metrics_port=free_port(),
+        ),
+        config_file_path=str(config),
+    )
+    servers = [serve_haproxy.ServerConfig(each.name, "127.0.0.1", each.port) for each in replicas]
+    backend = serve_haproxy.BackendConfig(
+        name="http-siren", path_prefix="/", app_name="siren", servers=servers
+    )
+    api.set_backend_configs({"http-siren": backend})
+    api._generate_config_file_internal()
+    write_error(folder / "error.http")
+    edge = Edge("haproxy", "127.0.0.1", "0123abcd")
+    config.write_text(edited(config.read_text(), edge, folder / "error.http", FILES))
