@@ -90,8 +90,17 @@ async function send(name, stop, onTrouble) {
 		if (!isFresh(attempt) || dropped().some((one) => one.key === key)) throw new Stopped();
 		// Now this page's: one that is reloaded again goes on as well.
 		change({ body, load, since: performance.now() - Math.abs(now() - attempt.at) });
-		if (navigator.onLine || !wasOnline) change({ sent: true });
-		return asGuest("POST", path, { body, key, wait: WAIT_S, signal: stop.signal });
+		const { sent } = attempt;
+		// Before it is sent: if this page goes first, the next one has to look whether it arrived.
+		const offline = wasOnline && !navigator.onLine;
+		change({ sent: true });
+		try {
+			return await asGuest("POST", path, { body, key, wait: WAIT_S, signal: stop.signal });
+		} catch (error) {
+			// Offline before and after: it cannot have left.
+			if (offline && !navigator.onLine) change({ sent });
+			throw error;
+		}
 	};
 	try {
 		const answer = await insist(request, onTrouble, stop.signal);

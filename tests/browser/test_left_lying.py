@@ -1,15 +1,16 @@
 """What was tapped and not answered: only its customer's yes sends it later, and no yes is lost."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Request, Route, expect
+from playwright.sync_api import BrowserContext, Error, Request, Route, expect
 
 from tests.browser.people import Customer
 from tests.browser.visitor import Visitor
 from tests.outside import assert_agreed, new_order, orders_of, place, reaches
-from tests.system import System
+from tests.system import System, eventually
 
 THREE_MINUTES = 180_000
 COMMANDS = re.compile(r"/orders(/.*)?$")
@@ -32,6 +33,9 @@ def tap_offline(customer: Customer) -> None:
 def comes_back(customer: Customer, path: str = "/") -> list[Request]:
     """Close the page, and open another one when the connection is back; return its commands."""
     context = customer.page.context
+    # A page that is left is online for a moment, and sends what waits: it ends while it is offline.
+    with suppress(Error):
+        customer.page.goto("chrome://crash")
     customer.page.close()
     sent = commands_of(context)
     context.set_offline(False)
@@ -210,6 +214,26 @@ def test_a_dropped_order_that_had_arrived_is_told_and_led_to(
     reaches(system, order_id, "ACCEPTED")
     assert len(assert_agreed(system, order_id).money_moved) == 1
     expect(customer.page.locator("#cancel")).to_be_visible()
+
+
+def test_an_order_that_left_although_the_browser_said_offline_is_told_when_it_is_dropped(
+    customer: Customer, system: System
+) -> None:
+    """The browser may hear later than its requests that the network is back."""
+    answers = []
+    online = "Object.defineProperty(navigator, 'onLine', { get: () => !window.saysOffline })"
+    customer.page.add_init_script(online)
+    customer.choose()
+    customer.introduce()
+    customer.page.evaluate("window.saysOffline = true")
+    customer.page.route(COMMANDS, lambda route: answers.append(route.fetch()))  # and says nothing
+    customer.page.locator("#place").click()
+    eventually(lambda: customer.page.evaluate("1") and answers, "the order was answered")
+    comes_back(customer)
+    is_asked(customer, "may have arrived")
+    customer.page.locator("#drop").click()
+    expect(customer.page.locator(".toast", has_text="already been placed")).to_be_visible()
+    assert orders_of(system, customer.visitor.guest()) == [answers[0].json()["order_id"]]
 
 
 def test_a_dropped_order_that_had_not_arrived_is_found_to_be_none(
