@@ -165,7 +165,8 @@ class Watcher:
             if self._poll is None:
                 self._poll = asyncio.create_task(self._poll_while_watched())
             with suppress(TimeoutError):
-                return await asyncio.wait_for(watch.seen, timeout)
+                async with asyncio.timeout(timeout):  # `wait_for` may swallow a cancellation
+                    return await watch.seen
             return None
         finally:
             self._forget(order_id, watch)

@@ -36,7 +36,9 @@ class Direct:
 
     async def ask(self, request: object, timeout: float) -> Any:
         try:
-            return await asyncio.wait_for(self._handle(request), timeout)
+            # Not `wait_for`: until Python 3.12 it may swallow that it was cancelled.
+            async with asyncio.timeout(timeout):
+                return await self._handle(request)
         except TimeoutError as error:
             raise Unavailable("no_reply", "The service did not answer in time.") from error
 
