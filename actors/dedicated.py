@@ -33,13 +33,11 @@ class _OwnActor:
     order_id: str
     channel: Channel
     touched: float
-    asked: int = 0
-    """Commands on their way to it or in it."""
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def idle_since(self, horizon: float) -> bool:
         """Whether no command is with it, nor was after `horizon`; one may wait for its process."""
-        return not self.asked and self.touched <= horizon
+        return not self.channel.is_asking and self.touched <= horizon
 
 
 class DedicatedOrders:
@@ -80,11 +78,9 @@ class DedicatedOrders:
         own = await self._actor_for(request.order_id)
         if own is None:
             return await self._host.handle(request)
-        own.asked += 1
         try:
             reply: OrderReply = await own.channel.ask(request, request.wait + ANSWER_MARGIN_S)
         finally:
-            own.asked -= 1
             own.touched = asyncio.get_running_loop().time()
             own.answered.set()
         return reply

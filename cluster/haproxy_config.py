@@ -158,7 +158,7 @@ def edited(config: str, edge: Edge, error: Path, files: int) -> str:
     ]
     streams = [_streams(part, parts[FRONTEND]) for part in applications]
     for part in applications:
-        _prefer_one(part)
+        _prefer_the_first(part)
     written = [*parts.values(), *streams]
     return "".join(f"{line}\n" for part in written for line in (part.head, *part.lines))
 
@@ -231,16 +231,16 @@ def _statistics(part: Section) -> None:
     )
 
 
-def _prefer_one(application: Section) -> None:
+def _prefer_the_first(application: Section) -> None:
     """Send requests to an application's first replica as long as it has few of them.
 
     Where it is down this does not count; where it does not answer it soon has more than few.
     """
     backend = application.head.split()[1]
     replicas = [name for name, _, options in _servers(application) if "backup" not in options]
-    for first in replicas[:1]:
-        few = f"{{ srv_conn({backend}/{first}) lt {FEW_REQUESTS} }}"
-        application.put(f"    use-server {first} if {few}")
+    if replicas:
+        few = f"{{ srv_conn({backend}/{replicas[0]}) lt {FEW_REQUESTS} }}"
+        application.put(f"    use-server {replicas[0]} if {few}")
 
 
 def _servers(application: Section) -> list[tuple[str, str, list[str]]]:

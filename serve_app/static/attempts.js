@@ -88,12 +88,12 @@ async function send(name, stop, onTrouble) {
 		await knowTime();
 		if (body.customer) body.customer.id ??= (await guest()).subject;
 		if (!isFresh(attempt) || dropped().some((one) => one.key === key)) throw new Stopped();
-		// Now this page's: one that is reloaded again goes on as well.
-		change({ body, load, since: performance.now() - Math.abs(now() - attempt.at) });
 		const { sent } = attempt;
-		// Before it is sent: if this page goes first, the next one has to look whether it arrived.
 		const offline = wasOnline && !navigator.onLine;
-		change({ sent: true });
+		// Now this page's: one that is reloaded again goes on as well. And sent, before it is: if
+		// this page goes first, the next one has to look whether it arrived.
+		const since = performance.now() - Math.abs(now() - attempt.at);
+		change({ body, load, since, sent: true });
 		try {
 			return await asGuest("POST", path, { body, key, wait: WAIT_S, signal: stop.signal });
 		} catch (error) {

@@ -8,13 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 from ray.serve._private import haproxy as serve_haproxy
-from ray.serve.config import HTTPOptions
 
 from cluster.haproxy import _real_binary
-from cluster.haproxy_config import FEW_REQUESTS, Edge, edited, write_error
+from cluster.haproxy_config import FEW_REQUESTS
+from tests.haproxy import changed, written
 from tests.system import free_port
 
-FILES = 20_000
 PATIENCE = 30.0
 
 
@@ -133,24 +132,9 @@ async def _hold(requests: int, replicas: list[Replica]) -> None:
 
 
 def _write(config: Path, port: int, replicas: list[Replica]) -> None:
-    folder = config.parent
-    api = serve_haproxy.HAProxyApi(
-        serve_haproxy.HAProxyConfig(
-            http_options=HTTPOptions(host="127.0.0.1", port=port),
-            socket_path=str(folder / "admin.sock"),
-            server_state_base=str(folder),
-            server_state_file=str(folder / "server-state"),
-            stats_port=free_port(),
-            metrics_port=free_port(),
-        ),
-        config_file_path=str(config),
-    )
     servers = [serve_haproxy.ServerConfig(each.name, "127.0.0.1", each.port) for each in replicas]
     backend = serve_haproxy.BackendConfig(
         name="http-siren", path_prefix="/", app_name="siren", servers=servers
     )
-    api.set_backend_configs({"http-siren": backend})
-    api._generate_config_file_internal()
-    write_error(folder / "error.http")
-    edge = Edge("haproxy", "127.0.0.1", "0123abcd")
-    config.write_text(edited(config.read_text(), edge, folder / "error.http", FILES))
+    text = written(config.parent, {"http-siren": backend}, port, free_port(), free_port())
+    config.write_text(changed(text, config.parent))

@@ -8,31 +8,26 @@ from pathlib import Path
 import pytest
 from fastapi import sse
 from ray.serve._private import haproxy as serve_haproxy
-from ray.serve.config import HTTPOptions
 
 from actors.domain.limits import MAX_WAIT_S
 from cluster.haproxy import _real_binary
 from cluster.haproxy_config import (
     FRONTEND,
     NOBODY,
-    Edge,
     connections,
-    edited,
     has_applications,
     sections,
-    write_error,
 )
 from serve_app import own_system
+from tests.haproxy import FILES, SECRET, changed, written
 
-FILES = 20_000
-SECRET = "0123abcd"
 STREAMS = "backend http-siren-streams"
 
 
 @pytest.fixture
 def starting(tmp_path: Path) -> str:
     """What Serve writes before it knows of any application."""
-    return _rendered(tmp_path, {})
+    return written(tmp_path, {})
 
 
 @pytest.fixture
@@ -46,13 +41,13 @@ def serving(tmp_path: Path) -> str:
         servers=servers,
         fallback_server=serve_haproxy.ServerConfig("fallback", "127.0.0.1", 18_009),
     )
-    return _rendered(tmp_path, {"http-siren": backend})
+    return written(tmp_path, {"http-siren": backend})
 
 
 def test_haproxy_takes_it_wherever_it_shall_listen(serving: str, tmp_path: Path) -> None:
     for host in ("127.0.0.1", "localhost", "0.0.0.0", "::1", "::"):
         file = tmp_path / "edited.cfg"
-        file.write_text(_edited(serving, tmp_path, host))
+        file.write_text(changed(serving, tmp_path, host))
         checked = subprocess.run(
             [_real_binary(), "-c", "-f", str(file)], capture_output=True, text=True, check=False
         )
@@ -62,7 +57,7 @@ def test_haproxy_takes_it_wherever_it_shall_listen(serving: str, tmp_path: Path)
 def test_only_the_front_listens_beyond_loopback(serving: str, tmp_path: Path) -> None:
     binds = [
         (head, line.split()[1])
-        for head, line in _lines(_edited(serving, tmp_path, "0.0.0.0"))
+        for head, line in _lines(changed(serving, tmp_path, "0.0.0.0"))
         if line.startswith("bind ")
     ]
     assert len(binds) == 3
@@ -73,7 +68,7 @@ def test_only_the_front_listens_beyond_loopback(serving: str, tmp_path: Path) ->
 def test_the_statistics_cannot_take_the_customers_connections(serving: str, tmp_path: Path) -> None:
     limits = {
         head: int(line.split()[1])
-        for head, line in _lines(_edited(serving, tmp_path))
+        for head, line in _lines(changed(serving, tmp_path))
         if line.startswith("maxconn ")
     }
     others = sum(limit for head, limit in limits.items() if head not in ("global", FRONTEND))
@@ -82,7 +77,7 @@ def test_the_statistics_cannot_take_the_customers_connections(serving: str, tmp_
 
 
 def test_a_request_has_ten_seconds_for_its_head(serving: str, tmp_path: Path) -> None:
-    lines = [line for head, line in _lines(_edited(serving, tmp_path)) if head == "defaults"]
+    lines = [line for head, line in _lines(changed(serving, tmp_path)) if head == "defaults"]
     assert "timeout http-request 10s" in lines
     assert len([line for line in lines if line.startswith("timeout client")]) == 1
 
@@ -91,7 +86,7 @@ def test_whoever_waits_for_an_answer_or_an_event_is_not_cut_off(
     serving: str, tmp_path: Path
 ) -> None:
     config = "\n".join(
-        line for head, line in _lines(_edited(serving, tmp_path)) if head == "defaults"
+        line for head, line in _lines(changed(serving, tmp_path)) if head == "defaults"
     )
     limits = dict(re.findall(r"timeout (client|server) (\d+)s", config))
     for seconds in (int(limits["client"]), int(limits["server"])):
@@ -103,14 +98,14 @@ def test_a_client_that_closes_its_sending_side_is_not_given_up(
     serving: str, tmp_path: Path
 ) -> None:
     assert "option abortonclose" in serving
-    lines = _lines(_edited(serving, tmp_path))
+    lines = _lines(changed(serving, tmp_path))
     assert {head for head, line in lines if line == "option abortonclose"} == {STREAMS}
 
 
 def test_who_leaves_a_stream_is_noticed_and_streams_have_the_same_replicas(
     serving: str, tmp_path: Path
 ) -> None:
-    lines = _lines(_edited(serving, tmp_path))
+    lines = _lines(changed(serving, tmp_path))
     choices = [line for _, line in lines if line.startswith("use_backend ")]
     assert choices == [
         "use_backend http-siren-streams if is_http-siren { path_end /stream }",
@@ -127,14 +122,14 @@ def test_who_leaves_a_stream_is_noticed_and_streams_have_the_same_replicas(
 def test_every_request_gets_the_system_s_secret_and_a_client_s_own_is_written_over(
     serving: str, tmp_path: Path
 ) -> None:
-    lines = [line for head, line in _lines(_edited(serving, tmp_path)) if head == FRONTEND]
+    lines = [line for head, line in _lines(changed(serving, tmp_path)) if head == FRONTEND]
     assert f"http-request set-header {own_system.HEADER.decode()} {SECRET}" in lines
 
 
 def test_before_it_knows_a_replica_it_says_so_in_a_problem_document(
     starting: str, tmp_path: Path
 ) -> None:
-    config = _edited(starting, tmp_path)
+    config = changed(starting, tmp_path)
     (rule,) = (line for head, line in _lines(config) if head == NOBODY)
     assert rule.startswith("http-request return status 503 ")
     assert "content-type application/problem+json" in rule
@@ -145,7 +140,7 @@ def test_before_it_knows_a_replica_it_says_so_in_a_problem_document(
 def test_where_no_replica_answers_it_says_so_in_a_problem_document(
     serving: str, tmp_path: Path
 ) -> None:
-    config = _edited(serving, tmp_path)
+    config = changed(serving, tmp_path)
     answers = [line.split()[1:] for _, line in _lines(config) if line.startswith("errorfile")]
     own = {"500", "502", "503", "504"}
     assert {status for status, _ in answers} == {*own, "400", "408"}
@@ -163,7 +158,7 @@ def test_where_no_replica_answers_it_says_so_in_a_problem_document(
 def test_what_is_no_whole_request_is_refused_in_a_problem_document(
     serving: str, tmp_path: Path, status: int, code: str
 ) -> None:
-    config = _edited(serving, tmp_path)
+    config = changed(serving, tmp_path)
     (line,) = (line for _, line in _lines(config) if line.startswith(f"errorfile {status} "))
     head, _, body = Path(line.split()[2]).read_bytes().decode().partition("\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ")
@@ -176,28 +171,7 @@ def test_another_configuration_than_it_was_made_for_is_refused(
     serving: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="lacks: frontend http_frontend"):
-        _edited(serving.replace(FRONTEND, "frontend web"), tmp_path)
-
-
-def _rendered(folder: Path, backends: dict[str, serve_haproxy.BackendConfig]) -> str:
-    file = folder / "haproxy.cfg"
-    api = serve_haproxy.HAProxyApi(
-        serve_haproxy.HAProxyConfig(
-            http_options=HTTPOptions(host="127.0.0.1", port=8088),
-            socket_path=str(folder / "admin.sock"),
-            server_state_base=str(folder),
-            server_state_file=str(folder / "server-state"),
-        ),
-        config_file_path=str(file),
-    )
-    api.set_backend_configs(backends)
-    api._generate_config_file_internal()
-    return file.read_text()
-
-
-def _edited(config: str, folder: Path, host: str = "127.0.0.1") -> str:
-    write_error(folder / "error.http")
-    return edited(config, Edge("haproxy", host, SECRET), folder / "error.http", FILES)
+        changed(serving.replace(FRONTEND, "frontend web"), tmp_path)
 
 
 def _lines(config: str) -> list[tuple[str, str]]:
