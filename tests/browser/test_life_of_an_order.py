@@ -180,9 +180,9 @@ def test_what_is_sold_out_cannot_be_ordered(customer: Customer, barista: Barista
 def test_what_sold_out_a_moment_ago_is_refused_with_a_reason(
     customer: Customer, system: System
 ) -> None:
+    customer.visitor.sees_no_change("**/stores/jeju/menu")
     customer.choose({"mocha": 1}, "jeju")
     customer.introduce()
-    customer.page.route("**/menu", lambda _route: None)  # the page hears no more of the menu
     system.http.patch("/stores/jeju/menu/mocha", json={"sold_out": True})
     try:
         customer.page.locator("#place").click()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import expect
 
 from tests.browser.people import Customer
 from tests.browser.visitor import Visitor
@@ -12,6 +12,7 @@ from tests.outside import assert_agreed, new_order, orders_of, place
 from tests.system import System
 
 PRICES = {"mocha": 5500, "bagel": 3500}
+MENU = "**/stores/jeju/menu"
 
 
 @pytest.fixture
@@ -40,29 +41,6 @@ def won(amount: int) -> str:
     return f"₩{amount:,}"
 
 
-def hold_the_menu(page: Page) -> None:
-    """Let the page hear no more of the menu until it has sent an order."""
-    held: list[Route] = []
-    ordered = False
-
-    def hold(route: Route) -> None:
-        if ordered:
-            route.continue_()
-        else:
-            held.append(route)
-
-    def let_go(route: Route) -> None:
-        nonlocal ordered
-        if route.request.method == "POST":
-            ordered = True
-            while held:
-                held.pop().continue_()
-        route.continue_()
-
-    page.route("**/menu", hold)
-    page.route("**/orders", let_go)
-
-
 def refused_then_placed(customer: Customer, system: System, button: str, was: int, now: int) -> str:
     """See old and new total and no order; then order at the price that the button has now."""
     page = customer.page
@@ -83,10 +61,10 @@ def test_a_cart_whose_price_has_changed_is_asked_about_again(
     customer: Customer, system: System
 ) -> None:
     was = 2 * PRICES["mocha"]
+    customer.visitor.sees_no_change(MENU, until="/orders")
     customer.choose({"mocha": 2}, "jeju")
     customer.introduce()
     expect(customer.page.locator("#place")).to_contain_text(won(was))
-    hold_the_menu(customer.page)
     set_price(system, 7000)
     order_id = refused_then_placed(customer, system, "#place", was, 14_000)
     assert orders_of(system, customer.visitor.guest()) == [order_id]
@@ -97,9 +75,9 @@ def test_the_last_order_at_another_price_is_asked_about_again(
 ) -> None:
     lines = [{"menu_id": "mocha", "quantity": 1}]
     customer.has_ordered(system, items=lines, store_id="jeju")
+    customer.visitor.sees_no_change(MENU, until="/orders")
     customer.page.goto("/")
     expect(customer.page.locator("#again-place")).to_contain_text(won(PRICES["mocha"]))
-    hold_the_menu(customer.page)
     set_price(system, 7000)
     refused_then_placed(customer, system, "#again-place", PRICES["mocha"], 7000)
 
@@ -127,6 +105,7 @@ def test_an_order_left_lying_keeps_the_price_that_it_was_meant_at(
 
 
 def test_what_sold_out_a_moment_ago_is_named(customer: Customer, system: System) -> None:
+    customer.visitor.sees_no_change(MENU)
     customer.choose({"bagel": 1, "mocha": 1}, "jeju")
     customer.introduce()
     change(system, "bagel", sold_out=True)

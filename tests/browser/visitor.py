@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playwright.sync_api import (
+    APIResponse,
     Browser,
     ConsoleMessage,
     Locator,
     Page,
     Request,
+    Route,
     ViewportSize,
     expect,
 )
@@ -59,6 +61,30 @@ class Visitor:
         kept = "JSON.parse(localStorage.getItem('siren.guest'))?.subject"
         # Not `wait_for_function`, whose later looks the page's security policy forbids.
         return str(eventually(lambda: self.page.evaluate(kept), "a guest"))
+
+    def sees_no_change(self, glob: str, *, until: str | None = None) -> None:
+        """Answer the addresses of this kind as the first time, until a POST to a path that ends so.
+
+        To be called before the page is opened: what it asked earlier might be answered later.
+        """
+        answers: dict[str, APIResponse] = {}
+        posted: list[Request] = []
+
+        def answer(route: Route) -> None:
+            if posted:
+                route.continue_()
+                return
+            address = route.request.url
+            if address not in answers:
+                answers.setdefault(address, route.fetch())
+            route.fulfill(response=answers[address])
+
+        def notice(request: Request) -> None:
+            if until and request.method == "POST" and request.url.endswith(until):
+                posted.append(request)
+
+        self.page.on("request", notice)
+        self.page.route(glob, answer)
 
     def button(self, name: str, within: Locator | None = None) -> Locator:
         """Return the button that is called so."""
