@@ -74,8 +74,12 @@ def test_the_next_run_removes_what_a_crashed_one_left_and_ends_it(
 
 def test_who_only_reads_a_log_of_a_dead_run_is_left_alone(dead: Path) -> None:
     log = dead / "log"
-    log.touch()
-    with subprocess.Popen(["/usr/bin/env", "tail", "-f", str(log)]) as reader:
+    log.write_text("started\n")
+    with subprocess.Popen(
+        ["/usr/bin/env", "tail", "-f", str(log)], stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline() == b"started\n"  # it has the file open now
         remove_dead(dead.parent)
         assert psutil.pid_exists(reader.pid)
         assert reader.poll() is None
