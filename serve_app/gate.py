@@ -13,6 +13,7 @@ from serve_app.rate_limit import RateLimit
 from serve_app.tokens import InvalidToken, Tokens
 
 WHO_ARE_YOU = "This needs a token: Authorization: Bearer <token>."
+NOT_THE_OWNER = "The owner needs none on this machine, but this request is not known to be theirs"
 
 
 class Gate:
@@ -42,7 +43,7 @@ class Gate:
         """
         identity = await self.identify(request.scope)
         if identity is None:
-            raise Refused(unauthenticated(WHO_ARE_YOU))
+            raise Refused(unauthenticated(self._who_are_you(request.scope)))
         request.scope["identity"] = identity
         if identity.role not in roles:
             raise Refused(forbidden("forbidden", f"This is not for the role {identity.role}."))
@@ -52,6 +53,10 @@ class Gate:
         # A service acts for many: it is trusted with its own pace.
         if self._limit is not None and identity.role is not Role.SERVICE:
             self._limit.count(identity)
+
+    def _who_are_you(self, scope: Scope) -> str:
+        objection = self.owner_mode and self.owner_mode.objection(scope)
+        return f"{WHO_ARE_YOU} {NOT_THE_OWNER}: {objection}." if objection else WHO_ARE_YOU
 
     async def _holder(self, credentials: list[bytes]) -> Identity:
         scheme, _, token = credentials[0].strip().partition(b" ")

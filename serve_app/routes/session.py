@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
-from serve_app import answer_schemas
+from serve_app import answer_schemas, schemas
 from serve_app.access import PublicRoute
 from serve_app.answers import json_answer
-from serve_app.documentation import answer, problems
+from serve_app.documentation import answer, problems, takes
 from serve_app.gate import gate_of
 from serve_app.identity import Identity
 from serve_app.problems import Refused, forbidden
+from serve_app.reading import read
 from serve_app.tokens import GUEST_LIFE, issue, new_guest
 
 router = APIRouter(tags=["session"], route_class=PublicRoute)
@@ -43,6 +44,7 @@ async def get_session(request: Request) -> Response:
         201: answer(answer_schemas.GuestSession, "A new guest, or the same one for longer."),
         **problems(401, 403),
     },
+    openapi_extra=takes(schemas.Nothing, required=False, command=False),
 )
 async def post_session(request: Request) -> Response:
     """Begin as a guest, who can order at once; with a guest's token that still holds, go on.
@@ -51,9 +53,11 @@ async def post_session(request: Request) -> Response:
     """
     gate = gate_of(request)
     identity = await gate.identify(request.scope)
+    read(request, schemas.Nothing, schemas.Nothing())
     if identity is None and gate.owner_mode is not None:
-        detail = "Authentication is off here: only requests from this machine to itself are let in."
-        raise Refused(forbidden("forbidden", detail))
+        detail = "Authentication is off here: only requests from this machine to itself are let in"
+        why = gate.owner_mode.objection(request.scope)
+        raise Refused(forbidden("forbidden", f"{detail}; of this one, {why}."))
     guest = identity if identity is not None and identity.guest else new_guest()
     token, expires_at = issue(gate.tokens.secret, guest, GUEST_LIFE)
     shown = _shown(replace(guest, expires_at=expires_at))

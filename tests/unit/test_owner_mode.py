@@ -6,6 +6,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from actors.settings import Settings
 from serve_app.app import build_app
@@ -21,6 +22,9 @@ LOCAL = [
     {"Host": "LOCALHOST:8088"},
     {"Host": "127.0.0.1"},
     {"Host": "[::1]:8088"},
+    {"Host": "localhost."},
+    {"Host": "LocalHost.:8088"},
+    {"Host": "LocalHost.:8088", "Origin": "http://localhost.:8088"},
     {"Host": HERE, "Origin": f"http://{HERE}"},
     {"Host": "[::1]:8088", "Origin": "http://[::1]:8088"},
 ]
@@ -31,6 +35,11 @@ STRANGE = [
     {"Host": "localhost@evil.example"},
     {"Host": "127.0.0.1.evil.example"},
     {"Host": "127.0.0.2"},
+    {"Host": "localhost.."},
+    {"Host": ".localhost"},
+    {"Host": "localhost.evil.example."},
+    {"Host": "localhost.", "Origin": "http://localhost"},
+    {"Host": "localhost", "Origin": "http://localhost."},
     {"Host": "192.168.0.7:8088"},
     {"Host": "0.0.0.0:8088"},
     {"Host": "localhost:"},
@@ -94,6 +103,41 @@ async def test_a_stranger_is_nobody(client: httpx.AsyncClient, headers: dict[str
     session = (await client.get("/session", headers=headers)).json()
     assert (session["authentication"], session["role"]) == ("required", None)
     assert (await client.post("/session", headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "cause"),
+    [
+        ({"Host": ""}, "no Host"),
+        ({"Host": "evil.example"}, "Host is no name of this machine"),
+        ({"Host": HERE, "Origin": "http://evil.example"}, "page of another site"),
+        ({"Host": HERE, "Via": "1.1 proxy"}, "through a proxy"),
+    ],
+)
+async def test_a_stranger_is_told_why(
+    client: httpx.AsyncClient, headers: dict[str, str], cause: str
+) -> None:
+    for method, path in (("GET", "/order-details"), ("POST", "/orders"), ("POST", "/session")):
+        refused = await client.request(method, path, headers=headers)
+        assert cause in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/stores"), ("POST", "/orders")])
+async def test_a_client_of_http_1_0_without_a_host_is_told_so(
+    app: FastAPI, method: str, path: str
+) -> None:
+    async def unnamed(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [each for each in scope["headers"] if each[0] != b"host"]
+        await app({**scope, "http_version": "1.0", "headers": headers}, receive, send)
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(unnamed), base_url="http://x"
+    ) as old:
+        refused = await old.request(method, path)
+        assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+        assert "it has no Host" in refused.json()["detail"]
+        assert (await old.get("/healthz")).status_code == 200
+        assert (await old.get("/stores", headers=GOOD["staff"])).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["Host", "Origin"])
