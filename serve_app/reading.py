@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import TypeVar, cast
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -125,8 +126,12 @@ def read_query(request: Request, model: type[Query]) -> Query:
 
 
 def check_query(request: Request, known: frozenset[str]) -> None:
-    """Raise `Invalid` where a query parameter is unknown, or there twice: it would be ignored."""
-    if not request.scope["query_string"]:
+    """Raise `Invalid` where a query parameter is unknown, or there twice: it would be ignored.
+
+    And where one is not UTF-8: what stands for its bytes would be looked for in its place.
+    """
+    query: bytes = request.scope["query_string"]
+    if not query:
         return
     seen = set()
     for name, _ in request.query_params.multi_items():
@@ -137,6 +142,21 @@ def check_query(request: Request, known: frozenset[str]) -> None:
             detail = "A query parameter may be given only once."
             raise Invalid("repeated_parameter", detail, pointer((name,)))
         seen.add(name)
+    if b"%" in query or not query.isascii():
+        _check_text(query)
+
+
+def _check_text(query: bytes) -> None:
+    """Raise `Invalid` where a value of a query, whose names are known, is not UTF-8."""
+    for pair in query.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        try:
+            unquote_to_bytes(value.decode("ascii")).decode()
+        except ValueError:
+            detail = "A query parameter has to be UTF-8, percent-encoded."
+            raise Invalid(
+                "invalid_request", detail, pointer((unquote_plus(name.decode()),))
+            ) from None
 
 
 def _listed(known: frozenset[str]) -> str:

@@ -1,10 +1,12 @@
 """The JSON and the query parameters that the HTTP contract accepts. Strict: see `Request`."""
 
+import re
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -36,6 +38,7 @@ MAX_CURSOR = 512
 # database text can hold, is one of them. Lone surrogates are no valid JSON here.
 _PRINTABLE = r"^[^\p{Cc}\p{Zl}\p{Zp}]+$"
 _VISIBLE = r"^[!-~]+$"
+_WHOLE = re.compile(r"-?[0-9]+")
 
 CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=_PRINTABLE)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=_PRINTABLE)]
@@ -186,25 +189,35 @@ class ChangeMenuItem(Change):
 # --- query parameters -----------------------------------------------------------------------------
 
 
+def _in_digits(value: object) -> object:
+    # Pydantic would read "1_0", "4.0" and " 5 " as well, which other servers read otherwise.
+    if isinstance(value, str) and not _WHOLE.fullmatch(value):
+        raise PydanticCustomError("whole_number", "Should be a whole number, in digits")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_in_digits)]
+
+
 class Filter(BaseModel):
     """Which part of a list: `cursor` is a former answer's `next_cursor`."""
 
     model_config = ConfigDict(frozen=True, use_enum_values=True)
 
-    limit: int = Field(50, ge=1, le=MAX_PAGE)
+    limit: Whole = Field(50, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(None, max_length=MAX_CURSOR)
 
 
 class EventFilter(Filter):
     """Which part of an order's history."""
 
-    limit: int = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE)
+    limit: Whole = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE)
 
 
 class OrderDetailQuery(BaseModel):
     """How recent an order detail is asked for."""
 
-    min_version: int = Field(0, ge=0, le=MAX_VERSION)
+    min_version: Whole = Field(0, ge=0, le=MAX_VERSION)
 
 
 class OrderDetailFilter(Filter):
