@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -10,15 +11,25 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from serve_app.compression import sent_shorter
-from serve_app.documentation import SECURITY_SCHEME, Responses, problems, query_names
+from serve_app.documentation import (
+    NOT_CHANGED,
+    SECURITY_SCHEME,
+    Responses,
+    problem_answer,
+    problems,
+    query_names,
+)
 from serve_app.gate import gate_of
 from serve_app.identity import Role
-from serve_app.negotiation import accepts, coding
-from serve_app.problems import Refused, not_acceptable
+from serve_app.negotiation import accepts, coding, refuses_identity
+from serve_app.preconditions import SAFE, check_preconditions, check_tags, is_conditional
+from serve_app.problems import Refused, not_acceptable, offered
 from serve_app.reading import check_query
 
 CUSTOMER, STAFF, OWNER, SERVICE = Role.CUSTOMER, Role.STAFF, Role.OWNER, Role.SERVICE
 EVERYBODY = tuple(Role)
+STREAM = "text/event-stream"
+"""Sent as it is: what is compressed waits for more to come."""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -57,7 +68,7 @@ class _DocumentedRoute(APIRoute):
         self.methods = set(self.methods or ())
         if "GET" in self.methods:
             self.methods.add("HEAD")
-        self.answered_as = (_media_type(self),)
+        self.answered_as = _media_type(options)
         self.parameters = query_names(self)
         self._start = path.partition("{")[0]
 
@@ -73,9 +84,22 @@ class _DocumentedRoute(APIRoute):
 
     def check(self, request: Request) -> None:
         """Raise `Refused` (406) or `Invalid` where the request asks for what this cannot give."""
-        if not accepts(request.scope, self.answered_as) or coding(request.scope) is None:
-            raise Refused(not_acceptable(self.answered_as))
+        streamed = self.answered_as == STREAM
+        uncodable = refuses_identity if streamed else _takes_no_coding
+        if not accepts(request.scope, (self.answered_as,)) or uncodable(request.scope):
+            raise Refused(not_acceptable(self.answered_as, coded=not streamed))
         check_query(request, self.parameters)
+
+    async def answer(self, request: Request, handler: Handler) -> Response:
+        """Return what a handler answers, unless a precondition is not met."""
+        if not is_conditional(request.scope):
+            return await handler(request)
+        if request.method not in SAFE or self.answered_as == STREAM:  # what has begun goes on
+            await check_preconditions(request)
+        response = await handler(request)
+        if response.status_code < HTTPStatus.BAD_REQUEST:
+            check_tags(request.scope)
+        return response
 
 
 class PublicRoute(_DocumentedRoute):
@@ -90,7 +114,7 @@ class PublicRoute(_DocumentedRoute):
 
         async def handle(request: Request) -> Response:
             self.check(request)
-            return sent_shorter(request.scope, await handler(request))
+            return sent_shorter(request.scope, await self.answer(request, handler))
 
         return handle
 
@@ -105,6 +129,15 @@ class PageRoute(_DocumentedRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, ["anybody"], [], **options)
 
+    def get_route_handler(self) -> Handler:
+        """Return what Starlette calls."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await self.answer(request, handler)
+
+        return handle
+
 
 class AccessRoute(_DocumentedRoute):
     """A route for the roles that `allow` named. One without them cannot be made."""
@@ -114,7 +147,11 @@ class AccessRoute(_DocumentedRoute):
             raise TypeError(f"{endpoint.__name__} does not say who may call it: @allow(...)")
         self.roles = _allowed[endpoint]
         named = [role.value for role in Role if role in self.roles]
-        options["responses"] = {**(options.get("responses") or {}), **problems(401, 403, 429)}
+        unread: Responses = {}
+        if "GET" in (options.get("methods") or ()) and _media_type(options) != STREAM:
+            unread = {304: NOT_CHANGED}
+        responses = options.get("responses") or {}
+        options["responses"] = {**responses, **unread, **problems(401, 403, 429)}
         super().__init__(path, endpoint, named, [{SECURITY_SCHEME: []}], **options)
 
     def get_route_handler(self) -> Handler:
@@ -124,7 +161,7 @@ class AccessRoute(_DocumentedRoute):
         async def handle(request: Request) -> Response:
             await gate_of(request).admit(request, roles)
             self.check(request)
-            return sent_shorter(request.scope, await handler(request))
+            return sent_shorter(request.scope, await self.answer(request, handler))
 
         return handle
 
@@ -134,12 +171,19 @@ class AccessRoute(_DocumentedRoute):
 
 
 def _refusals(options: dict[str, Any]) -> Responses:
-    """Describe what every route refuses: what it cannot give, or, with a body, not read."""
+    """Describe what every route refuses, a body that nobody asked for included."""
     reads_body = "requestBody" in (options.get("openapi_extra") or {})
-    return problems(406, 422, *((408, 413, 415) if reads_body else ()))
+    media_type = _media_type(options)
+    told = offered(media_type, coded=media_type != STREAM)
+    return {
+        **problems(400, 408, 412, 413, *((415,) if reads_body else ()), 422),
+        406: problem_answer(406, told),
+    }
 
 
-def _media_type(route: APIRoute) -> str:
-    response_class = route.response_class
-    media_type = getattr(response_class, "media_type", None)
-    return media_type or "application/json"
+def _takes_no_coding(scope: Scope) -> bool:
+    return coding(scope) is None
+
+
+def _media_type(options: dict[str, Any]) -> str:
+    return getattr(options.get("response_class"), "media_type", None) or "application/json"

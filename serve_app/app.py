@@ -47,6 +47,7 @@ TAGS = [
 ALLOWED_HEADERS = [
     "Authorization",
     "Idempotency-Key",
+    "If-Match",
     "If-None-Match",
     "Last-Event-ID",
     "Prefer",
@@ -100,13 +101,7 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=[
-                "Authorization",
-                "Idempotency-Key",
-                "If-None-Match",
-                "Prefer",
-                "Last-Event-ID",
-            ],
+            allow_headers=ALLOWED_HEADERS,
             expose_headers=EXPOSED_HEADERS,
         )
     app.add_middleware(SecurityHeaders)

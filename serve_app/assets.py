@@ -17,6 +17,7 @@ from fastapi import Request, Response
 
 from serve_app.negotiation import GZIP, accepts, coding
 from serve_app.problems import Refused, not_acceptable
+from serve_app.validators import is_known
 
 FOLDER = Path(__file__).with_name("static")
 HTML = "text/html; charset=utf-8"
@@ -57,9 +58,8 @@ class Asset:
         """
         media_type = self.headers["Content-Type"].partition(";")[0]
         if not accepts(request.scope, (media_type,)) or coding(request.scope) is None:
-            raise Refused(not_acceptable((media_type,)))
-        known = request.headers.get("if-none-match", "")
-        if self.headers["ETag"] in known or known.strip() == "*":
+            raise Refused(not_acceptable(media_type))
+        if is_known(request.scope, self.headers["ETag"].encode()):
             return Response(status_code=304, headers=self.headers)
         return self._coded(request, 200, self.headers)
 
@@ -99,9 +99,11 @@ def load_folder(folder: Path) -> dict[str, Asset]:
     }
 
 
-def ready_page(html: str) -> Asset:
-    """Return a page that was made elsewhere."""
-    return _asset(html.encode(), HTML, ASKED_ANEW)
+def ready_page(html: str, language: str) -> Asset:
+    """Return a page that was made elsewhere, in a language."""
+    asset = _asset(html.encode(), HTML, ASKED_ANEW)
+    asset.headers["Content-Language"] = language
+    return asset
 
 
 def load_page(
@@ -135,9 +137,7 @@ def load_page(
     known = texts(language)
     page = _TEXT.sub(lambda found: found[0] + escape(known[found[1]]), page)
     page = _LABEL.sub(lambda found: f'{found[0]} aria-label="{escape(known[found[1]])}"', page)
-    asset = _asset(page.encode(), HTML, ASKED_ANEW)
-    asset.headers["Content-Language"] = language
-    return asset
+    return ready_page(page, language)
 
 
 def fingerprinted(name: str) -> str:

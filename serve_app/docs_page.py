@@ -8,13 +8,14 @@ from typing import Any
 
 Json = dict[str, Any]
 
+LANGUAGE = "en"
 METHODS = ("get", "post", "put", "patch", "delete")
 DEEPEST = 6
 """Schemas within schemas that an example is made of."""
 _CODE = re.compile(r"`([^`]*)`")
 _LINES = re.compile(r"\n{2,}")
 _FRAME = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -46,6 +47,7 @@ def render(document: Json) -> str:
                 groups.setdefault(tag, []).append(call.html())
     info = document["info"]
     return _FRAME.format(
+        language=LANGUAGE,
         title=escape(info["title"]),
         about=_prose(info.get("description", "")),
         version=escape(info["version"]),

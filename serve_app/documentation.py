@@ -12,7 +12,8 @@ from starlette.routing import BaseRoute
 
 from actors.codec import to_json
 from serve_app import answer_schemas, schemas
-from serve_app.problems import MEDIA_TYPE
+from serve_app.preconditions import WEAK
+from serve_app.problems import MEDIA_TYPE, offered
 
 SECURITY_SCHEME = "bearer"
 
@@ -39,13 +40,15 @@ _BEARER = {
     "description": "Not needed on a machine where authentication is off: see `GET /session`.",
 }
 _PROBLEMS = {
+    400: ("host_missing", "HTTP/1.1 needs a Host."),
     401: ("unauthenticated", "This needs a token: Authorization: Bearer <token>."),
     402: ("card_declined", "The card was declined; the order can be paid again."),
     403: ("forbidden", "This is not for the role customer."),
     404: ("order_not_found", "There is no order with this id."),
-    406: ("not_acceptable", "This is answered as application/json, as it is or as gzip."),
+    406: ("not_acceptable", offered("application/json", coded=True)),
     408: ("body_too_late", "The whole body has to arrive within 10 s; nothing was done."),
     409: ("out_of_turn", "The order is PLACED; this needs ACCEPTED."),
+    412: ("precondition_failed", WEAK),
     413: ("body_too_large", "The body may have at most 65536 bytes."),
     415: ("unsupported_media_type", "The body has to be application/json in UTF-8."),
     422: ("invalid_request", "The body is not valid, at /store_id: Field required."),
@@ -53,6 +56,7 @@ _PROBLEMS = {
     503: ("overloaded", "Too many requests are under way; nothing was done."),
 }
 _DESCRIPTIONS = {
+    400: "The request says not whom it is for.",
     401: "There is no token, or it is not valid any more.",
     402: "Declined. `order` is the order detail; it can be paid again.",
     403: "The token is good, but not for this.",
@@ -60,6 +64,7 @@ _DESCRIPTIONS = {
     406: "The client takes nothing of what there is; nothing was done.",
     408: "The body did not come in time; nothing was done.",
     409: "Not allowed in this state.",
+    412: "`If-Match` or `If-None-Match` is not met; nothing was done.",
     413: "The body is too large.",
     415: "The body says that it is no JSON in UTF-8, or is compressed.",
     422: "The request is not valid; `errors` names the fields.",
@@ -92,6 +97,11 @@ REPLAYED_HEADER = {
     }
 }
 
+NOT_CHANGED: dict[str, Any] = {
+    "description": "`If-None-Match` names what there is.",
+    "headers": {"ETag": {"description": "A weak tag.", "schema": {"type": "string"}}},
+}
+
 
 def answer(model: Any, description: str, **more: Any) -> dict[str, Any]:
     """Describe a successful answer."""
@@ -100,16 +110,17 @@ def answer(model: Any, description: str, **more: Any) -> dict[str, Any]:
 
 def problems(*statuses: int) -> Responses:
     """Describe problem documents, each with an example."""
-    return {status: _problem(status) for status in (*statuses, 503)}
+    return {status: problem_answer(status) for status in (*statuses, 503)}
 
 
-def _problem(status: int) -> dict[str, Any]:
+def problem_answer(status: int, told: str | None = None) -> dict[str, Any]:
+    """Describe a problem document, whose example says what is `told`, or what most say."""
     code, detail = _PROBLEMS[status]
     example: dict[str, Any] = {
         "type": f"urn:problem-type:siren:{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": status,
-        "detail": detail,
+        "detail": told or detail,
         "code": code,
     }
     if status == 422:  # noqa: PLR2004

@@ -110,10 +110,20 @@ def too_many(seconds: int) -> Response:
     return problem(429, "too_many_requests", detail, headers={"Retry-After": str(seconds)})
 
 
-def not_acceptable(media_types: tuple[str, ...]) -> Response:
-    """Return the problem of a client that takes nothing that there is."""
-    detail = f"This is answered as {' or '.join(media_types)}, as it is or as gzip."
+def not_acceptable(media_type: str, *, coded: bool = True) -> Response:
+    """Return the problem of a client that takes nothing that there is; see `offered`."""
+    detail = offered(media_type, coded=coded)
     return problem(406, "not_acceptable", detail, headers={"Vary": "Accept, Accept-Encoding"})
+
+
+def offered(media_type: str, *, coded: bool) -> str:
+    """Return in words what there is: a media type, and whether it is compressed for who asks."""
+    return f"This is answered as {media_type}, as it is{' or as gzip' if coded else ' alone'}."
+
+
+def precondition_failed(detail: str) -> Response:
+    """Return the problem of a request that is not to be carried out on what is there now."""
+    return problem(412, "precondition_failed", detail)
 
 
 def unsupported_media_type() -> Response:

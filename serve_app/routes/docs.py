@@ -26,7 +26,7 @@ async def docs(request: Request) -> Response:
     """Show every call, what it takes and answers, and let it be tried out."""
     state = request.app.state
     if not hasattr(state, "docs"):
-        state.docs = ready_page(docs_page.render(request.app.openapi()))
+        state.docs = ready_page(docs_page.render(request.app.openapi()), docs_page.LANGUAGE)
     page: Asset = state.docs
     return page.answer(request)
 

@@ -127,6 +127,15 @@ async def test_the_documentation_shows_every_call_and_how_to_try_it(
     assert len(page) < 300_000
 
 
+@pytest.mark.parametrize("path", ["/docs", "/", "/my", "/sign-in", "/board/gangnam"])
+async def test_every_page_says_in_which_language_it_is(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    page = await client.get(path, headers={"Accept-Language": "en"})
+    assert page.headers["content-language"] == "en"
+    assert '<html lang="en"' in page.text
+
+
 async def test_the_documentation_is_sent_once(client: httpx.AsyncClient) -> None:
     page = await client.get("/docs")
     again = await client.get("/docs", headers={"If-None-Match": page.headers["etag"]})

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import re
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Route
 
-from serve_app.access import PageRoute
+from serve_app.access import AccessRoute, PageRoute, PublicRoute
 from serve_app.compression import LEAST
 from serve_app.routes import ROUTERS
 from tests.http_contract import CARD, ORDER, UNPAID, placed
@@ -29,6 +30,13 @@ API = sorted(
 PAGES = sorted(route.path for route in ROUTES if isinstance(route, PageRoute))
 STREAM = "/orders/{order_id:id}/stream"
 DOCUMENTS = [path for path in GETS if path not in (STREAM, *PAGES)]
+QUERIES = sorted(
+    (route.path, name)
+    for route in ROUTES
+    if isinstance(route, PublicRoute | AccessRoute)
+    for name in route.parameters
+)
+NUMBERS = ("limit", "min_version")
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 
@@ -288,6 +296,33 @@ async def test_a_stream_is_never_compressed(client: httpx.AsyncClient, ids: dict
     assert "content-encoding" not in response.headers
 
 
+@pytest.mark.parametrize("accept", ["gzip, identity;q=0", "identity;q=0", "*;q=0", "gzip, *;q=0.0"])
+async def test_whoever_takes_no_stream_as_it_is_gets_none_and_no_promise(
+    client: httpx.AsyncClient, ids: dict[str, str], accept: str
+) -> None:
+    path = f"/orders/{ids['order_id']}/stream"
+    response = await client.get(path, headers={"Accept-Encoding": accept})
+    assert (response.status_code, code_of(response)) == (406, "not_acceptable")
+    assert response.json()["detail"] == "This is answered as text/event-stream, as it is alone."
+    other = await client.get(path, headers={"Accept": "application/json"})
+    assert other.status_code == 406
+    assert "gzip" not in other.json()["detail"]
+
+
+@pytest.mark.parametrize("path", [path for path in GETS if path not in (STREAM, "/readyz")])
+async def test_a_refusal_offers_only_what_is_given(
+    client: httpx.AsyncClient, ids: dict[str, str], path: str
+) -> None:
+    there = address(path, ids)
+    refusal = await client.get(there, headers={"Accept": "image/png"})
+    offered = re.search(r"as ([a-z/]+), as it is or as gzip", refusal.json()["detail"])
+    assert offered
+    wanted = {"Accept": offered[1], "Accept-Encoding": "gzip, identity;q=0"}
+    given = await client.get(there, headers=wanted)
+    assert (given.status_code, given.headers["content-encoding"]) == (200, "gzip")
+    assert given.headers["content-type"].partition(";")[0] == offered[1]
+
+
 # --- what the client sends ---------------------------------------------------------------------
 
 
@@ -381,12 +416,64 @@ async def test_an_empty_parameter_is_not_valid(client: httpx.AsyncClient, name: 
     assert [error["pointer"] for error in response.json()["errors"]] == [f"/{name}"]
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["1_0", "4.0", "1e1", "0x1", "+5", "%2B5", "%205", "5%20", "%D9%A3", "%EF%BC%95", "5;6"],
+)
+@pytest.mark.parametrize(("path", "name"), [each for each in QUERIES if each[1] in NUMBERS])
+async def test_a_number_is_written_in_digits(
+    client: httpx.AsyncClient, ids: dict[str, str], path: str, name: str, value: str
+) -> None:
+    response = await client.get(f"{address(path, ids)}?{name}={value}")
+    assert (response.status_code, code_of(response)) == (422, "invalid_request")
+    assert [error["pointer"] for error in response.json()["errors"]] == [f"/{name}"]
+    assert (await client.get(f"{address(path, ids)}?{name}=%35")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"%ff", b"%ED%A0%80", b"%C0%80", b"a%e2%82", b"%EA%B0%95%ff", b"\xea\xb0\x95", b"\xff"],
+)
+@pytest.mark.parametrize(("path", "name"), QUERIES)
+async def test_a_parameter_that_is_no_text_is_not_looked_for(
+    client: httpx.AsyncClient, ids: dict[str, str], path: str, name: str, value: bytes
+) -> None:
+    query = name.encode() + b"=" + value
+    [start, *bodies] = await raw(client, path=address(path, ids), query_string=query)
+    problem = json.loads(b"".join(each["body"] for each in bodies))
+    assert (start["status"], problem["code"]) == (422, "invalid_request")
+    assert [error["pointer"] for error in problem["errors"]] == [f"/{name}"]
+
+
+async def test_a_parameter_may_be_any_text_in_utf_8(client: httpx.AsyncClient) -> None:
+    customer = UNPAID["customer"] | {"id": "강남 100%"}
+    order_id = await placed(client, UNPAID | {"customer": customer})
+    seen = await client.get(f"/order-details/{order_id}?min_version=1")
+    assert seen.json()["customer"]["id"] == "강남 100%"
+    for value in ("%EA%B0%95%EB%82%A8+100%25", "%EA%B0%95%EB%82%A8%20100%"):
+        found = (await client.get(f"/order-details?customer_id={value}")).json()["items"]
+        assert [order["order_id"] for order in found] == [order_id]
+
+
 # --- addresses ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/orders/", "//orders", "/stores/../stores", "/Stores", "/stores/gangnam/", "/my/", "/강남"],
+    [
+        "/orders/",
+        "//orders",
+        "/stores/../stores",
+        "/Stores",
+        "/stores/gangnam/",
+        "/my/",
+        "/강남",
+        "/stores/강남",
+        # What is not UTF-8 comes as this from the server.
+        "/stores/\ufffd",
+        "/orders/\ufffd",
+        "/stores/gangnam\ufffd/menu",
+    ],
 )
 async def test_an_address_is_what_it_is_and_nothing_like_it(
     client: httpx.AsyncClient, path: str
