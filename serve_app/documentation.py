@@ -12,8 +12,7 @@ from starlette.routing import BaseRoute
 
 from actors.codec import to_json
 from serve_app import answer_schemas, schemas
-from serve_app.preconditions import WEAK
-from serve_app.problems import MEDIA_TYPE, offered
+from serve_app.problems import MEDIA_TYPE, WEAK_TAGS, offered
 
 SECURITY_SCHEME = "bearer"
 
@@ -48,7 +47,7 @@ _PROBLEMS = {
     406: ("not_acceptable", offered("application/json", coded=True)),
     408: ("body_too_late", "The whole body has to arrive within 10 s; nothing was done."),
     409: ("out_of_turn", "The order is PLACED; this needs ACCEPTED."),
-    412: ("precondition_failed", WEAK),
+    412: ("precondition_failed", WEAK_TAGS),
     413: ("body_too_large", "The body may have at most 65536 bytes."),
     415: ("unsupported_media_type", "The body has to be application/json in UTF-8."),
     422: ("invalid_request", "The body is not valid, at /store_id: Field required."),

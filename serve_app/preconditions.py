@@ -11,16 +11,12 @@ from starlette.types import Scope
 from actors.codec import to_json
 from actors.domain.errors import NotFound
 from serve_app.ownership import check_detail, check_store
-from serve_app.problems import Refused, precondition_failed
+from serve_app.problems import WEAK_TAGS, Refused, precondition_failed
 from serve_app.reading import siren_of
 from serve_app.validators import is_known, tag_of
 
 SAFE = ("GET", "HEAD")
 TESTED = frozenset((b"if-match", b"if-none-match"))
-WEAK = (
-    "All tags here are weak, and If-Match compares strongly: it is met by * alone, where the thing "
-    "exists. Nothing was done."
-)
 IS_THERE = "If-None-Match says that what is there now must not be there. Nothing was done."
 
 
@@ -39,7 +35,7 @@ def check_tags(scope: Scope) -> None:
     """
     given = [value for name, value in scope["headers"] if name == b"if-match"]
     if given and b",".join(given).strip() != b"*":
-        raise Refused(precondition_failed(WEAK))
+        raise Refused(precondition_failed(WEAK_TAGS))
 
 
 async def check_preconditions(request: Request) -> None:

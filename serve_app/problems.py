@@ -121,6 +121,12 @@ def offered(media_type: str, *, coded: bool) -> str:
     return f"This is answered as {media_type}, as it is{' or as gzip' if coded else ' alone'}."
 
 
+WEAK_TAGS = (
+    "All tags here are weak, and If-Match compares strongly: it is met by * alone, where the thing "
+    "exists. Nothing was done."
+)
+
+
 def precondition_failed(detail: str) -> Response:
     """Return the problem of a request that is not to be carried out on what is there now."""
     return problem(412, "precondition_failed", detail)
