@@ -18,7 +18,8 @@ from pathlib import Path
 
 from actors.domain.errors import SirenError
 from cluster.environment import port_is_free
-from cluster.haproxy_config import Edge, write_error
+from cluster.haproxy_answers import write_answers
+from cluster.haproxy_config import Edge
 
 BINARY = "RAY_SERVE_HAPROXY_BINARY_PATH"
 PORTS = (
@@ -95,7 +96,7 @@ def _places(folder: Path) -> dict[str, str]:
 
 def _prepare(folder: Path, edge: Edge) -> None:
     """Write what the wrapper needs, and the wrapper, which Serve runs in HAProxy's place."""
-    write_error(folder / "error.http")
+    write_answers(folder)
     settings = folder / "edge.json"
     settings.touch(mode=0o600)
     settings.write_text(json.dumps(asdict(edge)))

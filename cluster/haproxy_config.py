@@ -4,7 +4,6 @@ Serve writes the whole configuration and offers no way to add to it; so each sec
 is looked up by its name, lines of it are left out, and lines of ours take their place.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,42 +53,56 @@ MOST_FIELDS_READ = 256
 of its own. A larger buffer is kept for each open stream: 38 KB with 32 KiB, now 22 KB."""
 
 FRONTEND_RULES = """\
+    http-request return status 505 errorfile %(version_not_supported)s unless { req.ver -m beg 1. }
     acl of_http method GET HEAD POST PUT PATCH DELETE OPTIONS TRACE
-    http-request return status 501 %s unless of_http
+    http-request return status 501 errorfile %(not_implemented)s unless of_http
     acl has_path path_beg /
     acl of_all url *
     acl of_all url_beg http:// https://
-    http-request return status 204 hdr Allow "%s" if !has_path { method OPTIONS } of_all
-    http-request return status 400 %s unless has_path
-    http-request return status 414 %s if { url_len gt %d }
-    http-request return status 431 %s if { req.hdr_cnt gt %d }
-    http-request return status 431 %s if { req.len gt %d } { req.hdrs,length gt %d }
+    http-request return status 204 errorfile %(methods)s if !has_path { method OPTIONS } of_all
+    http-request return status 400 errorfile %(bad_request)s unless has_path
+    http-request return status 414 errorfile %(address_too_long)s if { url_len gt %(address)d }
+    http-request return status 431 errorfile %(fields_too_large)s if { req.hdr_cnt gt %(fields)d }
+    acl is_large req.len gt %(bytes)d
+    acl has_large_fields req.hdrs,length gt %(bytes)d
+    http-request return status 431 errorfile %(fields_too_large)s if is_large has_large_fields
+    acl has_large_body req.body_size gt %(body)d
+    acl has_large_body req.fhdr(content-length),ltrim(0),length gt %(digits)d
+    http-request return status 413 errorfile %(body_too_large)s if has_large_body
     acl may_be_repeated method GET HEAD
     acl may_be_repeated req.hdr(idempotency-key) -m found
     http-request disable-l7-retry unless may_be_repeated
     http-request wait-for-body time 10s unless { method GET HEAD }
-    http-request set-header %s %s
+    http-request set-header %(header)s %(secret)s
+    http-request del-header upgrade
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
+    http-response set-header connection close if { status 413 }
 """
-"""The last two would let a client tell Ray Serve to break its own request off. A body that does not
-come ends here: the connection of a request that is not whole stays open whatever a replica says. To
-write a request's fields down costs, so it is done only where there is much of it."""
-ALLOWED = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
-"""What some address of the system takes: the answer to `OPTIONS *`."""
+"""Of a request, the last two would let a client tell Ray Serve to break its own request off; no
+offer to change the protocol is handed on, so that it is ignored (RFC 9110, section 7.8). A body
+that does not come ends here: the connection of a request that is not whole stays open whatever a
+replica says, so whoever sends too much is told to close it. To write a request's fields down costs,
+so it is done only where there is much of it."""
+LARGEST_BODY = 64 * 1024
+LONGEST_LENGTH = 18
+"""Bytes of a request's body, and digits of a larger one's length: HAProxy counts in 64 bits, and
+takes 2^64 bytes for none."""
 
-UNKNOWN_OUTCOME = (
-    "The outcome is not known. Repeat the request; a command with the same Idempotency-Key."
+FRONTEND_ANSWERS = (
+    "version_not_supported",
+    "not_implemented",
+    "methods",
+    "bad_request",
+    "address_too_long",
+    "fields_too_large",
+    "body_too_large",
 )
-NO_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
-OWN_ERRORS = (500, 502, 503, 504)
-"""What HAProxy answers where no replica does: 503 to clients, who need not know the difference."""
-REFUSALS = {
-    400: ("Bad Request", "bad_request", NO_HTTP),
-    408: ("Request Timeout", "body_too_late", "The whole request has to arrive within 10 s."),
-}
-"""What HAProxy answers to requests that it cannot hand on. Nothing was done for them."""
-STARTING = "No replica answers yet; nothing was done. Try again in a moment."
+OWN_ERRORS = {400: "bad_request", 408: "body_too_late"} | dict.fromkeys(
+    (500, 502, 503, 504), "unavailable"
+)
+"""What HAProxy answers to what it cannot hand on, and where no replica answers: 503 to clients, who
+need not know the difference."""
 
 
 @dataclass(frozen=True)
@@ -133,19 +146,19 @@ def has_applications(config: str) -> bool:
     return any(line.strip().startswith("use_backend ") for line in config.splitlines())
 
 
-def edited(config: str, edge: Edge, error: Path, files: int) -> str:
+def edited(config: str, edge: Edge, folder: Path, files: int) -> str:
     """Return Serve's configuration as the system wants it.
 
-    `error` is the file of `write_error`; `files` is how many HAProxy may open at a time. Raises
+    `folder` has HAProxy's own answers; `files` is how many it may open at a time. Raises
     `ValueError` where a section that has to be changed is not there: Serve writes another
     configuration than this was made for.
     """
     parts = {part.head.strip(): part for part in sections(config)}
     changes: dict[str, Callable[[Section], None]] = {
         "global": lambda part: _global(part, files),
-        "defaults": lambda part: _defaults(part, error),
-        FRONTEND: lambda part: _frontend(part, edge, files),
-        NOBODY: _nobody,
+        "defaults": lambda part: _defaults(part, folder),
+        FRONTEND: lambda part: _frontend(part, edge, folder, files),
+        NOBODY: lambda part: _nobody(part, folder),
         "frontend prometheus": _statistics,
         "listen stats": _statistics,
     }
@@ -178,48 +191,44 @@ def _global(part: Section, files: int) -> None:
     )
 
 
-def _defaults(part: Section, error: Path) -> None:
+def _defaults(part: Section, folder: Path) -> None:
     # A client that has closed its sending side waits for its answer all the same.
     part.drop("timeout ", "option abortonclose", "errorfile", "retries", "retry-on")
-    answers = dict.fromkeys(OWN_ERRORS, error) | {
-        status: refusal_file(error, status) for status in REFUSALS
-    }
-    files = "".join(f"    errorfile {status} {file}\n" for status, file in answers.items())
+    answers = "".join(
+        f"    errorfile {status} {answer_file(folder, name)}\n"
+        for status, name in OWN_ERRORS.items()
+    )
     # A browser opens connections for later: they end without an answer to what nobody asked.
-    part.put(f"{TIME_LIMITS}{RETRIES}{files}    option http-ignore-probes")
+    part.put(f"{TIME_LIMITS}{RETRIES}{answers}    option http-ignore-probes")
 
 
-def _frontend(part: Section, edge: Edge, files: int) -> None:
+def _frontend(part: Section, edge: Edge, folder: Path, files: int) -> None:
     port = _only(part, "bind").rpartition(":")[2]
     part.drop("bind")
     part.put(
-        f"    bind {_address(edge.host, port)}\n    maxconn {connections(files)}\n" + _rules(edge)
+        f"    bind {_address(edge.host, port)}\n    maxconn {connections(files)}\n"
+        + _rules(edge, folder)
     )
 
 
-def _rules(edge: Edge) -> str:
-    limit = f"A request may have {LARGEST_FIELDS} bytes and {MOST_FIELDS} lines of header fields."
-    too_large = _refusal(431, "fields_too_large", limit)
-    long = f"An address may have {LONGEST_ADDRESS} bytes."
-    return FRONTEND_RULES % (
-        _refusal(501, "not_implemented", "This is no method that anything here knows."),
-        ALLOWED,
-        _refusal(400, "bad_request", NO_HTTP),
-        *(_refusal(414, "address_too_long", long), LONGEST_ADDRESS),
-        *(too_large, MOST_FIELDS),
-        *(too_large, LARGEST_FIELDS, LARGEST_FIELDS),
-        *(SECRET_HEADER, edge.secret),
-    )
+def _rules(edge: Edge, folder: Path) -> str:
+    answers = {name: answer_file(folder, name) for name in FRONTEND_ANSWERS}
+    return FRONTEND_RULES % {
+        **answers,
+        "address": LONGEST_ADDRESS,
+        "bytes": LARGEST_FIELDS,
+        "fields": MOST_FIELDS,
+        "body": LARGEST_BODY,
+        "digits": LONGEST_LENGTH,
+        "header": SECRET_HEADER,
+        "secret": edge.secret,
+    }
 
 
-def _nobody(part: Section) -> None:
+def _nobody(part: Section, folder: Path) -> None:
     # Serve's 404 would say of orders that exist that they do not.
     part.drop("http-request return")
-    body = _quoted(_unavailable("starting", STARTING))
-    part.put(
-        "    http-request return status 503 content-type application/problem+json "
-        f"hdr Retry-After 1 hdr Cache-Control no-store string {body}"
-    )
+    part.put(f"    http-request return status 503 errorfile {answer_file(folder, 'starting')}")
 
 
 def _statistics(part: Section) -> None:
@@ -287,51 +296,6 @@ def _only(part: Section, start: str) -> str:
     return found[0]
 
 
-def refusal_file(error: Path, status: int) -> Path:
-    """Return the file of what is answered with this status, beside that of `write_error`."""
-    return error.with_name(f"refusal-{status}.http")
-
-
-def write_error(path: Path) -> None:
-    """Write the answers that HAProxy gives where no replica does, as problem documents."""
-    body = _unavailable("unavailable", UNKNOWN_OUTCOME)
-    _write(path, "503 Service Unavailable", body, "Retry-After: 1")
-    for status, (phrase, code, detail) in REFUSALS.items():
-        file, body = refusal_file(path, status), _problem(status, code, detail)
-        _write(file, f"{status} {phrase}", body, "Connection: close")
-
-
-def _write(path: Path, status: str, body: str, header: str) -> None:
-    head = [
-        f"HTTP/1.1 {status}",
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(body)}",
-        "Cache-Control: no-store",
-        header,
-    ]
-    path.write_text("\r\n".join([*head, "", body]), newline="")
-
-
-def _unavailable(code: str, detail: str) -> str:
-    return _problem(503, code, detail)
-
-
-def _problem(status: int, code: str, detail: str) -> str:
-    # As `serve_app.problems` words them, which the wrapper has no time to import.
-    problem = {
-        "type": f"urn:problem-type:siren:{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": detail,
-        "code": code,
-    }
-    return json.dumps(problem, separators=(",", ":"))
-
-
-def _refusal(status: int, code: str, detail: str) -> str:
-    return f"content-type application/problem+json string {_quoted(_problem(status, code, detail))}"
-
-
-def _quoted(text: str) -> str:
-    escaped = "".join(f"\\{letter}" if letter in '\\"' else letter for letter in text)
-    return f'"{escaped}"'
+def answer_file(folder: Path, name: str) -> Path:
+    """Return the file of an answer of HAProxy's own; see `haproxy_answers`."""
+    return folder / f"{name}.http"

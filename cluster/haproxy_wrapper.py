@@ -28,7 +28,7 @@ def main(settings: str, *arguments: str) -> None:
     edge = Edge(**json.loads(Path(settings).read_text()))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = MANY_FILES if hard == resource.RLIM_INFINITY else hard
-    config = edited(path.read_text(), edge, Path(settings).parent / "error.http", files)
+    config = edited(path.read_text(), edge, Path(settings).parent, files)
     replace(path, choose(config, path.with_name(LAST_GOOD)))
     takeover = () if "-sf" in arguments else take_over(path.with_name("admin.sock"))
     os.execv(edge.binary, [edge.binary, *arguments, *takeover])  # noqa: S606 - no shell is wanted

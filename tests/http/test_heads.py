@@ -7,12 +7,14 @@ from http.client import HTTPResponse
 import httpx
 import pytest
 
+from tests.outside import headers, new_order
 from tests.system import System
 
 
-def ask(system: System, line: str, *fields: str) -> HTTPResponse:
+def ask(system: System, line: str, *fields: str, body: str = "") -> HTTPResponse:
     """Send a head as it is, and return the answer, read."""
-    head = "\r\n".join([f"{line} HTTP/1.1", f"Host: 127.0.0.1:{system.port}", *fields, "", ""])
+    line = line if " HTTP/" in line else f"{line} HTTP/1.1"
+    head = "\r\n".join([line, f"Host: 127.0.0.1:{system.port}", *fields, "", body])
     with socket.create_connection(("127.0.0.1", system.port), timeout=30) as connection:
         connection.sendall(head.encode())
         answer = HTTPResponse(connection, method=line.partition(" ")[0])
@@ -68,3 +70,75 @@ def test_options_of_the_whole_system_name_all_methods(system: System, address: s
 @pytest.mark.parametrize("line", ["GET *", "POST *", "GET stores", "OPTIONS stores"])
 def test_what_is_no_address_is_the_client_s_fault(system: System, line: str) -> None:
     assert told(ask(system, line)) == (httpx.codes.BAD_REQUEST, "bad_request")
+
+
+@pytest.mark.parametrize("version", ["2.0", "0.9"])
+def test_a_version_that_nobody_speaks_here_is_named(system: System, version: str) -> None:
+    answer = ask(system, f"GET /stores HTTP/{version}")
+    assert told(answer) == (httpx.codes.HTTP_VERSION_NOT_SUPPORTED, "version_not_supported")
+
+
+WEBSOCKET = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+)
+
+
+@pytest.mark.parametrize("offer", [WEBSOCKET, ("Connection: Upgrade", "Upgrade: h2c")])
+def test_an_offer_to_speak_another_protocol_is_ignored(
+    system: System, offer: tuple[str, ...]
+) -> None:
+    order = system.http.post("/orders", json=new_order(), headers=headers()).json()
+    for path in ("/", "/stores", f"/orders/{order['order_id']}", "/nowhere"):
+        usual, offered = ask(system, f"GET {path}"), ask(system, f"GET {path}", *offer)
+        assert offered.status == usual.status
+        assert offered.getheader("content-type") == usual.getheader("content-type")
+    stream = ask(system, f"HEAD /orders/{order['order_id']}/stream", *offer)
+    assert stream.status == httpx.codes.OK
+    assert (stream.getheader("content-type") or "").startswith("text/event-stream")
+    placed = system.http.post(
+        "/orders", json=new_order(), headers=headers() | dict(each.split(": ") for each in offer)
+    )
+    assert placed.status_code == httpx.codes.CREATED
+
+
+@pytest.mark.parametrize("length", [65_537, 10**9, 2**32 + 1, 2**64])
+@pytest.mark.parametrize("expects", [(), ("Expect: 100-continue",)])
+def test_a_body_that_is_announced_as_too_large_is_not_waited_for(
+    system: System, length: int, expects: tuple[str, ...]
+) -> None:
+    answer = ask(system, "POST /orders", f"Content-Length: {length}", *expects)
+    assert told(answer) == (httpx.codes.REQUEST_ENTITY_TOO_LARGE, "body_too_large")
+    assert answer.getheader("connection") == "close"
+
+
+def test_a_large_body_that_is_sent_all_the_same_is_refused(system: System) -> None:
+    answer = system.http.post("/orders", content=b" " * 1_000_000, headers=headers())
+    assert answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
+    assert answer.json()["code"] == "body_too_large"
+
+
+def test_chunks_that_become_too_much_are_refused_while_more_may_come(system: System) -> None:
+    chunk = "10000\r\n" + " " * 65_536 + "\r\n1\r\n \r\n"
+    answer = ask(system, "POST /orders", "Transfer-Encoding: chunked", body=chunk)
+    assert told(answer) == (httpx.codes.REQUEST_ENTITY_TOO_LARGE, "body_too_large")
+    assert answer.getheader("connection") == "close"
+
+
+def test_what_haproxy_refuses_is_headed_as_what_the_gateway_refuses(system: System) -> None:
+    gateway = ask(system, "GET /nowhere")
+    fields = {name.lower(): value for name, value in gateway.getheaders()}
+    for name in ("content-length", "vary", "date", "server", "x-request-id"):
+        fields.pop(name, None)
+    for line, field in (
+        ("NARA /stores", "X: a"),
+        ("GET *", "X: a"),
+        ("GET /stores HTTP/2.0", "X: a"),
+        (f"GET /{'a' * 9000}", "X: a"),
+        ("GET /stores", "X: " + "a" * 13_000),
+        ("POST /orders", "Content-Length: 99999"),
+    ):
+        answer = ask(system, line, field)
+        assert fields.items() <= {n.lower(): v for n, v in answer.getheaders()}.items(), line

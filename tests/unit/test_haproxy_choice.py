@@ -7,14 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ray.serve._private import haproxy as serve_haproxy
 
-from cluster.haproxy import _real_binary
 from cluster.haproxy_config import FEW_REQUESTS
-from tests.haproxy import changed, written
-from tests.system import free_port
-
-PATIENCE = 30.0
+from tests.haproxy import PATIENCE, in_front_of
 
 
 class Replica:
@@ -70,25 +65,8 @@ async def replicas() -> AsyncIterator[list[Replica]]:
 @pytest.fixture
 async def front(replicas: list[Replica], tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """HAProxy in front of the replicas."""
-    port = free_port()
-    config = tmp_path / "haproxy.cfg"
-    _write(config, port, replicas)
-    process = await asyncio.create_subprocess_exec(_real_binary(), "-db", "-f", str(config))
-    try:
-        async with (
-            asyncio.timeout(PATIENCE),
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
-        ):
-            while True:
-                with suppress(httpx.TransportError):
-                    await client.get("/")
-                    break
-                assert process.returncode is None
-                await asyncio.sleep(0.02)
-            yield client
-    finally:
-        process.terminate()
-        await process.wait()
+    async with in_front_of({each.name: each.port for each in replicas}, tmp_path) as client:
+        yield client
 
 
 async def test_few_requests_go_to_one_replica(front: httpx.AsyncClient) -> None:
@@ -129,12 +107,3 @@ async def _hold(requests: int, replicas: list[Replica]) -> None:
     async with asyncio.timeout(PATIENCE):
         for _ in range(requests):
             await replicas[0].holding.acquire()
-
-
-def _write(config: Path, port: int, replicas: list[Replica]) -> None:
-    servers = [serve_haproxy.ServerConfig(each.name, "127.0.0.1", each.port) for each in replicas]
-    backend = serve_haproxy.BackendConfig(
-        name="http-siren", path_prefix="/", app_name="siren", servers=servers
-    )
-    text = written(config.parent, {"http-siren": backend}, port, free_port(), free_port())
-    config.write_text(changed(text, config.parent))

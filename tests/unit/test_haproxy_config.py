@@ -131,27 +131,29 @@ def test_before_it_knows_a_replica_it_says_so_in_a_problem_document(
 ) -> None:
     config = changed(starting, tmp_path)
     (rule,) = (line for head, line in _lines(config) if head == NOBODY)
-    assert rule.startswith("http-request return status 503 ")
-    assert "content-type application/problem+json" in rule
-    assert "Retry-After 1" in rule
+    assert rule.startswith("http-request return status 503 errorfile ")
+    head, problem = _answer(rule)
+    assert "content-type: application/problem+json" in head
+    assert "retry-after: 1" in head
+    assert (problem["status"], problem["code"]) == (503, "starting")
     assert not has_applications(config)
 
 
 def test_where_no_replica_answers_it_says_so_in_a_problem_document(
     serving: str, tmp_path: Path
 ) -> None:
-    config = changed(serving, tmp_path)
-    answers = [line.split()[1:] for _, line in _lines(config) if line.startswith("errorfile")]
+    answers = {
+        line.split()[1]: line
+        for _, line in _lines(changed(serving, tmp_path))
+        if line.startswith("errorfile")
+    }
     own = {"500", "502", "503", "504"}
-    assert {status for status, _ in answers} == {*own, "400", "408"}
-    (file,) = {Path(path) for status, path in answers if status in own}
-    head, _, body = file.read_bytes().decode().partition("\r\n\r\n")
-    problem = json.loads(body)
-    assert head.startswith(f"HTTP/1.1 {problem['status']} ")
-    assert problem["status"] == 503
-    assert problem["code"] == "unavailable"
-    assert f"Content-Length: {len(body)}" in head
-    assert "Retry-After: 1" in head
+    assert answers.keys() == {*own, "400", "408"}
+    for status in own:
+        head, problem = _answer(answers[status])
+        assert head.startswith("http/1.1 503 ")
+        assert (problem["status"], problem["code"]) == (503, "unavailable")
+        assert "retry-after: 1" in head
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "bad_request"), (408, "body_too_late")])
@@ -160,11 +162,10 @@ def test_what_is_no_whole_request_is_refused_in_a_problem_document(
 ) -> None:
     config = changed(serving, tmp_path)
     (line,) = (line for _, line in _lines(config) if line.startswith(f"errorfile {status} "))
-    head, _, body = Path(line.split()[2]).read_bytes().decode().partition("\r\n\r\n")
-    assert head.startswith(f"HTTP/1.1 {status} ")
-    assert "Connection: close" in head
-    assert f"Content-Length: {len(body)}" in head
-    assert (json.loads(body)["status"], json.loads(body)["code"]) == (status, code)
+    head, problem = _answer(line)
+    assert head.startswith(f"http/1.1 {status} ")
+    assert "connection: close" in head
+    assert (problem["status"], problem["code"]) == (status, code)
 
 
 def test_another_configuration_than_it_was_made_for_is_refused(
@@ -181,3 +182,10 @@ def _lines(config: str) -> list[tuple[str, str]]:
         for line in part.lines
         if line.strip() and not line.strip().startswith("#")
     ]
+
+
+def _answer(rule: str) -> tuple[str, dict[str, object]]:
+    """Return the head, in lower case, and the document of the file that a rule ends with."""
+    head, _, body = Path(rule.rpartition(" ")[2]).read_bytes().decode().partition("\r\n\r\n")
+    assert f"content-length: {len(body)}" in head.lower()
+    return head.lower(), json.loads(body)
