@@ -78,12 +78,15 @@ FRONTEND_RULES = """\
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
     http-response set-header connection close if { status 413 }
+    acl is_of_a_parser res.hdr(content-type) -m beg text/plain
+    http-response return status 400 errorfile %(bad_request)s if { status 400 } is_of_a_parser
 """
 """Of a request, the last two would let a client tell Ray Serve to break its own request off; no
 offer to change the protocol is handed on, so that it is ignored (RFC 9110, section 7.8). A body
 that does not come ends here: the connection of a request that is not whole stays open whatever a
-replica says, so whoever sends too much is told to close it. To write a request's fields down costs,
-so it is done only where there is much of it."""
+replica says, so whoever sends too much is told to close it. What a replica's parser refuses, it
+refuses in a text of its own. To write a request's fields down costs, so it is done only where there
+is much of it."""
 LARGEST_BODY = 64 * 1024
 LONGEST_LENGTH = 18
 """Bytes of a request's body, and digits of a larger one's length: HAProxy counts in 64 bits, and
@@ -102,7 +105,8 @@ OWN_ERRORS = {400: "bad_request", 408: "body_too_late"} | dict.fromkeys(
     (500, 502, 503, 504), "unavailable"
 )
 """What HAProxy answers to what it cannot hand on, and where no replica answers: 503 to clients, who
-need not know the difference."""
+need not know the difference. What is no HTTP to its parser HAProxy refuses in words of its own,
+before version 3.2 whatever its configuration says (haproxy/haproxy#3032)."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from tests.outside import headers, new_order
 from tests.system import System
 
 
-def ask(system: System, line: str, *fields: str, body: str = "") -> HTTPResponse:
+def ask(system: System, line: str, *fields: str, body: str = "", host: bool = True) -> HTTPResponse:
     """Send a head as it is, and return the answer, read."""
     line = line if " HTTP/" in line else f"{line} HTTP/1.1"
-    head = "\r\n".join([line, f"Host: 127.0.0.1:{system.port}", *fields, "", body])
+    hosts = [f"Host: 127.0.0.1:{system.port}"] if host else []
+    head = "\r\n".join([line, *hosts, *fields, "", body])
     with socket.create_connection(("127.0.0.1", system.port), timeout=30) as connection:
         connection.sendall(head.encode())
         answer = HTTPResponse(connection, method=line.partition(" ")[0])
@@ -70,6 +71,26 @@ def test_options_of_the_whole_system_name_all_methods(system: System, address: s
 @pytest.mark.parametrize("line", ["GET *", "POST *", "GET stores", "OPTIONS stores"])
 def test_what_is_no_address_is_the_client_s_fault(system: System, line: str) -> None:
     assert told(ask(system, line)) == (httpx.codes.BAD_REQUEST, "bad_request")
+
+
+@pytest.mark.parametrize("field", ["X: \x01", "X: a\x7f"])
+def test_what_has_characters_that_no_field_may_have_is_the_client_s_fault(
+    system: System, field: str
+) -> None:
+    assert told(ask(system, "GET /stores", field)) == (httpx.codes.BAD_REQUEST, "bad_request")
+    assert told(ask(system, "GET http:///stores")) == (httpx.codes.BAD_REQUEST, "bad_request")
+
+
+@pytest.mark.parametrize("path", ["/stores", "/order-details"])
+def test_an_address_with_its_host_is_as_one_without(system: System, path: str) -> None:
+    answer = ask(system, f"GET http://127.0.0.1:{system.port}{path}")
+    assert answer.status == ask(system, f"GET {path}").status == httpx.codes.OK
+
+
+def test_an_address_with_another_host_is_not_the_owner_s(system: System) -> None:
+    assert ask(system, "GET http://other/order-details").status == httpx.codes.BAD_REQUEST
+    line = "GET http://other/order-details HTTP/1.1\r\nHost: other"
+    assert ask(system, line, host=False).status == httpx.codes.UNAUTHORIZED
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9"])

@@ -21,6 +21,13 @@ Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
 Sec-WebSocket-Version: 13"""
 LISTED = "Connection: keep-alive, Upgrade\nUpgrade: h2c, websocket/13\nUpgrade: other"
 
+FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
+INVALID = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 31\r\n\r\nInvalid HTTP request received.\n"
+)
+"""What a replica's server says of what it cannot read."""
+
 
 class Front:
     """HAProxy before a replica that answers 200 and keeps the heads of what it was asked."""
@@ -37,7 +44,7 @@ class Front:
                     self.seen.append(head)
                 if "content-length: 2\r\n" in head:
                     await reader.readexactly(2)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
+                writer.write(INVALID if "\x01" in head else FINE)
                 await writer.drain()
         writer.close()
 
@@ -201,3 +208,9 @@ async def test_its_own_refusals_have_the_headers_of_all_others(front: Front, met
             assert answer.headers[name.decode()] == value.decode()
         if method != "HEAD":
             assert answer.code()
+
+
+async def test_what_a_replica_cannot_read_is_refused_the_same_way(front: Front) -> None:
+    answer = await front.ask("GET /stores HTTP/1.1", "X: \x01")
+    assert (answer.status, answer.code()) == (400, "bad_request")
+    assert answer.headers["cache-control"] == "no-store"
