@@ -47,6 +47,8 @@ RAY = {
     # Ray's own switch for "one machine only": the node's address becomes 127.0.0.1, and nothing
     # but HAProxy and the replicas behind it listens on other interfaces.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Each worker calls it first: SIGTERM shall end it, not leave it half dead.
+    "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR": "cluster.worker.prepare",
 }
 
 

@@ -100,6 +100,7 @@ def _victims(system: System, who: str) -> list[psutil.Process]:
         (GATEWAY, signal.SIGKILL),
         (GATEWAY, signal.SIGSTOP),
         (SERVE_CONTROLLER, signal.SIGKILL),
+        (SERVE_CONTROLLER, signal.SIGTERM),
     ],
 )
 def test_customers_go_on_whatever_stands_before_the_orders_is_hurt(
