@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from actors.domain.errors import SirenError
 from actors.lock_file import is_held, read_holder
 from cluster.run_folder import remove_if_dead
@@ -22,21 +24,23 @@ MARGIN_S = 10.0
 def stop(folder: Path, say: Callable[[str], None]) -> int | None:
     """Stop the system that runs on a data folder, and return its process; None: nothing runs.
 
-    It is asked to, and killed where it has not stopped after `STOP_S` and a margin. Raises
-    `SirenError` where even that does not help.
+    It is asked to, and killed where it has not stopped after `STOP_S` and a margin; once this
+    returns, the process and all that it started are gone. Raises `SirenError` where even that does
+    not help.
     """
     holder = read_holder(folder)
     pid = holder.get("pid")
     if not isinstance(pid, int) or not is_held(folder):
         return None
+    process = _process(pid)
     say(f"stopping process {pid}")
     # A stopped process takes no other signal.
     for number in (signal.SIGTERM, signal.SIGCONT):
         _send(pid, number)
-    if not _ends(folder, STOP_S + MARGIN_S, say):
+    if not _ends(folder, process, STOP_S + MARGIN_S, say):
         say(f"process {pid} does not stop: killing it")
         _send(pid, signal.SIGKILL)
-        if not _ends(folder, KILLED_S, say):
+        if not _ends(folder, process, KILLED_S, say):
             raise SirenError("still_running", f"process {pid} cannot be killed")
     run = holder.get("run")
     if isinstance(run, str):
@@ -44,9 +48,12 @@ def stop(folder: Path, say: Callable[[str], None]) -> int | None:
     return pid
 
 
-def _ends(folder: Path, within: float, say: Callable[[str], None]) -> bool:
+def _ends(
+    folder: Path, process: psutil.Process | None, within: float, say: Callable[[str], None]
+) -> bool:
     begun = said = time.monotonic()
-    while is_held(folder):
+    # The folder is let go while what was started for it is still to be ended.
+    while is_held(folder) or (process is not None and _lives(process)):
         now = time.monotonic()
         if now - begun > within:
             return False
@@ -55,6 +62,18 @@ def _ends(folder: Path, within: float, say: Callable[[str], None]) -> bool:
             say(f"  still stopping, {now - begun:.0f} s")
         time.sleep(LOOK_S)
     return True
+
+
+def _process(pid: int) -> psutil.Process | None:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid)  # which is told from whoever gets its number later
+    return None
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _send(pid: int, number: int) -> None:
