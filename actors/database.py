@@ -37,6 +37,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from actors.database_faults import DatabaseFaults
+from actors.sqlite_connection import OPENING
 
 Result = TypeVar("Result")
 _json = msgspec.json.encode
@@ -44,7 +45,11 @@ Row = Mapping[str, Any]
 
 BUSY_TIMEOUT_S = 10
 # Parameters hold names and phone numbers: they must not reach a log by way of an error.
-SQLITE_POOL: dict[str, Any] = {"max_overflow": 0, "hide_parameters": True}
+SQLITE_POOL: dict[str, Any] = {
+    "max_overflow": 0,
+    "hide_parameters": True,
+    "connect_args": OPENING,
+}
 READERS = 4
 LOOK_EVERY_S = 0.25
 """How soon a reader notices that another file took its database's place."""

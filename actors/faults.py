@@ -33,7 +33,8 @@ class Faults:
             return
         self._logged_at[database] = now
         untold = self._untold.pop(database, 0)
-        logger.error("%s (%d times more since this was logged last)", text, untold)
+        more = f" ({untold} times more since this was logged last)" if untold else ""
+        logger.error("%s%s", text, more)
 
     def last(self) -> str | None:
         """Return what was refused last and how long ago that was; None where nothing was."""

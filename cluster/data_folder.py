@@ -50,6 +50,9 @@ class DataFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             close_folder(self.path)
             self._lock = open_lock(self.path, os.O_RDWR | os.O_CREAT)
+        except FileExistsError as error:
+            detail = f"the data folder {self.path} is a file, not a folder"
+            raise SirenError("data_folder_not_a_folder", detail) from error
         except OSError as error:
             detail = f"the data folder {self.path} is not writable: {error.strerror}"
             raise SirenError("data_folder_not_writable", detail) from error

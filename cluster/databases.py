@@ -18,6 +18,7 @@ from actors.database_faults import is_damage, name_of, words_of
 from actors.domain.errors import Damaged, SirenError
 from actors.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.settings import Service, Settings
+from actors.sqlite_connection import OPENING
 
 CONNECT_S = 5.0
 READ_S = 60.0
@@ -57,7 +58,7 @@ class ReadOnly:
         if parsed.get_backend_name() == "sqlite":
             parsed = parsed.set(database=f"file:{quote(str(parsed.database))}")
             parsed = parsed.update_query_dict({"mode": "ro", "uri": "true"})
-            self._engine = create_async_engine(parsed, hide_parameters=True)
+            self._engine = create_async_engine(parsed, hide_parameters=True, connect_args=OPENING)
             _begin_explicitly(self._engine.sync_engine)
         else:
             self._engine = create_async_engine(

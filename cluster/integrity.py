@@ -15,6 +15,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from actors.database_faults import (
+    PARTS,
     aside_of,
     file_of,
     forget_damage,
@@ -45,11 +46,13 @@ Report = Callable[[str], None]
 def check_files(settings: Settings, report: Report) -> None:
     """Look at all files, for `QUICK_S` at most; larger ones are gone through in the background.
 
-    Raises `SirenError` where the journal cannot be read at all, or where a file is gone or empty
-    although another one knows of orders.
+    Raises `SirenError` where the journal cannot be read at all, where a file is gone or empty
+    although another one knows of orders, or where what is in its place is no file.
     """
     files = {service: file_of(settings.url(service)) for service in SERVICES}
     present = {service: file for service, file in files.items() if file is not None}
+    for file in present.values():
+        _refuse_what_is_no_file(file)
     if not any(_has_content(file) for file in present.values()):
         return
     for file in present.values():  # before anything opens them: SQLite would write over it
@@ -116,6 +119,14 @@ def _put_aside_or_refuse(service: Service, file: Path, words: str, report: Repor
     elif service == "journal":
         detail = f"{file} cannot be read: {words}. It was not changed: restore it from a backup"
         raise SirenError("journal_damaged", detail)
+
+
+def _refuse_what_is_no_file(file: Path) -> None:
+    for part in (file.with_name(file.name + end) for end in PARTS):
+        if part.exists() and not part.is_file():
+            what = "a folder" if part.is_dir() else "no file"
+            detail = f"{part} is {what}, where the database {file.name} should be: move it away"
+            raise SirenError("no_database_file", detail)
 
 
 def _refuse_what_is_gone(files: dict[Service, Path]) -> None:

@@ -5,12 +5,15 @@ what has not answered by then is shown as just that.
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from http.client import HTTPConnection, HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 from rich.console import Group
@@ -30,6 +33,8 @@ from readmodel.queries import OrderDetails
 ANSWER_S = 8.0
 """From the call on; the command's own start comes before."""
 ACTOR_S = 3.0
+GATEWAY_S = 3.0
+SERVER_ERROR = 500
 STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
 
 OVERDUE = timedelta(seconds=15)
@@ -64,27 +69,27 @@ class Status:
 class _Part:
     """One part of the report, asked for in a thread: it may hang for ever."""
 
-    def __init__(self, title: str, ask: Callable[[], Table]) -> None:
+    def __init__(self, title: str, ask: Callable[[], Table | Text]) -> None:
         self.title = title
         self._ask = ask
-        self._table: Table | None = None
+        self._found: Table | Text | None = None
         self._error = f"no answer within {ANSWER_S:.0f} s"
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            self._table = self._ask()
+            self._found = self._ask()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what there is to say
             self._error = _first_line(error)
 
     def shown(self, deadline: float) -> Table | Text:
         self._thread.join(max(0.0, deadline - time.monotonic()))
-        return self._table or Text(f"{self.title}: {self._error}", style="red")
+        return self._found or Text(f"{self.title}: {self._error}", style="red")
 
     @property
     def well(self) -> bool:
-        return self._table is not None
+        return self._found is not None
 
     @property
     def hangs(self) -> bool:
@@ -94,11 +99,14 @@ class _Part:
 def describe(settings: Settings) -> Status:
     """Return the report on the system of the settings' data folder, running or not."""
     deadline = time.monotonic() + ANSWER_S
+    logging.getLogger("siren").addHandler(logging.NullHandler())  # the report tells of each fault
     folder = settings.data_dir.absolute()
     holder = read_holder(folder) if is_held(folder) else {}
     processes = {name: (pid, _state_of(pid)) for name, pid in _pids(holder).items()}
     broken = [f"{name} ({pid}) is {state}" for name, (pid, state) in processes.items() if state]
     parts = []
+    if "url" in holder:
+        parts.append(_Part("gateway", lambda: _gateway(holder["url"])))
     if holder or settings.database_url or (folder / "journal.db").exists():
         parts.append(_Part("databases", lambda: asyncio.run(_numbers(settings))))
     if "ray" in holder and not broken:
@@ -139,6 +147,23 @@ def _state_of(pid: int) -> str:
     if status == psutil.STATUS_ZOMBIE:
         return "dead"
     return "stopped" if status in STOPPED else ""
+
+
+def _gateway(url: str) -> Text:
+    """Return that the gateway answers; raises `SirenError` where it does not, in `GATEWAY_S`."""
+    address = urlsplit(url)
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=GATEWAY_S)
+    try:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        detail = f"does not answer ({_first_line(error)})"
+        raise SirenError("no_answer", detail) from error
+    finally:
+        connection.close()
+    if status >= SERVER_ERROR:  # HAProxy's own, where no replica is behind it
+        raise SirenError("no_answer", f"does not answer (no replica does: status {status})")
+    return Text("gateway: answers")
 
 
 def _actors(address: str) -> Table:

@@ -8,9 +8,11 @@ import runpy
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,24 @@ def test_up_refuses_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     result = siren("up", "--port", str(free_port()), data=tmp_path / "file" / "data")
     assert result.exit_code == 1
     assert "is not writable" in sentence(result)
+
+
+@pytest.mark.parametrize("name", ["journal.db", "readmodel.db", "stores.db", "payments.db-wal"])
+def test_up_refuses_a_folder_in_a_database_s_place_in_one_sentence(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    result = siren("up", "--port", str(free_port()), data=tmp_path)
+    assert result.exit_code == 1
+    assert f"{name} is a folder, where the database" in sentence(result)
+    assert (tmp_path / name).is_dir()
+
+
+def test_up_refuses_a_file_in_the_data_folder_s_place(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("no folder")
+    result = siren("up", "--port", str(free_port()), data=tmp_path / "data")
+    assert result.exit_code == 1
+    assert "is a file, not a folder" in sentence(result)
 
 
 @pytest.mark.parametrize("largest_file", [0, 8192])
@@ -367,6 +387,58 @@ def test_status_waits_for_no_database_that_is_silent(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "no answer within 1 s" in ran.stdout
     assert "start it with `siren up`" in ran.stderr
+
+
+def test_status_tells_once_of_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
+    for name in ("journal.db", "readmodel.db"):
+        (tmp_path / name).mkdir()
+    ran = alone("status", data=tmp_path)
+    assert ran.returncode == 1
+    assert "journal.db: unable to open database file" in ran.stdout
+    assert "readmodel.db: unable to open database file" in ran.stdout
+    (complaint,) = ran.stderr.splitlines()
+    assert "start it with `siren up`" in complaint
+
+
+class _Gateway(BaseHTTPRequestHandler):
+    """Answers with one status, as a replica does, or HAProxy where there is none."""
+
+    def do_GET(self) -> None:
+        assert self.path == "/healthz"
+        self.send_response(self.server.status)  # type: ignore[attr-defined]
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "shown"),
+    [(200, 0, "gateway: answers"), (503, 1, "gateway: does not answer")],
+)
+def test_status_tells_whether_the_gateway_answers(
+    tmp_path: Path, answer: int, code: int, shown: str
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Gateway) as server, DataFolder(tmp_path) as folder:
+        server.status = answer  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        folder.tell(url=f"http://127.0.0.1:{server.server_port}")
+        result = siren("status", data=tmp_path)
+        server.shutdown()
+    assert shown in result.stdout
+    assert result.exit_code == code
+
+
+def test_status_tells_that_the_gateway_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.status.GATEWAY_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent, DataFolder(tmp_path) as folder:
+        folder.tell(url=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        result = siren("status", data=tmp_path)
+    assert "gateway: does not answer" in result.stdout
+    assert result.exit_code == 1
+    assert "not all could be asked: gateway" in sentence(result)
 
 
 def test_status_says_that_nothing_runs(tmp_path: Path) -> None:

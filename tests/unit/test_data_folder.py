@@ -150,6 +150,12 @@ def test_a_folder_below_a_file_is_not_writable(tmp_path: Path) -> None:
     assert refused.value.code == "data_folder_not_writable"
 
 
+def test_a_file_in_the_place_of_the_folder_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("no folder")
+    with pytest.raises(SirenError, match="data is a file, not a folder"):
+        DataFolder(tmp_path / "data").acquire()
+
+
 def test_nobody_holds_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     assert not is_held(tmp_path / "missing")
     assert read_holder(tmp_path / "missing") == {}

@@ -1,5 +1,7 @@
 """What is told of a database that does not answer: its name, and what is wrong, in words."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +14,11 @@ from sqlalchemy import make_url, text
 from actors import database as database_module
 from actors.database import Database
 from actors.database_faults import name_of, noted_damage
-from actors.domain.errors import Damaged, Unavailable
+from actors.domain.errors import Damaged, SirenError, Unavailable
 from actors.journal import Journal
 from actors.journal_tables import metadata
 from actors.settings import Settings
+from cluster.databases import ReadOnly
 from tests.system import free_port
 
 
@@ -129,3 +132,23 @@ async def test_a_reader_goes_over_to_the_file_that_took_the_place_of_its_own(
     (tmp_path / "second" / "journal.db").rename(tmp_path / "first" / "journal.db")
     assert await name(reader) == "second"
     await reader.close()
+
+
+def test_no_thread_outlives_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    """It would tell a loop that is closed by then, and print a traceback."""
+    (tmp_path / "folder.db").mkdir()
+    folder = Database(f"sqlite+aiosqlite:///{tmp_path}/folder.db", metadata)
+    missing = ReadOnly(f"sqlite+aiosqlite:///{tmp_path}/missing.db", metadata)
+
+    async def read(database: Database | ReadOnly) -> None:
+        try:
+            async with database.read():
+                pass
+        finally:
+            await database.close()
+
+    before = set(threading.enumerate())
+    for database in (folder, missing):
+        with pytest.raises(SirenError, match="unable to open database file"):
+            asyncio.run(read(database))
+        assert set(threading.enumerate()) == before
