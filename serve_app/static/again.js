@@ -3,16 +3,18 @@
 import { Problem, asGuest, guest, url } from "./api.js";
 import { available, total } from "./cart.js";
 import { habit } from "./checkout.js";
-import { byId, el, isolated } from "./dom.js";
+import { byId, el, isolated, onPress } from "./dom.js";
 import { localName, minutes, money, t } from "./language.js";
 import { orderSummary } from "./order-view.js";
+
+/** The order in the address, which somebody asked for; null without any. */
+export const wanted = new URLSearchParams(location.search).get("again");
 
 /**
  * Return the order to offer again, or null without any: the one in the address, else the last one
  * that was not cancelled.
  */
 export async function orderToRepeat() {
-	const wanted = new URLSearchParams(location.search).get("again");
 	try {
 		if (wanted) return await asGuest("GET", url`/order-details/${wanted}`);
 	} catch (error) {
@@ -43,25 +45,34 @@ export function showAgain(order, store, menu, { again, edit, busy }) {
 	const price = money(total(lines), store.currency);
 	const name = isolated(localName(store.name));
 	const wait = minutes(store.estimated_wait_s);
-	const place = { id: "again-place", disabled: busy || obstacle !== null, onclick: again };
-	const change = { id: "again-edit", disabled: available(lines).length === 0, onclick: edit };
+	const off = (is) => ({ "aria-disabled": is ? "true" : null });
+	const place = { id: "again-place", ...off(busy || obstacle !== null) };
+	const change = { id: "again-edit", ...off(available(lines).length === 0) };
+	const pays = habit().now ? "again.pay" : "again.later";
+	const isOpen = order.order_status === "PLACED";
+	const open = el("a.button.primary", { id: "again-open", href: `/my/${order.order_id}` });
+	open.append(t("again.open"));
 	const box = byId("again");
 	box.hidden = false;
 	const fresh = box.cloneNode(false);
 	fresh.append(
-		el("h2", { id: "again-title" }, t("again.title")),
+		el("h2", { id: "again-title" }, t(isOpen ? "again.unpaid" : "again.title")),
 		el("p", orderSummary(order.items)),
 		el(`p.${obstacle ? "error" : "soft"}`, obstacle ?? t("again.wait", { name, wait })),
 		el(
 			"div.actions",
-			el("button.primary", place, t(habit().now ? "again.pay" : "again.later", { price })),
+			isOpen ? open : [],
+			el(isOpen ? "button" : "button.primary", place, t(pays, { price })),
 			el("button.quiet", change, t("again.edit")),
 		),
 	);
-	if (fresh.isEqualNode(box)) return;
-	const held = box.contains(document.activeElement) && document.activeElement.id;
-	box.replaceChildren(...fresh.childNodes);
-	if (held) byId(held).focus();
+	if (!fresh.isEqualNode(box)) {
+		const held = box.contains(document.activeElement) && document.activeElement.id;
+		box.replaceChildren(...fresh.childNodes);
+		if (held) byId(held)?.focus();
+	}
+	onPress("again-place", again);
+	onPress("again-edit", edit);
 }
 
 /** Return why an order cannot be repeated just as it was, or null. */

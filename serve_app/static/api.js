@@ -13,6 +13,8 @@ let ahead = null; // the server's clock, before this device's
 /** Return the time by the server's clock, in ms since 1970; by this device's until one answered. */
 export const now = () => Date.now() + (ahead ?? 0);
 
+export const knowsTime = () => ahead !== null;
+
 /** Wait until the server's time is known. */
 export const knowTime = () => ahead ?? call("GET", "/session");
 

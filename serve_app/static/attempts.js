@@ -2,7 +2,7 @@
 // meanwhile add nothing, and a page that was reloaded goes on with it. Only a fresh one is sent:
 // who comes back later may no longer want it, and is asked first.
 
-import { Problem, asGuest, guest, insist, knowTime, newKey, now } from "./api.js";
+import { Problem, asGuest, guest, insist, knowTime, knowsTime, newKey, now } from "./api.js";
 import { keep, kept } from "./storage.js";
 
 const FRESH_MS = 120_000;
@@ -31,6 +31,8 @@ export const begin = (name, request) =>
 /** Whether it may be sent without a question: this page, or the one it reloaded, just made it. */
 export function isFresh({ at, load: by, since }) {
 	if (by !== load && by !== loadBefore) return false;
+	// This device's own clock may be hours off; it is asked again before anything is sent.
+	if (!knowsTime()) return true;
 	// By two clocks: one stands still while a device sleeps, the other may be set back.
 	const here = by === load ? performance.now() - since : 0;
 	return Math.max(Math.abs(now() - at), here) < FRESH_MS;

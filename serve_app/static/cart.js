@@ -2,10 +2,13 @@
 
 import { keep, kept } from "./storage.js";
 
-const MOST = 99;
+export const MOST = 99;
 
+/** One cart for all tabs: it is read whenever it is asked, and read before it is changed. */
 export class Cart {
-	#state = kept("cart") ?? { quantities: {} };
+	get #state() {
+		return kept("cart") ?? { quantities: {} };
+	}
 
 	get storeId() {
 		return this.#state.storeId;
@@ -19,17 +22,22 @@ export class Cart {
 		return this.#state.quantities[menuId] ?? 0;
 	}
 
-	set(menuId, quantity) {
-		const quantities = { ...this.#state.quantities, [menuId]: Math.min(MOST, quantity) };
-		this.#change({ quantities });
+	/** Take more or less of an item. More than 99 come from an earlier order only. */
+	step(menuId, by) {
+		const before = this.quantity(menuId);
+		this.set(menuId, Math.max(0, Math.min(Math.max(MOST, before), before + by)));
 	}
 
-	/** Put an order's lines in; several of one item become one. */
-	replace(storeId, lines) {
-		const quantities = {};
-		for (const { menu_id: id, quantity } of lines) {
-			quantities[id] = (quantities[id] ?? 0) + quantity;
-		}
+	set(menuId, quantity) {
+		this.#change({ quantities: { ...this.#state.quantities, [menuId]: quantity } });
+	}
+
+	/** Put an order's lines in, beside what is there; twice is as good as once. */
+	add(storeId, lines) {
+		const wanted = {};
+		for (const { menu_id: id, quantity } of lines) wanted[id] = (wanted[id] ?? 0) + quantity;
+		const quantities = { ...this.#state.quantities };
+		for (const [id, n] of Object.entries(wanted)) quantities[id] = Math.max(n, this.quantity(id));
 		this.#change({ storeId, quantities });
 	}
 
@@ -38,9 +46,19 @@ export class Cart {
 		return JSON.stringify(this.#state);
 	}
 
-	/** Empty it, unless something else is in it by now. */
-	clear(content) {
-		if (content === this.content) this.#change({ quantities: {} });
+	/** What is in it of these lines, to be taken out once they are ordered. */
+	contentOf(lines) {
+		const quantities = lines.map(({ item, quantity }) => [item.menu_id, quantity]);
+		return JSON.stringify({ quantities: Object.fromEntries(quantities) });
+	}
+
+	/** Take out what was ordered; what came in meanwhile, or from another store's menu, stays. */
+	takeOut(content) {
+		const quantities = { ...this.#state.quantities };
+		for (const [id, n] of Object.entries(JSON.parse(content).quantities)) {
+			quantities[id] = Math.max(0, (quantities[id] ?? 0) - n);
+		}
+		this.#change({ quantities });
 	}
 
 	/** Return what was chosen of a menu, in its order; also what is sold out by now. */
@@ -51,8 +69,7 @@ export class Cart {
 	}
 
 	#change(part) {
-		this.#state = { ...this.#state, ...part };
-		keep("cart", this.#state);
+		keep("cart", { ...this.#state, ...part });
 	}
 }
 

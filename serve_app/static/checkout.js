@@ -33,8 +33,9 @@ export class Checkout {
 		for (const field of FIELDS) {
 			byId(field).value = contact[field] ?? "";
 			byId(field).oninput = () => {
-				this.#complain(field, false);
+				this.#complain(field, "");
 				keep("contact", this.contact);
+				onChange();
 			};
 		}
 		this.#when.value = habit().now ? "now" : "later";
@@ -62,14 +63,25 @@ export class Checkout {
 	/** Whether nothing is missing; says what is, and goes there. */
 	check() {
 		const missing = FIELDS.filter((field) => !this.contact[field]);
-		for (const field of FIELDS) this.#complain(field, missing.includes(field));
+		for (const field of FIELDS) {
+			this.#complain(field, missing.includes(field) ? t(`order.${field}-missing`) : "");
+		}
 		if (missing.length) byId(missing[0]).focus();
 		return missing.length === 0;
 	}
 
-	#complain(field, missing) {
-		byId(field).ariaInvalid = missing;
-		say(`${field}-error`, missing ? t(`order.${field}-missing`) : "");
+	/** Mark the fields that the server refuses, and go to the first; return what they are called. */
+	refuse(errors) {
+		const named = errors.map(({ pointer }) => pointer.split("/").at(-1));
+		const wrong = FIELDS.filter((field) => named.includes(field));
+		for (const field of wrong) this.#complain(field, t(`order.${field}-wrong`));
+		if (wrong.length) byId(wrong[0]).focus();
+		return wrong.map((field) => t(`order.${field}`)).join(", ");
+	}
+
+	#complain(field, text) {
+		byId(field).ariaInvalid = text !== "";
+		say(`${field}-error`, text);
 	}
 
 	#showPayment() {

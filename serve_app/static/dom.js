@@ -41,6 +41,25 @@ export function arrange(list, nodes) {
 	});
 }
 
+/** Let a button do nothing for now; it keeps the focus, which a disabled one would lose. */
+export function disable(button, isDisabled) {
+	button.ariaDisabled = isDisabled ? "true" : null;
+}
+
+/** Call `action` for a press on a button that is not disabled. Enter in a field is none. */
+export function onPress(where, action) {
+	const button = typeof where === "string" ? byId(where) : where;
+	button.onclick = () => button.ariaDisabled !== "true" && action();
+}
+
+/** Do a change; where it takes away what has the focus, that goes to `refuge()`. */
+export function keepFocus(change, refuge) {
+	const held = document.activeElement;
+	change();
+	const isGone = held && !(held.isConnected && held.checkVisibility());
+	if (isGone) refuge().focus({ preventScroll: true });
+}
+
 export function onSubmit(id, action) {
 	byId(id).onsubmit = (event) => {
 		event.preventDefault();

@@ -2,7 +2,7 @@
 // was left lying, the box asks whether it still is wanted.
 
 import { Stopped, begin, carryOut, drop, forget, isFresh, pending } from "./attempts.js";
-import { byId, say } from "./dom.js";
+import { byId, keepFocus, say } from "./dom.js";
 import { t } from "./language.js";
 import { troubleText } from "./shell.js";
 
@@ -14,9 +14,9 @@ export class Errand {
 	isAsking = false;
 
 	/**
-	 * `page` has `title` (a text's key), `meant(attempt)` (the question; null: not yet),
-	 * `agreed(attempt)` (what is sent after a yes), `changed()`, `done(answer, attempt)`,
-	 * `refused(error, attempt)` and `dropped(attempt)`.
+	 * `page` has `title` (a text's key), `button` (the id of the one that starts it),
+	 * `meant(attempt)` (the question; null: not yet), `agreed(attempt)` (what is sent after a
+	 * yes), `changed()`, `done(answer, attempt)`, `refused(error, attempt)`, `dropped(attempt)`.
 	 */
 	constructor(name, page) {
 		this.#name = name;
@@ -94,8 +94,11 @@ export class Errand {
 		if (!this.isUnderWay && !this.isAsking) return;
 		this.isUnderWay = this.isAsking = false;
 		this.#trouble = null;
-		byId("unanswered").hidden = true;
-		this.#page.changed();
+		const rest = () => {
+			byId("unanswered").hidden = true;
+			this.#page.changed();
+		};
+		keepFocus(rest, () => byId(this.#page.button));
 	}
 
 	#box(title, text) {

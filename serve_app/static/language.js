@@ -17,8 +17,12 @@ export function switchLanguage() {
 	location.reload();
 }
 
+/** Return a text; never throws, since a page that says less goes on working. */
 export const t = (key, values = {}) =>
-	TEXTS[key][column].replace(/\{(\w+)\}/g, (_, name) => values[name].toLocaleString(language));
+	(TEXTS[key]?.[column] ?? key).replace(
+		/\{(\w+)\}/g,
+		(_, name) => values[name]?.toLocaleString(language) ?? "…",
+	);
 export const tellCode = (key, fallback, values) => (key in TEXTS ? t(key, values) : fallback);
 
 /** Return how the reader calls what a store calls `name`. */

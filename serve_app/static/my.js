@@ -19,10 +19,20 @@ async function look() {
 	const path = url`/order-details?customer_id=${subject}&limit=${limit}`;
 	const { items, next_cursor: more } = await asGuest("GET", path);
 	stores ??= (await asGuest("GET", "/stores")).items;
-	arrange(byId("orders"), items.map(entry));
+	keepPlace(() => arrange(byId("orders"), items.map(entry)));
 	byId("none").hidden = items.length > 0;
 	byId("more").hidden = more === null || limit >= MOST;
 }
+
+/** Do a change; what had the focus in an order's entry has it in the one that took its place. */
+function keepPlace(change) {
+	const held = document.activeElement;
+	const id = held.closest("[data-order]")?.dataset.order;
+	const place = id && [...held.parentElement.children].indexOf(held);
+	change();
+	if (id && !held.isConnected) shown.get(id)?.node.children[place]?.focus();
+}
+
 function entry(order) {
 	const { order_id: id, version } = order;
 	if (shown.get(id)?.version !== version) shown.set(id, { version, node: card(order) });

@@ -1,16 +1,19 @@
 // One order, live: the number to be called, how far it is, and what the customer can still do.
 
-import { Problem, asGuest, url } from "./api.js";
+import { namesOf } from "./again.js";
+import { Problem, asGuest, now, url } from "./api.js";
 import { byCard, chooseCard } from "./checkout.js";
-import { byId, el, onSubmit, say } from "./dom.js";
+import { byId, disable, el, keepFocus, onPress, onSubmit, say } from "./dom.js";
 import { Errand } from "./errand.js";
 import { follow } from "./follow.js";
-import { localName, money, t, when } from "./language.js";
+import { localName, money, t, tellCode, when } from "./language.js";
 import { orderLines, reasonText, showHistory } from "./order-view.js";
 import { connection, customerShell, problemText, setTitle, surely, toast } from "./shell.js";
 
 const orderId = decodeURIComponent(location.pathname.split("/")[2]);
 const address = url`/orders/${orderId}`;
+const LOOK_MS = 5_000;
+const ANY_MOMENT_MS = 120_000;
 const CANCELABLE = ["PLACED", "PAID", "ACCEPTED"];
 const STEPS = [
 	["placed", () => order.placed_at],
@@ -32,7 +35,12 @@ const card = chooseCard();
 // What the page shows
 
 function show() {
+	keepFocus(draw, () => byId("headline"));
+}
+
+function draw() {
 	const { order_status: status, pickup_number: called } = order;
+	endQuestion();
 	byId("order").hidden = false;
 	byId("loading").hidden = true;
 	byId("call").dataset.status = status;
@@ -48,10 +56,21 @@ function show() {
 	say("money", moneyText());
 	byId("reorder").href = `/?again=${orderId}`;
 	byId("cancel").hidden = !CANCELABLE.includes(status);
-	byId("cancel").disabled = canceling.isUnderWay;
+	disable(byId("cancel"), canceling.isUnderWay);
 	say("cancel-note", cancelNote());
 	setTitle(called ? `${called} · ${t(`status.${status}`)}` : t(`status.${status}`));
 }
+
+/** Close the question whether to cancel, once the order has gone past it. */
+function endQuestion() {
+	const dialog = byId("cancel-dialog");
+	if (!dialog.open || CANCELABLE.includes(order.order_status)) return;
+	dialog.close("keep");
+	toast(tooLateText());
+}
+
+const tooLateText = () =>
+	tellCode(`problem.not_cancelable-${order.order_status}`, t("problem.not_cancelable"));
 
 const isCanceled = () => order.order_status.startsWith("CANCEL");
 const isDeclined = () => order.payment_status === "DECLINED";
@@ -64,17 +83,25 @@ function headline() {
 }
 
 function subline() {
-	const at = (time) => ({ time: when(time, store?.time_zone) });
+	if (isCanceled()) return reasonText(order.cancel_reason);
+	if (order.order_status === "READY") return t("one.come");
+	if (!store) return ""; // whose time is not known yet
+	const at = (time) => ({ time: when(time, store.time_zone) });
 	switch (order.order_status) {
 		case "PLACED":
 			return payBefore && !isPaying() ? t("one.pay-before", at(payBefore)) : "";
 		case "ACCEPTED":
 		case "PREPARING":
-			return t("one.ready-about", at(order.estimated_ready_at));
-		case "READY":
-			return t("one.come");
+			return t(promiseText(), at(order.estimated_ready_at));
 	}
-	return isCanceled() ? reasonText(order.cancel_reason) : "";
+	return "";
+}
+
+function promiseText() {
+	const late = now() - new Date(order.estimated_ready_at);
+	if (late < 0) return "one.ready-about";
+	const isNearly = order.order_status === "PREPARING" && late < ANY_MOMENT_MS;
+	return isNearly ? "one.any-moment" : "one.late";
 }
 
 function showProgress() {
@@ -91,7 +118,7 @@ function showProgress() {
 			"li",
 			{ "data-step": step, "data-state": state, "aria-current": state === "now" && "step" },
 			el("span", t(`step.${step}`)),
-			el("time", place <= reached ? when(at(), store?.time_zone) : ""),
+			el("time", place <= reached && store ? when(at(), store.time_zone) : ""),
 		);
 	});
 	byId("progress").replaceChildren(...steps);
@@ -107,7 +134,8 @@ function showPayment() {
 	byId("pay").hidden = order.order_status !== "PLACED";
 	say("pay-note", t(note));
 	say("pay-button", t(button, { price }));
-	byId("pay-button").disabled = card.disabled = isPaying();
+	disable(byId("pay-button"), isPaying());
+	card.disabled = isPaying();
 }
 
 // A charge is known once it was approved; before that it may have been made, or not.
@@ -127,34 +155,51 @@ function cancelNote() {
 
 // What the customer does
 
-const meant = (key) => ({ at, sent }) =>
-	[
-		t(key, {
-			price: money(order.total, order.currency),
-			time: at ? when(at, store?.time_zone) : t("attempt.earlier"),
-		}),
+const meant = (key) => ({ at, sent }) => {
+	if (at && !store) return null;
+	const price = money(order.total, order.currency);
+	const time = at ? when(at, store.time_zone) : t("attempt.earlier");
+	return [
+		t(key, { price, time }),
 		t(sent === false ? "attempt.not-sent" : "attempt.maybe-sent"),
 	].join(" ");
+};
 
 const paying = new Errand(`payment.${orderId}`, {
 	title: "headline.PAYING",
+	button: "pay-button",
 	meant: meant("attempt.pay"),
 	changed: show,
 	done: seen,
-	refused: (error) => error.status !== 402 && say("pay-refusal", problemText(error)),
+	refused: tellUnpaid,
 	dropped: () => toast(t("attempt.stopped")),
 });
 
 const canceling = new Errand(`cancel.${orderId}`, {
 	title: "headline.CANCELING",
+	button: "cancel",
 	meant: meant("attempt.cancel"),
 	changed: show,
 	done: seen,
-	refused: (error) => toast(problemText(error)),
+	refused: (error) => toast(error.code === "not_cancelable" ? tooLateText() : problemText(error)),
 	dropped: () => toast(t("attempt.stopped")),
 });
 
+/** Say why there was no payment; what is not to be had is looked up, since only that is known. */
+async function tellUnpaid(error) {
+	if (error.status === 402) return; // the order says that it was declined
+	if (!["sold_out", "unknown_menu_item"].includes(error.code)) {
+		return say("pay-refusal", problemText(error));
+	}
+	const menu = await surely(() => asGuest("GET", url`/stores/${order.store_id}/menu`));
+	const isThere = (id) => menu.items.some((item) => item.menu_id === id && !item.sold_out);
+	const gone = order.items.filter(({ menu_id: id }) => !isThere(id));
+	const names = namesOf(gone.length ? gone : order.items);
+	if (order.order_status === "PLACED") say("pay-refusal", t("pay.sold-out", { names }));
+}
+
 function pay() {
+	if (isPaying()) return;
 	say("pay-refusal", "");
 	paying.start({ path: `${address}/payment`, body: byCard(card.value) });
 }
@@ -176,6 +221,7 @@ function goOn() {
 function seen(detail) {
 	if (order && detail.version < order.version) return;
 	const isNews = order?.order_status !== detail.order_status;
+	if (order && order.version < detail.version) say("pay-refusal", "");
 	order = detail;
 	goOn();
 	show();
@@ -194,14 +240,17 @@ async function loadHistory() {
 	const { items } = await surely(() => asGuest("GET", `${address}/events?limit=200`));
 	startedAt = items.find(({ type }) => type === "PreparationStarted")?.at ?? null;
 	payBefore = items[0].data.payment_due;
-	showHistory(items, store?.time_zone, order.cancel_reason);
+	if (store) showHistory(items, store.time_zone, order.cancel_reason);
 	show();
 }
 
 async function loadStore() {
 	const { items } = await surely(() => asGuest("GET", "/stores"));
-	store = items.find(({ store_id }) => store_id === order.store_id) ?? null;
+	const id = order.store_id;
+	const unknown = { name: id, time_zone: "UTC" };
+	store = items.find(({ store_id }) => store_id === id) ?? unknown;
 	show();
+	(canceling.isAsking ? canceling : paying).show(); // which says when it was meant
 	loadHistory();
 }
 
@@ -212,11 +261,15 @@ function look(detail) {
 }
 
 onSubmit("pay-form", pay);
-byId("cancel").onclick = () => {
+card.addEventListener("change", () => say("pay-refusal", ""));
+onPress("cancel", () => {
 	byId("cancel-dialog").returnValue = "keep";
 	byId("cancel-dialog").showModal();
-};
+});
 byId("cancel-dialog").onclose = ({ target }) => target.returnValue === "cancel" && cancel();
+
+// A promise is over at its time, without any news.
+setInterval(() => order && say("subline", subline()), LOOK_MS);
 
 follow(orderId, look, tellState).catch((error) => {
 	if (!(error instanceof Problem)) throw error;

@@ -1,26 +1,33 @@
 // The order page: store, menu, cart and payment, and one attempt at a time to place the order.
 
-import { linesOf, orderToRepeat, showAgain } from "./again.js";
+import { linesOf, orderToRepeat, showAgain, wanted } from "./again.js";
 import { asGuest, pause, repeat, url } from "./api.js";
 import { findDropped } from "./attempts.js";
 import { Cart, asItems, available, total } from "./cart.js";
 import { Checkout, byCard, habit } from "./checkout.js";
-import { arrange, byId, el, isolated, named, onSubmit, say } from "./dom.js";
+import { arrange, byId, disable, el, isolated, keepFocus, onPress, say } from "./dom.js";
 import { Errand } from "./errand.js";
-import { localName, minutes, money, t, when } from "./language.js";
+import { localName, money, t, when } from "./language.js";
+import { Rows, queueText } from "./menu.js";
+import { Refusal, isStillSo } from "./refusal.js";
 import { connection, customerShell, problemText, surely, toast } from "./shell.js";
+import { lasts, onOtherTab } from "./storage.js";
 
 const LOOK_MS = 5_000;
-const PATIENCE_MS = 1_000;
+// For the last order; longer for one that was asked for.
+const PATIENCE_MS = wanted ? 8_000 : 1_000;
 
 let stores = [];
 const menus = {};
 let last = null;
 let asksFor = null; // the store of an order that waits for a yes: its menu is needed
+let shown = null; // what was in the cart when it was shown last
 
 customerShell("order.title");
 const cart = new Cart();
-const checkout = new Checkout(show);
+const checkout = new Checkout(() => show());
+const rows = new Rows(cart, show);
+const refusal = new Refusal();
 
 const storeOf = (id) => stores.find((store) => store.store_id === id);
 const menuOfCart = () => menus[cart.storeId] ?? [];
@@ -45,79 +52,22 @@ const lookNow = () => surely(look);
 
 // What the page shows
 
-function show() {
-	arrange(byId("stores"), stores.map(storeChoice));
-	arrange(byId("menu"), menuOfCart().map(menuRow));
-	showCheckout();
-	showLast();
-	placing.show();
+/** Show all there is; where that takes away what has the focus, `refuge()` gets it. */
+function show(refuge = () => byId("checkout")) {
+	keepFocus(() => {
+		arrange(byId("stores"), stores.map((store) => rows.store(store, chooseStore)));
+		arrange(byId("menu"), menuOfCart().map((item) => rows.dish(item)));
+		showCheckout();
+		showLast();
+		placing.show();
+		refusal.check();
+	}, refuge);
 }
 
-const rows = new Map();
-
-/** Return the element made for a key before, which may have the focus, or a new one. */
-function row(key, make) {
-	if (!rows.has(key)) rows.set(key, make());
-	return rows.get(key);
-}
-
-function storeChoice(store) {
-	const value = store.store_id;
-	const choice = row(`store ${value}`, () => {
-		const onchange = () => {
-			cart.choose(value);
-			lookNow();
-		};
-		return el(
-			"label.choice.store",
-			{ "data-store": value },
-			el("input", { type: "radio", name: "store", value, onchange }),
-			el("span.name", named(localName(store.name))),
-			el("span.soft"),
-		);
-	});
-	choice.firstChild.checked = value === cart.storeId;
-	choice.classList.toggle("closed", !store.open);
-	say(choice.lastChild, queueText(store));
-	return choice;
-}
-
-function queueText({ open, queue_length: n, estimated_wait_s: wait }) {
-	if (!open) return t("store.closed");
-	return `${t("store.queue", { n })} · ${t("store.wait", { wait: minutes(wait) })}`;
-}
-
-function choose(menuId, quantity) {
-	cart.set(menuId, quantity);
-	show();
-}
-
-function menuRow({ menu_id: id, name: called, price, currency, sold_out: soldOut }) {
-	const name = localName(called);
-	const line = row(`menu ${cart.storeId} ${id}`, () => {
-		const step = (by, sign, key) => {
-			const onclick = () => choose(id, cart.quantity(id) + by);
-			return el("button.round", { "aria-label": t(key, { name: isolated(name) }), onclick }, sign);
-		};
-		return el(
-			"li",
-			{ "data-menu": id },
-			el("div.dish", el("span.name", named(name)), el("span.soft")),
-			step(-1, "−", "menu.less"),
-			el("output"),
-			step(1, "+", "menu.more"),
-		);
-	});
-	const quantity = cart.quantity(id);
-	const [dish, less, count, more] = line.children;
-	line.classList.toggle("sold-out", soldOut);
-	line.classList.toggle("chosen", quantity > 0);
-	const cost = money(price, currency);
-	say(dish.lastChild, soldOut ? `${cost} · ${t("menu.sold-out")}` : cost);
-	say(count, quantity ? `${quantity}` : "");
-	less.hidden = quantity === 0;
-	more.disabled = soldOut;
-	return line;
+function chooseStore(id) {
+	cart.choose(id);
+	if (menus[id]) show();
+	lookNow();
 }
 
 function showCheckout() {
@@ -127,34 +77,15 @@ function showCheckout() {
 	const count = available(lines).reduce((sum, { quantity }) => sum + quantity, 0);
 	const busy = placing.isUnderWay;
 	const order = busy ? "order.placing" : checkout.paysNow ? "order.place" : "order.place-later";
-	arrange(byId("cart"), lines.map(cartLine));
+	shown = cart.content;
+	arrange(byId("cart"), lines.map((line) => rows.line(line)));
 	byId("cart-empty").hidden = lines.length > 0;
 	say("total", count ? price : "");
 	say("wait", store ? `${localName(store.name)} · ${queueText(store)}` : "");
 	say("place", t(order, { price }));
-	byId("place").disabled = busy || count === 0 || !store?.open;
+	disable(byId("place"), busy || count === 0 || !store?.open);
 	byId("to-checkout").hidden = count === 0;
 	say("to-checkout", t("cart.bar", { n: count, price }));
-}
-
-function cartLine({ item, quantity }) {
-	const { menu_id: id, name: called, price, currency, sold_out: soldOut } = item;
-	const name = localName(called);
-	const line = row(`cart ${cart.storeId} ${id}`, () => {
-		const label = t("cart.remove", { name: isolated(name) });
-		return el(
-			"li",
-			el("span.quantity"),
-			el("span.name", named(name)),
-			el("span"),
-			el("button.quiet", { "aria-label": label, onclick: () => choose(id, 0) }, "×"),
-		);
-	});
-	const [count, , amount] = line.children;
-	line.classList.toggle("sold-out", soldOut);
-	say(count, `${quantity} ×`);
-	say(amount, soldOut ? t("menu.sold-out") : money(price * quantity, currency));
-	return line;
 }
 
 function showLast() {
@@ -162,11 +93,15 @@ function showLast() {
 	const menu = menus[last?.store_id];
 	if (!store || !menu) return;
 	const edit = () => {
-		cart.replace(last.store_id, last.items);
+		if (total(cart.lines(menuOfCart())) > 0) toast(t("again.added"));
+		cart.add(last.store_id, last.items);
 		lookNow();
 		byId("checkout").focus();
 	};
 	const busy = placing.isUnderWay;
+	// Late, it must not push away what is in use by now.
+	const isLate = byId("again").hidden && !byId("order").hasAttribute("data-waiting");
+	if (isLate) byId("order").after(byId("again"));
 	showAgain(last, store, menu, { again: () => placeAgain(menu), edit, busy });
 }
 
@@ -174,14 +109,15 @@ function showLast() {
 
 const placing = new Errand("order", {
 	title: "attempt.title",
-	changed: show,
+	button: "place",
+	changed: () => show(),
 	meant({ at, sent, body }) {
 		if (asksFor !== body.store_id) {
 			asksFor = body.store_id;
 			lookNow();
 		}
 		const price = priceOf(body);
-		if (price === null) return null;
+		if (price === null || (at && !stores.length)) return null;
 		const { currency, time_zone: zone } = storeOf(body.store_id) ?? { currency: "KRW" };
 		return [
 			t("attempt.order", {
@@ -197,14 +133,11 @@ const placing = new Errand("order", {
 		...attempt,
 		body: { ...attempt.body, expected_total: priceOf(attempt.body) },
 	}),
-	done(order, attempt) {
-		cart.clear(attempt.cart);
+	done(order, { cart: content }) {
+		if (content) cart.takeOut(content);
 		location.assign(`/my/${order.order_id}`);
 	},
-	refused(error, { body }) {
-		say("refusal", refusalText(error, body));
-		lookNow();
-	},
+	refused: tellRefusal,
 	dropped({ sent }) {
 		toast(t(sent === false ? "attempt.dropped" : "attempt.looking"));
 		tellDropped();
@@ -224,6 +157,16 @@ function itemsText({ items, store_id: storeId }) {
 	const nameOf = called(storeId);
 	const texts = items.map(({ menu_id: id, quantity: n }) => `${n} × ${localName(nameOf(id))}`);
 	return isolated(texts.join(", "));
+}
+
+function tellRefusal(error, { body, cart: content }) {
+	const fields = checkout.refuse(error.errors ?? []);
+	const about = () => cart.content + (fields && JSON.stringify(checkout.contact));
+	const isSo = () => isStillSo(error, body, storeOf(body.store_id), menus[body.store_id]);
+	const text = fields ? t("order.check", { fields }) : refusalText(error, body);
+	refusal.tell(text, about, isSo);
+	if (!content) toast(text); // what was pressed is not where refusals stand
+	lookNow();
 }
 
 function refusalText(error, { store_id: storeId, expected_total: agreed, items }) {
@@ -249,10 +192,12 @@ function tellDropped() {
 }
 
 function placeChosen() {
+	// Another tab was faster: first see what is there now.
+	if (cart.content !== shown) return show();
 	if (placing.isUnderWay || !checkout.check()) return;
 	const lines = cart.lines(menuOfCart());
 	const { payment, contact } = checkout;
-	place({ contact, storeId: cart.storeId, lines, payment }, cart.content);
+	place({ contact, storeId: cart.storeId, lines, payment }, cart.contentOf(lines));
 }
 
 function placeAgain(menu) {
@@ -266,7 +211,8 @@ function placeAgain(menu) {
 
 /** Place an order that costs what the page says; one of before that still waits comes first. */
 function place({ contact, storeId, lines, payment }, content) {
-	say("refusal", "");
+	refusal.clear();
+	if (!lasts("guest")) return tellNothingLasts();
 	const body = {
 		customer: contact,
 		store_id: storeId,
@@ -277,9 +223,20 @@ function place({ contact, storeId, lines, payment }, content) {
 	placing.start({ path: "/orders", body, cart: content });
 }
 
+/** The next page would not know whose order it is: nobody is charged who cannot see the number. */
+function tellNothingLasts() {
+	const text = t("order.nothing-lasts");
+	refusal.tell(text, () => "", () => true);
+	toast(text);
+}
+
 // The page begins
 
-onSubmit("order", placeChosen);
+onPress("place", placeChosen);
+onOtherTab(() => {
+	if (menus[cart.storeId]) show();
+	else lookNow();
+});
 // A page that comes back from the browser's history shows what was, not what is.
 onpageshow = (event) => event.persisted && location.reload();
 

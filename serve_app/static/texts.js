@@ -4,12 +4,15 @@ export const TEXTS = {};
 
 const TABLE = `
 again
+added | 담겨 있던 메뉴에 더했어요. | Added to what was in your cart.
 button | 다시 주문 | Order again
 edit | 바꿔서 담기 | Change it first
 later | {price} · 다시 주문 (나중에 결제) | Order again · {price}, pay later
+open | 결제하러 가기 | Go and pay it
 pay | {price} 결제하고 다시 주문 | Order again · pay {price}
 sold-out | 지금 주문할 수 없는 메뉴: {names} | Not to be had at the moment: {names}
 title | 지난번처럼 | The same as last time?
+unpaid | 이 주문이 아직 결제를 기다려요 | This order still waits for your payment
 wait | {name} · 지금 주문하면 {wait} 뒤 | {name} · ready in {wait} if you order now
 age
 fresh | {n}분 전 접수 | {n} min
@@ -145,6 +148,7 @@ title | 여기에는 아무것도 없어요 | There is nothing here
 menu
 less | {name} 하나 빼기 | One {name} less
 more | {name} 담기 | Add {name}
+most | 한 번에 {n}개까지 | {n} at most
 sold-out | 품절 | Sold out
 money
 never | 청구된 금액이 없어요. | Nothing was charged.
@@ -181,9 +185,11 @@ order | 주문하기 | Order
 payments | 결제 | Payments
 skip | 본문으로 | Skip to content
 one
+any-moment | 이제 곧 준비돼요 | It should be ready any moment
 come | 카운터에서 번호를 말씀해 주세요. | Come to the counter and say your number.
 history | 주문 기록 | What has happened
 items | 주문한 메뉴 | Your order
+late | 예상({time})보다 늦어지고 있어요 | It takes longer than promised ({time})
 loading | 주문을 불러오는 중… | Loading your order…
 missing | 이 브라우저에서 한 주문 중에 이런 주문이 없어요. | This browser has placed no such order.
 number | 픽업 번호 | Your number
@@ -192,16 +198,20 @@ progress | 진행 상황 | Progress
 ready-about | {time}쯤 준비돼요 | Ready at about {time}
 order
 cart | 담은 메뉴 | Your cart
+check | 다시 확인해 주세요: {fields}. 주문도 결제도 되지 않았어요. | Please check: {fields}. Nothing was ordered or charged.
 loading | 메뉴를 불러오는 중… | Loading the menu…
 menu | 메뉴 | Menu
 name | 부를 이름 | Name
 name-missing | 이름을 적어 주세요. | Please tell us your name.
+name-wrong | 부를 수 있는 이름을 적어 주세요. | Please give a name that can be called.
+nothing-lasts | 이 브라우저가 아무것도 저장하지 못해 주문 번호를 보여 드릴 수 없어요. 쿠키와 사이트 데이터를 허용하고 새로 고쳐 주세요. 주문도 결제도 되지 않았어요. | This browser keeps nothing for this site, so you could not see your order’s number. Allow cookies and site data, then reload. Nothing was ordered or charged.
 place | {price} 결제하고 주문 | Pay {price} and order
 place-later | {price} 주문하고 나중에 결제 | Order for {price}, pay later
 placing | 주문하는 중… | Placing your order…
 store | 어느 매장에서 찾으세요? | Where do you pick it up?
 tel | 전화번호 | Phone number
 tel-missing | 전화번호를 적어 주세요. | Please tell us your phone number.
+tel-wrong | 전화번호가 맞는지 확인해 주세요. | This does not look like a phone number.
 title | 미리 주문하고, 번호가 불리면 찾아가세요 | Order ahead, pick it up when your number is called
 pay
 again | {price} 다시 결제 | Pay {price} again
@@ -211,6 +221,7 @@ later | 나중에 결제 | Pay later
 later-note | 결제하면 만들기 시작해요. | The store begins once you have paid.
 now | 지금 카드로 | Card, now
 paying | 결제하는 중… | Paying…
+sold-out | 지금 품절이라 결제하지 않았어요: {names}. | Sold out at the moment: {names}. Nothing was charged.
 under-way | 결제를 확인하고 있어요. 두 번 청구되지 않아요. | Waiting for the provider. You are never charged twice.
 payment
 APPROVED | 결제됨 | Paid
@@ -225,7 +236,12 @@ idempotency_mismatch | 이 주문은 이미 접수됐어요. ‘내 주문’에
 invalid_cursor | 이 목록의 페이지가 더 이상 없어요. 처음부터 봐 주세요. | This page of the list is no longer there. Begin at the first one.
 invalid_request | 입력한 내용을 다시 확인해 주세요. | Please check what you entered.
 no_staff | 직원이나 점주의 토큰이 아니에요. | This is not a token of staff or owner.
-not_cancelable | 이미 만들고 있어 취소할 수 없어요. | It is being prepared; it cannot be cancelled.
+not_cancelable | 이미 만들기 시작했거나 끝난 주문이라 취소할 수 없어요. | The store has begun with it, or it is over: it cannot be cancelled any more.
+not_cancelable-CANCELED | 이미 취소된 주문이에요. | It has been cancelled already.
+not_cancelable-CANCELING | 이미 취소하고 있어요. | It is being cancelled already.
+not_cancelable-PICKED_UP | 이미 찾아간 주문이라 취소할 수 없어요. | It has been picked up; it cannot be cancelled any more.
+not_cancelable-PREPARING | 이미 만들고 있어 취소할 수 없어요. | It is being prepared; it cannot be cancelled any more.
+not_cancelable-READY | 이미 준비되어 취소할 수 없어요. | It is ready; it cannot be cancelled any more.
 not_payable | 지금은 결제할 수 없는 주문이에요. | This order cannot be paid now.
 order_not_found | 이런 주문이 없어요. | There is no such order.
 out_of_turn | 그사이 다른 상태가 되었어요. | It has moved on in the meantime.

@@ -139,6 +139,7 @@ def test_it_can_be_stopped_while_the_page_still_tries(customer: Customer, system
     tap_offline(customer)
     customer.page.locator("#drop", has_text="Don’t send").click()
     expect(customer.page.locator("#unanswered")).to_be_hidden()
+    expect(customer.page.locator("#place")).to_be_focused()
     sent = commands_of(customer.page.context)
     customer.page.context.set_offline(False)
     expect(customer.page.locator("#toasts")).to_contain_text("Nothing was ordered")
