@@ -39,6 +39,7 @@ from cluster.ray_watch import server_pids
 from cluster.run_folder import remove_if_dead
 from cluster.stopped import ended_where_stopped
 from cluster.token_secret import make_secret
+from cluster.up import ON_RAY
 from readmodel.projector import projection_actor
 from readmodel.tables import create_tables
 from serve_app.gateway import deployment
@@ -176,7 +177,7 @@ def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Instal
                 servers=server_pids(),
                 url=f"http://{settings.host}:{settings.port}",
             )
-            report("starting actors and gateway")
+            report(ON_RAY)
             with kept_up(claim, _replace_manager), ended_where_stopped():
                 with ThreadPoolExecutor(1) as thread:
                     actors = thread.submit(start_actors, installation)

@@ -21,6 +21,8 @@ from cluster import haproxy, processes
 from cluster.run_folder import RunFolder
 
 LOOK_S = 0.5
+ON_RAY = "starting actors and gateway"
+"""The step of a start from which on Ray's own processes are there, and may die."""
 WORD_S = 4.0
 """A start that takes longer for a step says so this often."""
 START_STOP_S = 3.0
@@ -128,7 +130,7 @@ class Up:
         while thread.is_alive() and not self._end.wait(LOOK_S):
             self._still()
             self._listen()  # Ray puts its own in their place while it starts
-            if not self._is_up.is_set():
+            if not self._is_up.is_set() and self._step != ON_RAY:
                 continue
             if watch is None:
                 from cluster.ray_watch import RayWatch  # noqa: PLC0415 - as above
@@ -139,7 +141,8 @@ class Up:
                 detail = f"{fault}; the system has ended: start it again, every order is safe"
                 self._error = SirenError("ray_died", detail)
                 self._end.set()
-            processes.bury_orphans(watch.pids)
+            if self._is_up.is_set():
+                processes.bury_orphans(watch.pids)
 
     def _still(self) -> None:
         now = time.monotonic()

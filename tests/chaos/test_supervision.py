@@ -17,8 +17,9 @@ import pytest
 
 from cluster import environment
 from cluster.stopped import AGENTS
+from cluster.up import ON_RAY
 from tests.outside import accepted, assert_agreed, reaches
-from tests.system import ROOT, SERVE_CONTROLLER, System, eventually, free_port, title_of
+from tests.system import ROOT, SERVE_CONTROLLER, START_S, System, eventually, free_port, title_of
 
 pytestmark = pytest.mark.timeout(560)
 END_S = 60.0
@@ -103,6 +104,18 @@ def test_ray_s_death_ends_the_system_with_a_sentence_and_what_hangs_can_be_seen_
     assert "events in the journal" in shown.stdout
     assert mortal.siren("down").returncode == 0
     nothing_is_left(mortal, run)
+
+
+def test_ray_s_death_during_the_start_ends_it_with_a_sentence(tmp_path: Path) -> None:
+    """What is being started would wait for it for ever."""
+    system, log = System(tmp_path / "data"), tmp_path / "log"
+    with starting(tmp_path / "data", free_port(), log) as process:
+        eventually(lambda: ON_RAY in log.read_text(), "Ray is there", START_S)
+        raylet = system.holder()["servers"]["raylet"]
+        os.kill(raylet, signal.SIGKILL)
+        assert process.wait(END_S) == 1
+    assert "raylet has died" in log.read_text().splitlines()[-1]
+    eventually(lambda: not system.leftovers(), "its processes have ended", END_S)
 
 
 @pytest.mark.parametrize(
