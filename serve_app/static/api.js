@@ -165,13 +165,20 @@ export function endVisit(token) {
 	dispatchEvent(new Event("visitended"));
 }
 
-/** Call the API as whoever signed in; without a token, as a machine's owner. */
+/**
+ * Call the API as whoever signed in; without a token, as a machine's owner.
+ *
+ * Who may not see a page is led to sign in as somebody else, and told there; throws `Problem` where
+ * only a button is not for them.
+ */
 export async function asStaff(method, path, options = {}) {
 	try {
 		return await call(method, path, { ...options, token: kept("token") });
 	} catch (error) {
 		if (error.status !== 401 && error.status !== 403) throw error;
+		if (error.status === 403 && method !== "GET") throw error;
 		if (error.status === 401) keep("token", null); // it says nothing any more
+		else keep("refused", location.pathname);
 		return signIn();
 	}
 }

@@ -5,7 +5,10 @@ import { Chime } from "./chime.js";
 import { Counter } from "./counter.js";
 import { arrange, byId, el, isolated, named, say } from "./dom.js";
 import { localName, t } from "./language.js";
-import { connection, problemText, setTitle, soon, staffShell, surely, toast } from "./shell.js";
+import { connection, problemText, setTitle, soon, staffShell, surely, theirs, toast } from "./shell.js";
+import { reasonText } from "./order-view.js";
+import { remember } from "./steady.js";
+import { keep, kept } from "./storage.js";
 import { LIVE, NEW, Tickets } from "./tickets.js";
 
 const LOOK_MS = 600;
@@ -32,6 +35,8 @@ let rejecting = null;
 
 function show() {
 	const held = document.activeElement?.closest("[data-ticket]");
+	const heldIn = held?.closest("[data-column]");
+	remember(document.querySelector(".board"));
 	const all = tickets.all();
 	for (const section of document.querySelectorAll("[data-column]")) {
 		const mine = all.filter((ticket) => columnOf(ticket) === section.dataset.column);
@@ -44,13 +49,13 @@ function show() {
 	for (const id of cards.keys()) if (!ids.has(id)) cards.delete(id);
 	const waiting = all.filter((ticket) => ticket.status === NEW).length;
 	setTitle(waiting ? `(${waiting}) ${t("board.title")}` : t("board.title"));
-	if (held && !held.contains(document.activeElement)) keepFocus(held.dataset.ticket);
+	if (held && !held.contains(document.activeElement)) keepFocus(held.dataset.ticket, heldIn);
 }
 
-/** Let the keyboard stay with a ticket that moved; with the first one where it is gone. */
-function keepFocus(id) {
-	const node = cards.get(id) ?? document.querySelector("[data-ticket]");
-	node?.querySelector("button").focus({ preventScroll: true });
+/** Let the keyboard stay with a ticket that moved, or in its column; on nothing that acts. */
+function keepFocus(id, column) {
+	const node = cards.get(id) ?? column?.querySelector("h2");
+	node?.focus({ preventScroll: true });
 }
 
 // Only what nobody has begun can be cancelled by its customer.
@@ -59,10 +64,11 @@ function card(ticket) {
 	const { order_id: id, status } = ticket;
 	if (cards.get(id)?.dataset.status !== status) {
 		const content = status === "CANCELED" ? struck(ticket) : live(ticket);
-		cards.set(id, el("li.ticket", { "data-ticket": id, "data-status": status }, content));
+		cards.set(id, el("li.ticket", { "data-ticket": id, "data-status": status, tabindex: -1 }, content));
 	}
 	const node = cards.get(id);
 	showAge(node, ticket);
+	if (status === "CANCELED") say(node.querySelector(".error"), whyGone(ticket));
 	// Not `disabled`, which would take the focus away.
 	for (const button of node.querySelectorAll("button")) button.ariaDisabled = pressed.has(id);
 	return node;
@@ -81,10 +87,17 @@ function struck(ticket) {
 		show();
 	};
 	return [
-		el("p.error", t("reason.customer_request")),
+		el("p.error"),
 		el("del", face(ticket)),
 		button("button", "dismiss", ticket, dismiss),
 	];
+}
+
+/** Return why it was cancelled, as far as its order tells. */
+function whyGone({ order_id: id }) {
+	const reason = tickets.whyGone(id);
+	if (reason === "customer_request") return reasonText(reason);
+	return [t("status.CANCELED"), ...(reason ? [isolated(reasonText(reason))] : [])].join(": ");
 }
 
 function button(selector, name, ticket, onclick) {
@@ -117,7 +130,8 @@ const minutesSince = (time) => (now() - new Date(time)) / 60_000;
 
 // The buttons
 
-async function press(ticket, button, next, body) {
+/** Press a ticket's button; `refused` hears why it was not done, where trying again is no use. */
+async function press(ticket, button, next, { body, refused = toast } = {}) {
 	const id = ticket.order_id;
 	if (pressed.has(id)) return;
 	pressed.add(id);
@@ -134,7 +148,7 @@ async function press(ticket, button, next, body) {
 		if (replayed && tries === 1) tellState(ticket);
 	} catch (error) {
 		if (error.status === 409) await surely(() => tickets.ask(id)).then(() => tellState(ticket));
-		else toast(`${ticket.number}: ${problemText(error)}`);
+		else refused(`${ticket.number}: ${problemText(error)}`);
 	}
 	pressed.delete(id);
 	show();
@@ -149,7 +163,7 @@ function askWhy(ticket) {
 	rejecting = ticket;
 	say("reject-title", t("reject.title", ticket));
 	byId("reject-form").reset();
-	byId("reject-dialog").returnValue = "keep";
+	refuseReason("");
 	byId("reject-dialog").showModal();
 }
 
@@ -162,16 +176,38 @@ function prepareReasons() {
 	});
 	byId("reasons").append(...choices);
 	byId("reason-text").oninput = () => (form.elements.reason.value = "other");
-	form.onsubmit = (event) => {
-		if (event.submitter?.value !== "reject" || reason()) return;
+	// There is no undo: a key that was pressed twice, or to end a line, decides nothing.
+	form.onkeydown = (event) => {
+		if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
 		event.preventDefault();
-		byId("reason-text").focus();
+		if (event.target.id === "reason-text") form.querySelector("[value=reject]").focus();
 	};
-	byId("reject-dialog").onclose = ({ target }) => {
-		if (target.returnValue === "reject") {
-			press(rejecting, "reject", "REJECTED", { reason: reason() });
-		}
+	form.onsubmit = (event) => {
+		if (event.submitter?.value === "keep") return;
+		event.preventDefault();
+		if (reason()) reject(rejecting);
+		else byId("reason-text").focus();
 	};
+}
+
+/** Reject a ticket; the dialog stays, with what was written, until the reason is taken. */
+async function reject(ticket) {
+	const isAsked = () => byId("reject-dialog").open && rejecting === ticket;
+	let isRefused = false;
+	const refused = (text) => {
+		isRefused = true;
+		if (isAsked()) refuseReason(text);
+		else toast(text);
+	};
+	refuseReason("");
+	await press(ticket, "reject", "REJECTED", { body: { reason: reason() }, refused });
+	if (isAsked() && !isRefused) byId("reject-dialog").close();
+}
+
+function refuseReason(text) {
+	say("reject-refusal", text);
+	byId("reason-text").ariaInvalid = text ? "true" : null;
+	if (text) byId("reason-text").focus();
 }
 
 function reason() {
@@ -186,8 +222,8 @@ function showSound() {
 
 // The page begins
 
-async function showStores() {
-	const { items } = await surely(() => asStaff("GET", "/stores"));
+async function showStores(who) {
+	const items = theirs(who, (await surely(() => asStaff("GET", "/stores"))).items);
 	const options = items.map(({ store_id: value, name }) =>
 		el("option", { value, selected: value === storeId }, localName(name)),
 	);
@@ -229,10 +265,13 @@ async function look() {
 async function begin() {
 	const who = await staffShell("board.title");
 	if (who.role === "staff" && who.store_id !== storeId) {
+		keep("led-back", true);
 		location.replace(url`/board/${who.store_id}`);
 		return;
 	}
-	if (!(await showStores())) return;
+	if (kept("led-back")) toast(t("board.own"));
+	keep("led-back", null);
+	if (!(await showStores(who))) return;
 	const counter = new Counter(storeId);
 	repeat(look, LOOK_MS, connection);
 	repeat(() => counter.look(), CALM_MS, connection);

@@ -5,8 +5,11 @@ import { arrange, byId, el, named, onSubmit, say } from "./dom.js";
 import { localName, t } from "./language.js";
 import { problemText, soon, surely, toast } from "./shell.js";
 
+const GIVEN_UP_MS = 2_000; // a switch that says what is not so is worse than one to press again
+
 export class Counter {
 	#address;
+	#known = [];
 	#changing = 0;
 	#rows = new Map();
 
@@ -26,7 +29,9 @@ export class Counter {
 			asStaff("GET", this.#address),
 			asStaff("GET", `${this.#address}/menu`),
 		]);
-		if (this.#changing === 0) this.#show(store, menu.items); // else it may be older than a switch
+		if (this.#changing > 0) return; // it may be older than a switch
+		this.#known = [store, menu.items];
+		this.#show(...this.#known);
 	}
 
 	#show(store, items) {
@@ -47,7 +52,8 @@ export class Counter {
 		if (!this.#rows.has(id)) {
 			const onchange = ({ target }) =>
 				this.#change(url`/menu/${id}`, { sold_out: target.checked });
-			const input = el("input", { type: "checkbox", role: "switch", onchange });
+			const ariaLabel = t("counter.sold-out", { name: localName(name) });
+			const input = el("input", { type: "checkbox", role: "switch", "aria-label": ariaLabel, onchange });
 			const label = el("label.switch.sold", input, el("span", named(localName(name))));
 			this.#rows.set(id, el("li", { "data-menu": id }, label));
 		}
@@ -59,7 +65,9 @@ export class Counter {
 	async #change(path, body) {
 		this.#changing += 1;
 		try {
-			await soon(() => asStaff("PATCH", this.#address + path, { body }));
+			const change = () => asStaff("PATCH", this.#address + path, { body });
+			const onTrouble = () => this.#known.length && this.#show(...this.#known);
+			await soon(change, { lateMs: GIVEN_UP_MS, late: "counter.unsaved", onTrouble });
 			toast(t("counter.saved"));
 		} catch (error) {
 			toast(problemText(error));

@@ -4,7 +4,7 @@ import { asStaff, url } from "./api.js";
 import { byId, el, named } from "./dom.js";
 import { dayAndClock, localName, money, t } from "./language.js";
 import { orderSummary, reasonText, stateMark } from "./order-view.js";
-import { staffShell, surely } from "./shell.js";
+import { staffShell, surely, theirs } from "./shell.js";
 import { fillSelect, showTable } from "./table.js";
 
 const ACTIVE = ["PLACED", "PAID", "ACCEPTED", "PREPARING", "READY"];
@@ -38,8 +38,8 @@ const common = [
 ];
 
 fillSelect("order_status", STATES.map((status) => [status, t(`status.${status}`)]));
-await staffShell("nav.details");
-stores = (await surely(() => asStaff("GET", "/stores"))).items;
+const seen = await staffShell("nav.details");
+stores = theirs(seen, (await surely(() => asStaff("GET", "/stores"))).items);
 fillSelect("store_id", stores.map((store) => [store.store_id, storeName(store)]));
 byId("boards").append(...stores.map(board));
 showTable("/order-details", {

@@ -3,6 +3,7 @@
 import { Problem, asStaff, insist, now, signIn } from "./api.js";
 import { byId, el, say } from "./dom.js";
 import { switchLanguage, t, tellCode, translate } from "./language.js";
+import { holdSteady } from "./steady.js";
 import { keep, kept } from "./storage.js";
 
 export function customerShell(title) {
@@ -11,6 +12,7 @@ export function customerShell(title) {
 }
 export async function staffShell(title) {
 	frame(title);
+	holdSteady();
 	const who = await surely(() => asStaff("GET", "/session"));
 	if (who.role === null || who.role === "customer") return signIn();
 	if (who.role === "staff") byId("nav").lastChild.remove();
@@ -18,15 +20,21 @@ export async function staffShell(title) {
 	return who;
 }
 
+/** Return those of these stores that are somebody's to see: all, or the one they work in. */
+export const theirs = ({ role, store_id: own }, stores) =>
+	role === "staff" ? stores.filter(({ store_id: id }) => id === own) : stores;
+
 export const connection = {
 	lost: (error) => say("connection", troubleText(error, "connection.lost")),
 	fine: () => say("connection", ""),
 };
 
+const BUSY = { 429: "connection.too-many", 503: "connection.busy" };
+
 /** Return why there was no answer, in the reader's words; `unknown` is the text where nobody knows. */
 export function troubleText({ status } = {}, unknown) {
-	if (!navigator.onLine) return t("connection.offline");
-	return t({ 429: "connection.too-many", 503: "connection.busy" }[status] ?? unknown);
+	if (status in BUSY) return t(BUSY[status]); // whatever the browser says: somebody answered
+	return t(navigator.onLine || status ? unknown : "connection.offline");
 }
 
 /** Repeat a request until it is answered, and show whether the server answers. */
@@ -36,18 +44,28 @@ const LATE_MS = 120_000;
 
 class TooLate extends Error {}
 
-/** The same for what somebody pressed: after two minutes it is given up, not done out of the blue. */
-export function soon(request) {
+/**
+ * The same for what somebody pressed: after two minutes it is given up, not done out of the blue.
+ *
+ * Where it is to be given up earlier, `lateMs` says when, and `late` is the text of it; `onTrouble`
+ * hears of each request without an answer.
+ */
+export function soon(request, { lateMs = LATE_MS, late = "connection.gave-up", onTrouble } = {}) {
 	const since = now();
-	return surely(() => {
-		if (Math.abs(now() - since) > LATE_MS) throw new TooLate();
+	const trouble = (error) => {
+		connection.lost(error);
+		onTrouble?.();
+	};
+	const attempt = () => {
+		if (Math.abs(now() - since) > lateMs) throw new TooLate(late);
 		return request();
-	});
+	};
+	return insist(attempt, trouble).finally(connection.fine);
 }
 
 /** Return the server's no in the reader's words, with these values; throws what is none. */
 export function problemText(error, values) {
-	if (error instanceof TooLate) return t("connection.gave-up");
+	if (error instanceof TooLate) return t(error.message);
 	if (!(error instanceof Problem)) throw error;
 	return tellCode(`problem.${error.code}`, error.message, values);
 }
@@ -71,7 +89,14 @@ function frame(title) {
 		if (link.pathname === location.pathname) link.ariaCurrent = "page";
 	}
 	byId("language").onclick = switchLanguage;
+	const dialogs = document.querySelectorAll("dialog");
+	for (const dialog of dialogs) opening.observe(dialog, { attributeFilter: ["open"] });
 }
+
+// What is told stands in the dialog while one is open: all else lies under it, and cannot be used.
+const opening = new MutationObserver(() =>
+	(document.querySelector("dialog[open]") ?? document.body).append(byId("notes")),
+);
 
 function showSignOut(subject) {
 	const onclick = () => {

@@ -16,10 +16,8 @@ const LIMIT = 25;
  */
 export async function showTable(path, { columns, facts, idName, zone, prepare = () => {} }) {
 	const query = new URLSearchParams(location.search);
-	const opened = query.get(idName);
-	for (const field of byId("filters").elements) {
-		if (field.name) field.value = query.get(field.name) ?? "";
-	}
+	const opened = query.get(idName)?.trim();
+	const unknown = fill(byId("filters").elements, query);
 	const cursors = query.getAll("cursor"); // one for each page that was turned
 	const filters = [...new FormData(byId("filters")), ["limit", LIMIT]];
 	if (cursors.length) filters.push(["cursor", cursors.at(-1)]);
@@ -76,8 +74,36 @@ export async function showTable(path, { columns, facts, idName, zone, prepare = 
 	document.querySelector("thead tr").append(...heads);
 	byId("newer").onclick = () => turn(cursors.slice(0, -1));
 	byId("opened").onclose = () => name(null);
-	await attempt(load);
+	if (unknown) tellWrong(t("table.no-choice", { value: unknown }));
+	else await load().catch(refused);
 	if (opened) open(opened);
+}
+
+/** Fill in what the address says; return what cannot be chosen, if there is such a thing. */
+function fill(fields, query) {
+	let unknown;
+	for (const field of fields) {
+		if (!field.name) continue;
+		const value = query.get(field.name)?.trim() ?? "";
+		field.value = value;
+		if (field.value !== value) unknown = value;
+	}
+	return unknown;
+}
+
+function refused(error) {
+	tellWrong(problemText(error));
+	for (const { pointer } of error.errors ?? []) {
+		const field = byId("filters").elements[pointer.slice(1)];
+		if (field) field.ariaInvalid = "true";
+	}
+}
+
+/** Say in the table's place why there is none, and lead back to its first page. */
+function tellWrong(text) {
+	const first = el("a", { href: location.pathname }, t("table.first"));
+	byId("none").replaceChildren(el("span.error", text), el("br"), first);
+	byId("none").hidden = false;
 }
 
 export const fillSelect = (id, options) =>

@@ -47,6 +47,7 @@ erased | 이름 없음 | No name
 new | 새 주문 | New
 news | 새 주문: {numbers} | New order: {numbers}
 no-store | 이 주소의 매장이 없어요. 매장을 골라 주세요. | There is no store at this address. Choose one:
+own | 다른 매장의 보드는 볼 수 없어 이 매장 보드로 왔어요. | That board is another store’s. This is yours.
 taken | {number}: 다른 사람이 먼저 처리했어요. 지금 상태: {state} | {number}: somebody else was faster. It is now: {state}
 title | 바리스타 보드 | Barista’s board
 button
@@ -108,6 +109,8 @@ capacity | 동시에 받을 주문 수 | Orders at once
 capacity-note | 비우면 제한이 없어요. 찰 때까지만 주문을 받습니다. | Empty: no limit. When reached, no new orders are taken.
 open | 주문 받는 중 | Taking orders
 saved | 저장했어요. | Saved.
+sold-out | {name}: 품절 | {name}: sold out
+unsaved | 답이 없어 저장되지 않은 것으로 봤어요. 연결을 확인하고 다시 눌러 주세요. | Not saved as far as is known: no answer came. Check the connection and press again.
 title | 매장과 메뉴 | Store and menu
 event
 CustomerErased | 손님 정보 삭제 | Customer’s data erased
@@ -235,6 +238,7 @@ foreign_customer | 시간이 오래 지났어요. 다시 주문해 주세요. | 
 idempotency_mismatch | 이 주문은 이미 접수됐어요. ‘내 주문’에서 확인해 주세요. | This order has been placed before. Look at “My orders”.
 invalid_cursor | 이 목록의 페이지가 더 이상 없어요. 처음부터 봐 주세요. | This page of the list is no longer there. Begin at the first one.
 invalid_request | 입력한 내용을 다시 확인해 주세요. | Please check what you entered.
+no_token | 토큰이 아니에요. siren token이 출력한 글자를 전부 복사해 붙여 넣어 주세요. | This is no token. Paste the whole text that siren token has printed.
 no_staff | 직원이나 점주의 토큰이 아니에요. | This is not a token of staff or owner.
 not_cancelable | 이미 만들기 시작했거나 끝난 주문이라 취소할 수 없어요. | The store has begun with it, or it is over: it cannot be cancelled any more.
 not_cancelable-CANCELED | 이미 취소된 주문이에요. | It has been cancelled already.
@@ -281,8 +285,12 @@ title | {number} 주문을 거절할까요? | Reject {number}?
 why | 이유 | Why?
 sign-in
 button | 로그인 | Sign in
+busy | 지금은 서버가 바빠요. 잠시 뒤 다시 로그인해 주세요. | The server is busy. Sign in again in a moment.
 command | 이렇게 만들 수 있어요: | Make one with
+no-answer | 서버가 답하지 않아요. 오프라인일 수 있어요: 연결을 확인하고 다시 로그인해 주세요. | There is no answer. You may be offline: check the connection, then sign in again.
 note | 직원과 점주만 로그인해요. | Only staff and owner sign in.
+own-board | {store} 보드로 | To the board of {store}
+owners | {store} 직원으로 로그인되어 있어요. 그 페이지는 점주만 볼 수 있어요. | You are signed in as staff of {store}. That page is the owner’s.
 title | 매장 로그인 | Staff sign-in
 token | 토큰 | Token
 sound
@@ -313,7 +321,9 @@ open | 주문 받는 중 | Open
 queue | 대기 {n}건 | {n} waiting
 wait | 약 {wait} | about {wait}
 table
+first | 첫 페이지로 | To the first page
 newer | ← 더 최근 | ← Newer
+no-choice | “{value}”은(는) 고를 수 있는 값이 아니에요. | “{value}” is none of the choices.
 none | 찾은 것이 없어요. | Nothing found.
 older | 더 이전 → | Older →
 one | 자세히 | Details

@@ -3,7 +3,7 @@
 // A list may be older than what a button just did, or than another list. So a ticket never goes back,
 // and one that vanishes from its list is asked for by its id.
 
-import { asStaff, url } from "./api.js";
+import { Problem, asStaff, url } from "./api.js";
 import { keep, kept } from "./storage.js";
 
 export const NEW = "ACCEPTED";
@@ -16,6 +16,7 @@ export class Tickets {
 	#tickets = new Map();
 	#ended = new Set();
 	#last = new Map();
+	#reasons = new Map();
 	#remembered;
 
 	constructor(storeId) {
@@ -40,6 +41,7 @@ export class Tickets {
 		const missing = this.all().filter((ticket) => states.includes(ticket.status));
 		const ids = new Set([...missing.map((ticket) => ticket.order_id), ...this.#remembered]);
 		for (const id of ids) if (!found.has(id)) await this.ask(id);
+		await this.#askWhy();
 		this.#remembered = [];
 		this.#remember();
 		return listed.filter((ticket) => ticket.status === NEW && !before.has(ticket.order_id));
@@ -74,12 +76,29 @@ export class Tickets {
 		return this.#last.get(id);
 	}
 
+	/** Return the reason of a cancelled ticket's order, a code or words; none where it is not known. */
+	whyGone(id) {
+		return this.#reasons.get(id);
+	}
+
 	/** Read one ticket. */
 	async ask(id) {
 		const [ticket] = await this.#list({ order_id: id });
 		if (ticket?.store_id !== this.#storeId) return;
 		this.#last.set(id, ticket.status);
 		this.take(ticket);
+	}
+
+	async #askWhy() {
+		const gone = this.all().filter(({ status }) => status === "CANCELED");
+		for (const { order_id: id } of gone.filter((ticket) => !this.#reasons.has(ticket.order_id))) {
+			try {
+				this.#reasons.set(id, (await asStaff("GET", url`/orders/${id}`)).cancel_reason);
+			} catch (error) {
+				if (!(error instanceof Problem)) throw error;
+				this.#reasons.set(id, null);
+			}
+		}
 	}
 
 	async #list(filter) {

@@ -193,11 +193,11 @@ class Barista:
     @contextmanager
     def sold_out(self, name: str) -> Iterator[None]:
         """Have an item sold out for as long as the block lasts."""
-        self.switch(name, on=True)
+        self.switch(f"{name}: sold out", on=True)
         try:
             yield
         finally:
-            self.switch(name, on=False)
+            self.switch(f"{name}: sold out", on=False)
 
 
 def promise(system: System, order_id: str, minutes: float) -> None:

@@ -170,6 +170,27 @@ def test_a_payment_is_told_by_number_and_store_in_the_stores_time(
     expect(page.locator("#history li").first).to_contain_text("GMT+9")
 
 
+def test_an_owner_table_says_what_is_wrong_in_its_place_and_leads_back(
+    tablet: Visitor, system: System
+) -> None:
+    order = place(system)
+    page = tablet.page
+    page.goto(f"/owner/payments?order_id=%20{order['order_id']}%20")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    for query, told in (
+        ("cursor=xyz", "no longer there"),
+        ("store_id=nope", "“nope” is none of the choices"),
+        ("customer_id=a%20b", "check what you entered"),
+    ):
+        page.goto(f"/owner/order-details?{query}")
+        expect(page.locator("#none")).to_contain_text(told)
+        expect(page.locator("tbody tr")).to_have_count(0)
+    expect(page.locator("#customer_id")).to_have_attribute("aria-invalid", "true")
+    page.locator("#none").get_by_role("link").click()
+    page.wait_for_url("**/owner/order-details")
+    expect(page.locator("tbody tr").first).to_be_visible()
+
+
 def test_a_page_of_a_table_is_in_its_address(tablet: Visitor, system: System) -> None:
     for _ in range(26):
         place(system, new_order(None, store_id="pangyo"))

@@ -80,8 +80,42 @@ def test_staff_sign_in_and_are_led_back_to_their_board(
 
     page.goto("/board/jeju")
     page.wait_for_url("**/board/gangnam")
+    expect(page.locator("#toasts")).to_contain_text("another store’s")
+    page.goto("/owner/order-details?store_id=jeju")
+    expect(page.locator("#none")).to_contain_text("“jeju” is none of the choices")
+    expect(page.locator("#boards").get_by_role("link")).to_have_text(["Gangnam"])
+
+
+def test_staff_on_the_owners_page_are_told_whose_it_is(stranger: Visitor, public: System) -> None:
+    page = stranger.page
     page.goto("/owner/payments")
-    page.wait_for_url("**/sign-in?next=%2Fowner%2Fpayments")
+    for _ in range(2):
+        page.wait_for_url("**/sign-in?next=%2Fowner%2Fpayments")
+        sign_in(page, token(public, "staff", "--store", "gangnam"))
+        expect(page.locator("#refusal")).to_contain_text("signed in as staff of")
+    page.locator("#own-board").click()
+    page.wait_for_url("**/board/gangnam")
+    page.goto("/owner/payments")
+    expect(page.locator("#refusal")).to_contain_text("the owner’s")
+    sign_in(page, token(public, "owner"))
+    page.wait_for_url("**/owner/payments")
+
+
+def test_a_token_is_taken_as_it_was_copied_and_what_is_none_is_called_so(
+    stranger: Visitor, public: System
+) -> None:
+    page = stranger.page
+    page.goto("/sign-in")
+    refusal = page.locator("#refusal")
+    sign_in(page, "토큰")
+    expect(refusal).to_contain_text("This is no token")
+    page.context.set_offline(True)
+    sign_in(page, "abc")
+    expect(refusal).to_contain_text("You may be offline")
+    page.context.set_offline(False)
+    copied = token(public, "staff", "--store", "gangnam")
+    sign_in(page, f" {copied[:40]}\n  {copied[40:]}\n")
+    page.wait_for_url("**/board/gangnam")
 
 
 def test_a_token_that_is_none_is_refused_and_kept_nowhere(stranger: Visitor) -> None:
