@@ -192,7 +192,9 @@ def _asset(body: bytes, media_type: str, caching: str) -> Asset:
         "Content-Type": media_type,
         "ETag": f'W/"{_digest(body)}"',
         "Cache-Control": caching,
-        "Vary": "Accept-Encoding, Accept-Language" if media_type == HTML else "Accept-Encoding",
+        "Vary": "Accept-Encoding, Accept-Language, Cookie"
+        if media_type == HTML
+        else "Accept-Encoding",
     }
     # Without a time in it, every replica sends the same bytes.
     return Asset(body, gzip.compress(body, mtime=0), headers)

@@ -23,6 +23,8 @@ PAGES = {
 """Address, name, title and navigation. What a page shows, it asks the API for."""
 
 DEFAULT_LANGUAGE = "en"
+LANGUAGE_COOKIE = "siren-language"
+"""Set by a page whose reader switched; it says nothing of who that is."""
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _files = load_files()
@@ -37,7 +39,10 @@ async def get_static_file(request: Request, name: str) -> Response:
 
 
 def language_of(request: Request) -> str:
-    """Return the language of the pages that the reader likes best (RFC 9110, 12.5.4)."""
+    """Return the language that the reader has chosen, or likes best (RFC 9110, 12.5.4)."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
     best, most = DEFAULT_LANGUAGE, 0.0
     for wish in request.headers.get("accept-language", "").split(","):
         tag, _, parameter = wish.partition(";")

@@ -12,8 +12,14 @@ export const language = kept("language") in LANGUAGES ? kept("language") : html.
 const otherLanguage = Object.keys(LANGUAGES).find((tag) => tag !== language);
 const column = Object.keys(LANGUAGES).indexOf(language);
 
+/** Let the server know, so that the next page comes in this language. It signs nobody in. */
+function ask(tag) {
+	document.cookie = `siren-language=${tag}; path=/; max-age=31536000; samesite=lax`;
+}
+
 export function switchLanguage() {
 	keep("language", otherLanguage);
+	ask(otherLanguage);
 	location.reload();
 }
 
@@ -31,6 +37,7 @@ export const localName = (name) => TEXTS[`name.${name}`]?.[column] ?? name;
 /** Let the page, which may have come in the other language, speak this one. */
 export function translate() {
 	if (language === html.lang) return;
+	ask(language);
 	html.lang = language;
 	byId("language").lang = otherLanguage;
 	byId("language").textContent = LANGUAGES[otherLanguage];

@@ -56,7 +56,9 @@ def test_the_language_is_the_browsers_until_it_is_switched(enter: Enter) -> None
     page.get_by_role("button", name="English").click()
     expect(html).to_have_attribute("lang", "en")
     expect(page.locator("[data-menu=latte]")).to_contain_text("Latte")
-    page.goto("/my")
+    answer = page.goto("/my")
+    assert answer
+    assert '<html lang="en">' in answer.text(), "it comes in the language that was chosen"
     expect(html).to_have_attribute("lang", "en")
 
     page.get_by_role("button", name="한국어").click()
