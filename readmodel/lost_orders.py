@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Row, Select, select, tuple_
+from sqlalchemy import Column, Connection, Row, Select, inspect, select, tuple_
 
 from actors import payment_tables, store_tables
 from actors.database import Database
@@ -73,6 +73,9 @@ async def _look_up(
     database: Database, journal: Journal, query: Select[Any], *key: Column[Any]
 ) -> dict[str, int]:
     """Return the orders that the journal has in an older version, by id; 0: not at all."""
+    async with database.read() as connection:
+        if not await connection.run_sync(_has_table, key[0].table.name):
+            return {}  # its service starts for the first time, and has not made it yet
     newest_first = query.order_by(*(column.desc() for column in key)).limit(PAGE)
     page, looked_up = newest_first, 0
     lost: dict[str, int] = {}
@@ -90,6 +93,10 @@ async def _look_up(
         last = tuple(getattr(rows[-1], column.name) for column in key)
         page = newest_first.where(tuple_(*key) < last)
         await asyncio.sleep(PAUSE_S)
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    return inspect(connection).has_table(name)
 
 
 def _is_ahead(row: Row[Any], versions: dict[str, int]) -> bool:

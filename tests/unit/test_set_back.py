@@ -130,3 +130,14 @@ async def test_a_long_history_is_not_read_to_its_beginning(
         monkeypatch.setattr(siren.journal, "versions_of", counted)
         assert not await find_lost_orders(siren.installation.settings, siren.journal)
         assert len(looked_up) == 4  # two payments, and two tickets
+
+
+async def test_a_service_that_has_no_tables_yet_has_lost_nothing(tmp_path: Path) -> None:
+    """On a first start the projection may be there before payment and store."""
+    settings = Settings(data_dir=tmp_path)
+    journal = Journal(settings.url("journal"))
+    await journal.create()
+    try:
+        assert not await find_lost_orders(settings, journal)
+    finally:
+        await journal.close()
