@@ -11,8 +11,8 @@ from ray._private.authentication.authentication_token_setup import (
     maybe_enable_token_auth_if_token_available,
 )
 
-from actors.faults import FAULTS
 from actors.installation import KEY_DIGITS, Installation
+from actors.runtime.faults import FAULTS
 
 NAMESPACE = "siren"
 SLOTS = 256

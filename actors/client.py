@@ -19,10 +19,7 @@ from ray.exceptions import RayError
 
 from actors.addressing import host_of
 from actors.codec import pack, to_json
-from actors.database_faults import file_of, noted_damage
-from actors.domain import commands as cmd
-from actors.domain.detail import detail
-from actors.domain.errors import (
+from actors.contracts.errors import (
     AlreadyPlaced,
     Invalid,
     NotFound,
@@ -31,24 +28,27 @@ from actors.domain.errors import (
     SoldOut,
     Unavailable,
 )
-from actors.domain.limits import MAX_ID, MAX_KEY, MAX_WAIT_S
-from actors.domain.order import fold
-from actors.domain.rules import check, check_capacity, check_price, check_switch
-from actors.domain.texts import check_text, check_visible_ascii, invalid, is_visible_ascii
-from actors.domain.values import Line, PrivateData
-from actors.exchange import Channel
+from actors.contracts.limits import MAX_ID, MAX_KEY, MAX_WAIT_S
+from actors.contracts.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
+from actors.contracts.texts import check_text, check_visible_ascii, invalid, is_visible_ascii
+from actors.contracts.values import Line, PrivateData
 from actors.finding import find_installation
 from actors.installation import Installation
-from actors.journal import Journal
-from actors.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
-from actors.new_order import NewOrder, body_of, check_new_order
-from actors.order_actor import order_host
-from actors.order_histories import OrderHistories
-from actors.paging import Cursors, Page, check_limit
-from actors.payment_queries import PaymentQueries
+from actors.order.actor import order_host
+from actors.order.domain import commands as cmd
+from actors.order.domain.detail import detail
+from actors.order.domain.order import fold
+from actors.order.domain.rules import check, check_capacity, check_price, check_switch
+from actors.order.histories import OrderHistories
+from actors.order.journal import Journal
+from actors.order.new_order import NewOrder, body_of, check_new_order
+from actors.payment.queries import PaymentQueries
+from actors.runtime.database_faults import file_of, noted_damage
+from actors.runtime.exchange import Channel
+from actors.runtime.paging import Cursors, Page, check_limit
 from actors.settings import SERVICES, Service, Settings
-from actors.store_actor import store_actor
-from actors.store_queries import Offer, StoreQueries
+from actors.store.actor import store_actor
+from actors.store.queries import Offer, StoreQueries
 from readmodel.projector import projection_actor
 from readmodel.queries import OrderDetails, Watcher
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from actors import messages
-from actors.domain import commands, errors, events
-from actors.domain.reasons import code_of
+from actors.contracts import errors, messages
+from actors.order.domain import commands, events
+from actors.order.domain.reasons import code_of
 
 JsonObject = dict[str, Any]
 

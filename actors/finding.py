@@ -7,9 +7,9 @@ import ray
 from ray.exceptions import RayError
 
 from actors.addressing import NAMESPACE, join
-from actors.domain.errors import Unavailable
+from actors.contracts.errors import Unavailable
 from actors.installation import Installation
-from actors.lock_file import default_address, named_address, same_address
+from actors.runtime.lock_file import default_address, named_address, same_address
 
 DESCRIBE_S = 5.0
 

@@ -25,14 +25,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from actors.domain.errors import SirenError
-from actors.lock_file import ray_address
+from actors.contracts.errors import SirenError
+from actors.runtime.lock_file import ray_address
 from actors.settings import Settings
-from cluster import environment
-from cluster.down import stop
-from cluster.token_secret import read_secret
-from cluster.up import Up, leave
-from serve_app.identity import Identity, Role
+from cluster.running import environment
+from cluster.running.down import stop
+from cluster.running.token_secret import read_secret
+from cluster.running.up import Up, leave
+from serve_app.contract.identity import Identity, Role
 
 environment.prepare()
 
@@ -117,8 +117,8 @@ def status(data: Data = None) -> None:
     Answers within ten seconds whatever is broken. Exit code 1 where nothing runs, or where not all
     could be asked.
     """
-    from cluster import status as report  # noqa: PLC0415 - its imports take a second
-    from cluster.databases import check_url  # noqa: PLC0415 - as above
+    from cluster.operations import status as report  # noqa: PLC0415 - its imports take a second
+    from cluster.operations.read_only import check_url  # noqa: PLC0415 - as above
 
     settings = _settings(data_dir=data)
     try:
@@ -160,7 +160,7 @@ def verify(data: Data = None) -> None:
     """
     settings = _settings(data_dir=data)
     with _progress() as progress:
-        from cluster import verify as audit  # noqa: PLC0415 - its imports take a second
+        from cluster.audit import verify as audit  # noqa: PLC0415 - its imports take a second
 
         bar = progress.add_task("auditing events", total=None)
         work = audit.verify(
@@ -202,7 +202,7 @@ def rebuild_view(data: Data = None) -> None:
     settings = _settings(data_dir=data)
     started = time.monotonic()
     with _progress() as progress:
-        from cluster.rebuild import rebuild_view as rebuild  # noqa: PLC0415 - as above
+        from cluster.operations.rebuild_view import rebuild_view as rebuild  # noqa: PLC0415 - as above
 
         bar = progress.add_task("folding events", total=None)
         reached = _run(
@@ -229,7 +229,7 @@ def token(
     It is signed with SIREN_JWT_SECRET, else with the secret that the first `siren up` made in the
     data folder. Another secret, and a restart, end all tokens at once.
     """
-    from serve_app.tokens import MAX_SUBJECT, is_name, issue  # noqa: PLC0415 - as above
+    from serve_app.security.tokens import MAX_SUBJECT, is_name, issue  # noqa: PLC0415 - as above
 
     if (role is Role.STAFF) != (store is not None):
         raise typer.BadParameter("staff needs one, nobody else has one", param_hint="--store")
@@ -253,7 +253,7 @@ def token(
 
 async def _check_store(settings: Settings, store_id: str) -> None:
     """Raise `SirenError` where there is no such store, or where the stores cannot be read."""
-    from actors.store_queries import StoreQueries  # noqa: PLC0415 - as above
+    from actors.store.queries import StoreQueries  # noqa: PLC0415 - as above
 
     if settings.database_url is None and not (settings.data_dir / "stores.db").exists():
         return  # the first `siren up` has made the secret, and was ended before it made the stores
@@ -284,7 +284,7 @@ def forget(
     if not (yes or sys.stdin.isatty()):
         detail = "nobody can be asked here whether to forget: repeat it with --yes"
         _fail(SirenError("not_confirmed", detail))
-    from cluster.forget import find_customer, forget_customer  # noqa: PLC0415 - as above
+    from cluster.operations.forget import find_customer, forget_customer  # noqa: PLC0415 - as above
 
     found = _run(find_customer(settings, customer))
     orders = f"{len(found.order_ids)} order{'' if len(found.order_ids) == 1 else 's'}"

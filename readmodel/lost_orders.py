@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Row, Select, inspect, select, tuple_
 
-from actors import payment_tables, store_tables
-from actors.database import Database
-from actors.journal import Journal
-from actors.payment_tables import payments
+from actors.order.journal import Journal
+from actors.payment import tables as payment_tables
+from actors.payment.tables import payments
+from actors.runtime.database import Database
 from actors.settings import Settings
-from actors.store_tables import tickets
+from actors.store import tables as store_tables
+from actors.store.tables import tickets
 
 PAGE = 500
 LOOK_BACK = 5000

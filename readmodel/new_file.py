@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from actors.database_faults import PARTS, forget_damage, set_aside
-from actors.journal import Journal
+from actors.order.journal import Journal
+from actors.runtime.database_faults import PARTS, forget_damage, set_aside
 from readmodel.projection import Projection
 from readmodel.tables import create_tables, open_database
 

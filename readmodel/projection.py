@@ -15,14 +15,14 @@ from msgspec import Struct
 from sqlalchemy import Table, Text, bindparam, select, update
 
 from actors.codec import EVENT_TAGS, UnknownEvent, to_json
-from actors.database import Database, Transaction
-from actors.domain.detail import detail
-from actors.domain.errors import Conflict, Damaged
-from actors.domain.events import CustomerErased, OrderCanceled, OrderPlaced, StoredEvent
-from actors.domain.order import Order, evolve, fold
-from actors.domain.values import PrivateData
-from actors.journal import Journal
-from actors.journal_tables import to_micros
+from actors.contracts.errors import Conflict, Damaged
+from actors.contracts.values import PrivateData
+from actors.order.domain.detail import detail
+from actors.order.domain.events import CustomerErased, OrderCanceled, OrderPlaced, StoredEvent
+from actors.order.domain.order import Order, evolve, fold
+from actors.order.journal import Journal
+from actors.order.journal_tables import to_micros
+from actors.runtime.database import Database, Transaction
 from readmodel.tables import LIVE, checkpoint, order_detail
 
 BATCH = 1000

@@ -11,13 +11,13 @@ from typing import Any
 import ray
 
 from actors.addressing import get_or_create, whereabouts
-from actors.database import Database, file_id
-from actors.database_faults import file_of, noted_damage
-from actors.domain.errors import Conflict, Damaged
+from actors.contracts.errors import Conflict, Damaged
 from actors.installation import Installation
-from actors.journal import Journal
-from actors.process import spare_garbage_collection
-from actors.retrying import until_done
+from actors.order.journal import Journal
+from actors.runtime.database import Database, file_id
+from actors.runtime.database_faults import file_of, noted_damage
+from actors.runtime.process import spare_garbage_collection
+from actors.runtime.retrying import until_done
 from readmodel.lost_orders import find_lost_orders
 from readmodel.new_file import fold_into_new_file
 from readmodel.projection import JournalReplaced, Projection, ViewIncomplete

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import bindparam, select
 
-from actors.batching import Batcher
-from actors.paging import Cursors, Page, check_limit
+from actors.runtime.batching import Batcher
+from actors.runtime.paging import Cursors, Page, check_limit
 from readmodel.tables import LIVE, checkpoint, open_database, order_detail
 
 POLL_S = 0.05

@@ -19,8 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import DropTable
 
-from actors.database import Database
-from actors.domain.errors import Conflict
+from actors.contracts.errors import Conflict
+from actors.runtime.database import Database
 
 LIVE = "order_detail"
 SHADOW = "order_detail_rebuild"

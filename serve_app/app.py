@@ -9,18 +9,17 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from actors.client import AsyncSiren
-from serve_app import nowhere
-from serve_app.access_log import AccessLog
-from serve_app.bodies import Bodies
-from serve_app.documentation import document
-from serve_app.gate import Gate
-from serve_app.guard import Guard
-from serve_app.headers import SecurityHeaders
-from serve_app.places import waiting
-from serve_app.problems import add_handlers
-from serve_app.protocol import Protocol
+from serve_app.contract.openapi import document
+from serve_app.contract.problems import add_handlers
+from serve_app.middleware.access_log import AccessLog
+from serve_app.middleware.concurrency_limits import waiting
+from serve_app.middleware.load_shedding import Guard
+from serve_app.middleware.protocol import Protocol
+from serve_app.middleware.request_body import Bodies
+from serve_app.middleware.security_headers import SecurityHeaders
 from serve_app.readiness import Readiness
-from serve_app.routes import ROUTERS, stream
+from serve_app.routes import ROUTERS, not_found, order_stream
+from serve_app.security.authentication import Gate
 
 DESCRIPTION = """\
 Order coffee ahead, pay, and pick it up when your number is called.
@@ -108,8 +107,8 @@ def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None 
     if not settings.owner_mode:  # there, all requests are one person's
         app.add_middleware(AccessLog)
     add_handlers(app)
-    nowhere.add_handlers(app)
-    stream.add_handler(app)
+    not_found.add_handlers(app)
+    order_stream.add_handler(app)
     for router in ROUTERS:  # not included: FastAPI would match each route twice, at 0.02 ms
         app.router.routes.extend(router.routes)
     document(app)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from fastapi import Request, Response
 
-from serve_app.negotiation import GZIP, accepts, coding
-from serve_app.problems import Refused, not_acceptable
-from serve_app.validators import is_known
+from serve_app.contract.negotiation import GZIP, accepts, coding
+from serve_app.contract.problems import Refused, not_acceptable
+from serve_app.contract.validators import is_known
 
 FOLDER = Path(__file__).with_name("static")
 HTML = "text/html; charset=utf-8"

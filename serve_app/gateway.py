@@ -7,13 +7,13 @@ from ray.serve.schema import LoggingConfig
 
 from actors.client import AsyncSiren
 from actors.installation import Installation
-from actors.process import spare_garbage_collection
-from serve_app import bodies
-from serve_app.access_log import write_log
+from actors.runtime.process import spare_garbage_collection
 from serve_app.app import build_app
 from serve_app.joined_writes import join_writes
-from serve_app.own_system import OwnSystem
-from serve_app.places import capacity
+from serve_app.middleware import request_body
+from serve_app.middleware.access_log import write_log
+from serve_app.middleware.concurrency_limits import capacity
+from serve_app.middleware.own_system import OwnSystem
 from serve_app.replica_port import listen_on_the_node_s_address_only
 
 DRAIN_S = 10.0
@@ -57,7 +57,7 @@ def deployment(
         name="gateway",
         ray_actor_options={"num_cpus": 0},
         # The application refuses before Serve would, whose own answer is no problem document.
-        max_ongoing_requests=capacity(settings.max_in_flight) + bodies.AT_ONCE,
+        max_ongoing_requests=capacity(settings.max_in_flight) + request_body.AT_ONCE,
         autoscaling_config={
             "min_replicas": settings.gateway_min_replicas,
             "max_replicas": max(settings.gateway_min_replicas, settings.gateway_max_replicas),

@@ -1,6 +1,6 @@
 """One sample at least of every kind of error that travels between actors."""
 
-from actors.domain.errors import (
+from actors.contracts.errors import (
     AlreadyPlaced,
     Conflict,
     Damaged,

@@ -9,9 +9,9 @@ import httpx
 from ray.serve._private import haproxy as serve_haproxy
 from ray.serve.config import HTTPOptions
 
-from cluster.haproxy import _real_binary
-from cluster.haproxy_answers import write_answers
-from cluster.haproxy_config import Edge, edited
+from cluster.running.haproxy import _real_binary
+from cluster.running.haproxy_answers import write_answers
+from cluster.running.haproxy_config import Edge, edited
 from tests.system import free_port
 
 PATIENCE = 30.0

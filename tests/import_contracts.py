@@ -7,25 +7,21 @@ from importlinter import Contract, ContractCheck, fields, output
 
 
 class StandardLibraryOnly(Contract):
-    """The modules of `package` import each other and the standard library, nothing else."""
+    """These modules, and those below them, import each other and the standard library alone."""
 
-    package = fields.StringField()
+    modules = fields.ListField(subfield=fields.StringField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002, FBT001 - its interface
-        package = str(self.package)
+        roots = [str(module) for module in self.modules]  # type: ignore[attr-defined]
+        inside = {name for root in roots for name in {root} | graph.find_descendants(root)}
         illegal = [
             f"{module} imports {imported}"
-            for module in sorted({package} | graph.find_descendants(package))
+            for module in sorted(inside)
             for imported in sorted(graph.find_modules_directly_imported_by(module))
-            if not _allowed(imported, package)
+            if imported not in inside and imported.partition(".")[0] not in sys.stdlib_module_names
         ]
         return ContractCheck(kept=not illegal, metadata={"illegal": illegal})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
         for line in check.metadata["illegal"]:
             output.print_error(line)
-
-
-def _allowed(module: str, package: str) -> bool:
-    root = module.partition(".")[0]
-    return root in sys.stdlib_module_names or f"{module}.".startswith(f"{package}.")

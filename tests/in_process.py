@@ -6,18 +6,18 @@ from types import SimpleNamespace
 from typing import Any
 
 from actors.client import AsyncSiren
-from actors.dedicated import DedicatedOrders
-from actors.domain.errors import Damaged
-from actors.exchange import Channel, Exchange
+from actors.contracts.errors import Damaged
 from actors.installation import Installation
-from actors.journal import Journal
-from actors.order_host import OrderHost
-from actors.payment_actor import PaymentService
-from actors.payment_ledger import PaymentLedger
-from actors.provider import SimulatedProvider
+from actors.order.dedicated import DedicatedOrders
+from actors.order.host import OrderHost
+from actors.order.journal import Journal
+from actors.order.steps import Steps
+from actors.payment.actor import PaymentService
+from actors.payment.ledger import PaymentLedger
+from actors.payment.provider import SimulatedProvider
+from actors.runtime.exchange import Channel, Exchange
 from actors.settings import Settings
-from actors.steps import Steps
-from actors.store_actor import StoreService
+from actors.store.actor import StoreService
 from readmodel.projector import ProjectionActor
 from readmodel.tables import create_tables
 

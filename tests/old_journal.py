@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.addressing import key_of, slot_of
 from actors.codec import encode_event
-from actors.domain.events import StoredEvent
-from actors.domain.values import PrivateData
-from actors.journal_tables import to_micros
+from actors.contracts.values import PrivateData
+from actors.order.domain.events import StoredEvent
+from actors.order.journal_tables import to_micros
 
 SECRET = "5e" * 32
 

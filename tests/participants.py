@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from actors.domain import commands as cmd
-from actors.domain.order import Order
-from actors.domain.saga import (
+from actors.contracts.values import PickupStatus
+from actors.order.domain import commands as cmd
+from actors.order.domain.order import Order
+from actors.order.domain.saga import (
     AuthorizePayment,
     CancelPayment,
     CancelTicket,
@@ -13,7 +14,6 @@ from actors.domain.saga import (
     Step,
     UpdateTicket,
 )
-from actors.domain.values import PickupStatus
 from tests.orders import NOON
 
 GONE = ("CANCELED", "REJECTED", "PICKED_UP")

@@ -8,19 +8,19 @@ from typing import Any, Self, cast
 from uuid import uuid4
 
 from actors.codec import pack
-from actors.domain import commands as cmd
-from actors.domain.errors import Unavailable
-from actors.domain.values import PrivateData
-from actors.exchange import Channel
-from actors.journal import Journal
-from actors.messages import OrderReply, OrderRequest
-from actors.order_host import OrderHost
-from actors.payment_actor import PaymentService
-from actors.payment_ledger import PaymentLedger
-from actors.provider import SimulatedProvider
+from actors.contracts.errors import Unavailable
+from actors.contracts.messages import OrderReply, OrderRequest
+from actors.contracts.values import PrivateData
+from actors.order.domain import commands as cmd
+from actors.order.host import OrderHost
+from actors.order.journal import Journal
+from actors.order.steps import Steps
+from actors.payment.actor import PaymentService
+from actors.payment.ledger import PaymentLedger
+from actors.payment.provider import SimulatedProvider
+from actors.runtime.exchange import Channel
 from actors.settings import Settings
-from actors.steps import Steps
-from actors.store_actor import StoreService
+from actors.store.actor import StoreService
 from readmodel.projection import Projection
 from readmodel.tables import create_tables, open_database
 from tests.orders import LINES

@@ -22,8 +22,8 @@ from typing import Any
 import httpx
 import psutil
 
-from cluster import environment
-from cluster.haproxy_watch import haproxies
+from cluster.running import environment
+from cluster.running.haproxy_watch import haproxies
 
 # Before anything here imports Ray: whoever joins a system's Ray has to show its token, and a call
 # that comes after this process has left it must not start another one.

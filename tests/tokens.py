@@ -5,8 +5,8 @@ from typing import Any
 
 import jwt
 
-from serve_app.identity import Identity, Role
-from serve_app.tokens import issue
+from serve_app.contract.identity import Identity, Role
+from serve_app.security.tokens import issue
 
 SECRET = b"the secret of the tests, 32 bytes"
 HOUR = timedelta(hours=1)

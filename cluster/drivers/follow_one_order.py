@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from actors.client import NewOrder, Siren
-from actors.domain.errors import SirenError
+from actors.contracts.errors import SirenError
 
 ITEMS = (("americano", 2), ("bagel", 1))
 PATIENCE_S = 30.0

@@ -15,7 +15,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeRemainingColumn
 
 from actors.client import AsyncSiren, NewOrder
-from actors.domain.errors import SirenError
+from actors.contracts.errors import SirenError
 
 STORES = ("gangnam", "pangyo", "jeju")
 MENU = ("americano", "latte", "bagel")

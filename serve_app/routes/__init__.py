@@ -4,20 +4,20 @@ from serve_app.routes import (
     docs,
     health,
     order_details,
+    order_stream,
     orders,
     pages,
     payments,
     pickups,
     session,
     stores,
-    stream,
 )
 
 ROUTERS = (
     order_details.router,  # first: routes are tried in turn, and this is read most,
     orders.router,  # and then orders are placed
     order_details.lists,
-    stream.router,
+    order_stream.router,
     pickups.router,
     payments.router,
     stores.router,

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from serve_app import docs_page
-from serve_app.access import PageRoute, PublicRoute
 from serve_app.assets import Asset, load_folder, ready_page
-from serve_app.documentation import openapi_document
+from serve_app.contract.openapi import openapi_document
+from serve_app.routing.access_route import PageRoute, PublicRoute
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 documents = APIRouter(include_in_schema=False, route_class=PublicRoute)

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Request, Response
 
-from serve_app.access import PublicRoute
-from serve_app.answers import json_answer
-from serve_app.documentation import problems
-from serve_app.problems import RETRY_AFTER, problem
+from serve_app.contract.openapi import problems
+from serve_app.contract.problems import RETRY_AFTER, problem
+from serve_app.contract.responses import json_answer
 from serve_app.readiness import Readiness
+from serve_app.routing.access_route import PublicRoute
 
 router = APIRouter(tags=["health"], route_class=PublicRoute)
 

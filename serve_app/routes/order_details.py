@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from actors.client import DEFAULT_WAIT_S
-from serve_app import answer_schemas, schemas
-from serve_app.access import EVERYBODY, AccessRoute, allow
-from serve_app.answers import detail_answer, detail_page_answer, empty_page_answer
-from serve_app.direct import DirectRoute
-from serve_app.documentation import answer, problems
-from serve_app.ownership import NOT_IN_VIEW, check_detail, check_order, in_scope
-from serve_app.places import waiting
-from serve_app.reading import read_query, siren_of
+from serve_app.contract import request_schemas, response_schemas
+from serve_app.contract.openapi import answer, problems
+from serve_app.contract.requests import read_query, siren_of
+from serve_app.contract.responses import detail_answer, detail_page_answer, empty_page_answer
+from serve_app.middleware.concurrency_limits import waiting
+from serve_app.routing.access_route import EVERYBODY, AccessRoute, allow
+from serve_app.routing.direct_route import DirectRoute
+from serve_app.security.order_scope import NOT_IN_VIEW, check_detail, check_order, in_scope
 
 router = APIRouter(tags=["order details"], route_class=DirectRoute)  # nothing is read as often
 lists = APIRouter(tags=["order details"], route_class=AccessRoute)
@@ -22,14 +22,14 @@ lists = APIRouter(tags=["order details"], route_class=AccessRoute)
     "/order-details",
     responses={
         200: answer(
-            answer_schemas.Page[answer_schemas.OrderDetail], "Those that match all filters."
+            response_schemas.Page[response_schemas.OrderDetail], "Those that match all filters."
         ),
         **problems(422),
     },
 )
 @allow(*EVERYBODY)
 async def list_order_details(
-    request: Request, wanted: Annotated[schemas.OrderDetailFilter, Query()]
+    request: Request, wanted: Annotated[request_schemas.OrderDetailFilter, Query()]
 ) -> Response:
     """List order details, newest first; a customer's own, or those of a store for its staff."""
     filters = in_scope(request, wanted.model_dump())
@@ -40,14 +40,14 @@ async def list_order_details(
 
 @router.get(
     "/order-details/{order_id:id}",
-    responses={200: answer(answer_schemas.OrderDetail, "The order."), **problems(404, 422)},
+    responses={200: answer(response_schemas.OrderDetail, "The order."), **problems(404, 422)},
     openapi_extra={
         "parameters": [
             {
                 "name": "min_version",
                 "in": "query",
                 "description": "Wait up to 2 seconds for this version.",
-                "schema": {"type": "integer", "minimum": 0, "maximum": schemas.MAX_VERSION},
+                "schema": {"type": "integer", "minimum": 0, "maximum": request_schemas.MAX_VERSION},
             }
         ]
     },
@@ -58,7 +58,7 @@ async def get_order_detail(request: Request, order_id: str) -> Response:
 
     With `min_version` it waits for that version, and then answers with what it has.
     """
-    min_version = read_query(request, schemas.OrderDetailQuery).min_version
+    min_version = read_query(request, request_schemas.OrderDetailQuery).min_version
     siren = siren_of(request)
     if min_version:
         await check_order(request, order_id)  # waiting or not would tell whether it exists

@@ -6,21 +6,21 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from actors.codec import EVENT_TAGS
-from actors.domain.errors import Rejected
-from actors.domain.events import StoredEvent
-from actors.domain.limits import MAX_PAGE
-from actors.domain.values import OrderStatus, PaymentStatus
-from actors.messages import OrderReply
-from actors.order_histories import DEFAULT_PAGE
-from actors.paging import Page
-from serve_app import answer_schemas, schemas
-from serve_app.access import CUSTOMER, EVERYBODY, OWNER, SERVICE, allow
-from serve_app.answers import JSON, REPLAYED, command_answer, detail_answer, page_answer
-from serve_app.direct import DirectRoute
-from serve_app.documentation import REPLAYED_HEADER, answer, problems, takes
-from serve_app.ownership import check_customer, check_detail, check_order
-from serve_app.problems import problem
-from serve_app.reading import CommandHeaders, command_headers, read, read_query, siren_of
+from actors.contracts.errors import Rejected
+from actors.contracts.limits import MAX_PAGE
+from actors.contracts.messages import OrderReply
+from actors.contracts.values import OrderStatus, PaymentStatus
+from actors.order.domain.events import StoredEvent
+from actors.order.histories import DEFAULT_PAGE
+from actors.runtime.paging import Page
+from serve_app.contract import request_schemas, response_schemas
+from serve_app.contract.openapi import REPLAYED_HEADER, answer, problems, takes
+from serve_app.contract.problems import problem
+from serve_app.contract.requests import CommandHeaders, command_headers, read, read_query, siren_of
+from serve_app.contract.responses import JSON, REPLAYED, command_answer, detail_answer, page_answer
+from serve_app.routing.access_route import CUSTOMER, EVERYBODY, OWNER, SERVICE, allow
+from serve_app.routing.direct_route import DirectRoute
+from serve_app.security.order_scope import check_customer, check_detail, check_order
 
 router = APIRouter(tags=["orders"], route_class=DirectRoute)
 
@@ -36,7 +36,7 @@ EVENT_PARAMETERS = [
         "name": "cursor",
         "in": "query",
         "description": "A former answer's `next_cursor`.",
-        "schema": {"type": "string", "maxLength": schemas.MAX_CURSOR},
+        "schema": {"type": "string", "maxLength": request_schemas.MAX_CURSOR},
     },
 ]
 
@@ -53,18 +53,18 @@ _order_id_of = msgspec.json.Decoder(_Placed)
     status_code=201,
     responses={
         201: answer(
-            answer_schemas.OrderDetail,
+            response_schemas.OrderDetail,
             "Placed: durable, and settled unless the wait was over before.",
             headers={"Location": {"schema": {"type": "string"}}},
         ),
         200: answer(
-            answer_schemas.OrderDetail,
+            response_schemas.OrderDetail,
             "This key and body had been placed before; the order as it is now.",
             headers=REPLAYED_HEADER,
         ),
         **problems(409, 413, 422),
     },
-    openapi_extra=takes(schemas.PlaceOrder),
+    openapi_extra=takes(request_schemas.PlaceOrder),
 )
 @allow(CUSTOMER, OWNER, SERVICE)
 async def place_order(request: Request) -> Response:
@@ -77,7 +77,7 @@ async def place_order(request: Request) -> Response:
     403 `foreign_customer`: `customer.id` must be the token's subject.
     """
     asked = command_headers(request)
-    order = read(request, schemas.PlaceOrder).to_order()
+    order = read(request, request_schemas.PlaceOrder).to_order()
     check_customer(request, order.customer_id)
     reply = await siren_of(request).place(order, asked.key, asked.wait)
     location = {"Location": f"/orders/{_order_id_of.decode(reply.detail).order_id}"}
@@ -88,7 +88,7 @@ async def place_order(request: Request) -> Response:
 
 @router.get(
     "/orders/{order_id:id}",
-    responses={200: answer(answer_schemas.OrderDetail, "The order."), **problems(404)},
+    responses={200: answer(response_schemas.OrderDetail, "The order."), **problems(404)},
 )
 @allow(*EVERYBODY)
 async def get_order(request: Request, order_id: str) -> Response:
@@ -99,7 +99,9 @@ async def get_order(request: Request, order_id: str) -> Response:
 @router.get(
     "/orders/{order_id:id}/events",
     responses={
-        200: answer(answer_schemas.Page[answer_schemas.OrderEvent], "Those that follow `cursor`."),
+        200: answer(
+            response_schemas.Page[response_schemas.OrderEvent], "Those that follow `cursor`."
+        ),
         **problems(404, 422),
     },
     openapi_extra={"parameters": EVENT_PARAMETERS},
@@ -107,7 +109,7 @@ async def get_order(request: Request, order_id: str) -> Response:
 @allow(*EVERYBODY)
 async def get_order_events(request: Request, order_id: str) -> Response:
     """Read the order's history from the journal, oldest first."""
-    wanted = read_query(request, schemas.EventFilter)
+    wanted = read_query(request, request_schemas.EventFilter)
     await check_order(request, order_id)
     page = await siren_of(request).histories.page(order_id, wanted.limit, wanted.cursor)
     return page_answer(Page([_event(stored) for stored in page.items], page.next_cursor))
@@ -116,11 +118,11 @@ async def get_order_events(request: Request, order_id: str) -> Response:
 @router.post(
     "/orders/{order_id:id}/payment",
     responses={
-        200: answer(answer_schemas.OrderDetail, "Approved.", headers=REPLAYED_HEADER),
-        202: answer(answer_schemas.OrderDetail, "The outcome is not known yet."),
+        200: answer(response_schemas.OrderDetail, "Approved.", headers=REPLAYED_HEADER),
+        202: answer(response_schemas.OrderDetail, "The outcome is not known yet."),
         **problems(402, 404, 409, 413, 422),
     },
-    openapi_extra=takes(schemas.Payment),
+    openapi_extra=takes(request_schemas.Payment),
 )
 @allow(CUSTOMER, OWNER, SERVICE)
 async def pay_order(request: Request, order_id: str) -> Response:
@@ -130,7 +132,7 @@ async def pay_order(request: Request, order_id: str) -> Response:
     and it can be paid later. 409 `too_many_attempts`: ten of its payments were declined.
     """
     asked = command_headers(request)
-    payment = read(request, schemas.Payment)
+    payment = read(request, request_schemas.Payment)
     await check_order(request, order_id)
     reply = await siren_of(request).pay(order_id, payment.token, asked.key, asked.wait)
     response = _payment_answer(reply, asked)
@@ -142,17 +144,17 @@ async def pay_order(request: Request, order_id: str) -> Response:
 @router.post(
     "/orders/{order_id:id}/cancel",
     responses={
-        200: answer(answer_schemas.OrderDetail, "CANCELED; what was done is undone."),
-        202: answer(answer_schemas.OrderDetail, "CANCELING: decided, not all is undone yet."),
+        200: answer(response_schemas.OrderDetail, "CANCELED; what was done is undone."),
+        202: answer(response_schemas.OrderDetail, "CANCELING: decided, not all is undone yet."),
         **problems(404, 409, 413, 422),
     },
-    openapi_extra=takes(schemas.Cancel, required=False),
+    openapi_extra=takes(request_schemas.Cancel, required=False),
 )
 @allow(CUSTOMER, OWNER, SERVICE)
 async def cancel_order(request: Request, order_id: str) -> Response:
     """Cancel an order that nobody prepares yet, and undo what was done for it."""
     asked = command_headers(request)
-    reason = read(request, schemas.Cancel, schemas.Cancel()).reason
+    reason = read(request, request_schemas.Cancel, request_schemas.Cancel()).reason
     await check_order(request, order_id)
     reply = await siren_of(request).cancel(order_id, reason, asked.key, asked.wait)
     undone = reply.order_status == OrderStatus.CANCELED
@@ -162,11 +164,11 @@ async def cancel_order(request: Request, order_id: str) -> Response:
 @router.delete(
     "/orders/{order_id:id}",
     responses={
-        200: answer(answer_schemas.OrderDetail, "CANCELED; what was done is undone."),
-        202: answer(answer_schemas.OrderDetail, "CANCELING: decided, not all is undone yet."),
+        200: answer(response_schemas.OrderDetail, "CANCELED; what was done is undone."),
+        202: answer(response_schemas.OrderDetail, "CANCELING: decided, not all is undone yet."),
         **problems(404, 409, 413, 422),
     },
-    openapi_extra=takes(schemas.Cancel, required=False),
+    openapi_extra=takes(request_schemas.Cancel, required=False),
 )
 @allow(CUSTOMER, OWNER, SERVICE)
 async def delete_order(request: Request, order_id: str) -> Response:

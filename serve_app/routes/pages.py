@@ -5,9 +5,9 @@ from itertools import product
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
-from serve_app.access import PageRoute
 from serve_app.assets import LANGUAGES, load_files, load_page
-from serve_app.gate import gate_of
+from serve_app.routing.access_route import PageRoute
+from serve_app.security.authentication import gate_of
 
 CUSTOMER = {"/": "nav.order", "/my": "nav.my"}
 OWNER = {"/owner/order-details": "nav.details", "/owner/payments": "nav.payments"}

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from actors.payment_queries import payment_not_found
-from serve_app import answer_schemas, schemas
-from serve_app.access import CUSTOMER, OWNER, SERVICE, AccessRoute, allow
-from serve_app.answers import empty_page_answer, page_answer, resource_answer
-from serve_app.documentation import answer, problems
-from serve_app.gate import caller
-from serve_app.ownership import may_see
-from serve_app.reading import siren_of
+from actors.payment.queries import payment_not_found
+from serve_app.contract import request_schemas, response_schemas
+from serve_app.contract.openapi import answer, problems
+from serve_app.contract.requests import siren_of
+from serve_app.contract.responses import empty_page_answer, page_answer, resource_answer
+from serve_app.routing.access_route import CUSTOMER, OWNER, SERVICE, AccessRoute, allow
+from serve_app.security.authentication import caller
+from serve_app.security.order_scope import may_see
 
 router = APIRouter(tags=["payments"], route_class=AccessRoute)
 
@@ -20,14 +20,14 @@ router = APIRouter(tags=["payments"], route_class=AccessRoute)
     "/payments",
     responses={
         200: answer(
-            answer_schemas.Page[answer_schemas.PaymentRecord], "Those that match all filters."
+            response_schemas.Page[response_schemas.PaymentRecord], "Those that match all filters."
         ),
         **problems(422),
     },
 )
 @allow(CUSTOMER, OWNER, SERVICE)
 async def list_payments(
-    request: Request, wanted: Annotated[schemas.PaymentFilter, Query()]
+    request: Request, wanted: Annotated[request_schemas.PaymentFilter, Query()]
 ) -> Response:
     """List payments, newest first; an order has one at most.
 
@@ -47,7 +47,7 @@ async def list_payments(
 
 @router.get(
     "/payments/{payment_id:id}",
-    responses={200: answer(answer_schemas.PaymentRecord, "The payment."), **problems(404)},
+    responses={200: answer(response_schemas.PaymentRecord, "The payment."), **problems(404)},
 )
 @allow(CUSTOMER, OWNER, SERVICE)
 async def get_payment(request: Request, payment_id: str) -> Response:

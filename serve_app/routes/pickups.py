@@ -4,32 +4,34 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from serve_app import answer_schemas, schemas
-from serve_app.access import OWNER, SERVICE, STAFF, AccessRoute, allow
-from serve_app.answers import command_answer, empty_page_answer, page_answer
-from serve_app.documentation import Responses, answer, problems, takes
-from serve_app.ownership import check_order, in_scope
-from serve_app.reading import CommandHeaders, command_headers, read, siren_of
+from serve_app.contract import request_schemas, response_schemas
+from serve_app.contract.openapi import Responses, answer, problems, takes
+from serve_app.contract.requests import CommandHeaders, command_headers, read, siren_of
+from serve_app.contract.responses import command_answer, empty_page_answer, page_answer
+from serve_app.routing.access_route import OWNER, SERVICE, STAFF, AccessRoute, allow
+from serve_app.security.order_scope import check_order, in_scope
 
 router = APIRouter(tags=["pickups"], route_class=AccessRoute)
 
 MOVED: Responses = {
-    200: answer(answer_schemas.OrderDetail, "Done, now or before."),
+    200: answer(response_schemas.OrderDetail, "Done, now or before."),
     **problems(404, 409, 422),
 }
-BUTTON = takes(schemas.Nothing, required=False)
+BUTTON = takes(request_schemas.Nothing, required=False)
 
 
 @router.get(
     "/pickups",
     responses={
-        200: answer(answer_schemas.Page[answer_schemas.Ticket], "Those that match all filters."),
+        200: answer(
+            response_schemas.Page[response_schemas.Ticket], "Those that match all filters."
+        ),
         **problems(422),
     },
 )
 @allow(STAFF, OWNER, SERVICE)
 async def list_pickups(
-    request: Request, wanted: Annotated[schemas.TicketFilter, Query()]
+    request: Request, wanted: Annotated[request_schemas.TicketFilter, Query()]
 ) -> Response:
     """List tickets, oldest first; for staff, those of their store."""
     filters = in_scope(request, wanted.model_dump())
@@ -71,13 +73,13 @@ async def complete_pickup(request: Request, order_id: str) -> Response:
 @router.post(
     "/pickups/{order_id:id}/reject",
     responses=MOVED,
-    openapi_extra=takes(schemas.Reject),
+    openapi_extra=takes(request_schemas.Reject),
 )
 @allow(STAFF, OWNER, SERVICE)
 async def reject_pickup(request: Request, order_id: str) -> Response:
     """Give an order up on the store's side, also while preparing: refund and cancel."""
     asked = command_headers(request)
-    reason = read(request, schemas.Reject).reason
+    reason = read(request, request_schemas.Reject).reason
     await check_order(request, order_id)
     reply = await siren_of(request).reject(order_id, reason, asked.key, asked.wait)
     return command_answer(reply, asked)
@@ -86,5 +88,5 @@ async def reject_pickup(request: Request, order_id: str) -> Response:
 def _pressed(request: Request) -> CommandHeaders:
     """Return the headers of a command that nothing more can be said to; refuse whatever is."""
     asked = command_headers(request)
-    read(request, schemas.Nothing, schemas.Nothing())
+    read(request, request_schemas.Nothing, request_schemas.Nothing())
     return asked

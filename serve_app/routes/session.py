@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
-from serve_app import answer_schemas, schemas
-from serve_app.access import PublicRoute
-from serve_app.answers import json_answer
-from serve_app.documentation import answer, problems, takes
-from serve_app.gate import gate_of
-from serve_app.identity import Identity
-from serve_app.problems import Refused, forbidden
-from serve_app.reading import read
-from serve_app.tokens import GUEST_LIFE, issue, new_guest
+from serve_app.contract import request_schemas, response_schemas
+from serve_app.contract.identity import Identity
+from serve_app.contract.openapi import answer, problems, takes
+from serve_app.contract.problems import Refused, forbidden
+from serve_app.contract.requests import read
+from serve_app.contract.responses import json_answer
+from serve_app.routing.access_route import PublicRoute
+from serve_app.security.authentication import gate_of
+from serve_app.security.tokens import GUEST_LIFE, issue, new_guest
 
 router = APIRouter(tags=["session"], route_class=PublicRoute)
 
@@ -21,7 +21,7 @@ router = APIRouter(tags=["session"], route_class=PublicRoute)
 @router.get(
     "/session",
     responses={
-        200: answer(answer_schemas.Session, "All null without a token."),
+        200: answer(response_schemas.Session, "All null without a token."),
         **problems(401),
     },
 )
@@ -33,7 +33,7 @@ async def get_session(request: Request) -> Response:
     gate = gate_of(request)
     identity = await gate.identify(request.scope)
     known = gate.owner_mode is not None and identity is not None
-    shown = _shown(identity) if identity else dict.fromkeys(answer_schemas.Who.model_fields)
+    shown = _shown(identity) if identity else dict.fromkeys(response_schemas.Who.model_fields)
     return json_answer({"authentication": "off" if known else "required", **shown})
 
 
@@ -41,10 +41,10 @@ async def get_session(request: Request) -> Response:
     "/session",
     status_code=201,
     responses={
-        201: answer(answer_schemas.GuestSession, "A new guest, or the same one for longer."),
+        201: answer(response_schemas.GuestSession, "A new guest, or the same one for longer."),
         **problems(401, 403),
     },
-    openapi_extra=takes(schemas.Nothing, required=False, command=False),
+    openapi_extra=takes(request_schemas.Nothing, required=False, command=False),
 )
 async def post_session(request: Request) -> Response:
     """Begin as a guest, who can order at once; with a guest's token that still holds, go on.
@@ -53,7 +53,7 @@ async def post_session(request: Request) -> Response:
     """
     gate = gate_of(request)
     identity = await gate.identify(request.scope)
-    read(request, schemas.Nothing, schemas.Nothing())
+    read(request, request_schemas.Nothing, request_schemas.Nothing())
     if identity is None and gate.owner_mode is not None:
         detail = "Authentication is off here: only requests from this machine to itself are let in"
         why = gate.owner_mode.objection(request.scope)

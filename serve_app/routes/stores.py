@@ -2,16 +2,16 @@
 
 from fastapi import APIRouter, Request, Response
 
-from actors.messages import MenuItemChange, StoreChange
-from actors.paging import Page
-from serve_app import answer_schemas, schemas
-from serve_app.access import EVERYBODY, OWNER, SERVICE, STAFF, AccessRoute, allow
-from serve_app.answers import json_answer, page_answer, resource_answer
-from serve_app.documentation import answer, problems, takes
-from serve_app.gate import caller
-from serve_app.ownership import check_store
-from serve_app.problems import Refused, forbidden
-from serve_app.reading import read, siren_of
+from actors.contracts.messages import MenuItemChange, StoreChange
+from actors.runtime.paging import Page
+from serve_app.contract import request_schemas, response_schemas
+from serve_app.contract.openapi import answer, problems, takes
+from serve_app.contract.problems import Refused, forbidden
+from serve_app.contract.requests import read, siren_of
+from serve_app.contract.responses import json_answer, page_answer, resource_answer
+from serve_app.routing.access_route import EVERYBODY, OWNER, SERVICE, STAFF, AccessRoute, allow
+from serve_app.security.authentication import caller
+from serve_app.security.order_scope import check_store
 
 router = APIRouter(tags=["stores"], route_class=AccessRoute)
 
@@ -19,7 +19,7 @@ router = APIRouter(tags=["stores"], route_class=AccessRoute)
 @router.get(
     "/stores",
     responses={
-        200: answer(answer_schemas.Page[answer_schemas.Store], "All of them."),
+        200: answer(response_schemas.Page[response_schemas.Store], "All of them."),
         **problems(),
     },
 )
@@ -31,7 +31,7 @@ async def list_stores(request: Request) -> Response:
 
 @router.get(
     "/stores/{store_id:id}",
-    responses={200: answer(answer_schemas.Store, "The store."), **problems(404)},
+    responses={200: answer(response_schemas.Store, "The store."), **problems(404)},
 )
 @allow(*EVERYBODY)
 async def get_store(request: Request, store_id: str) -> Response:
@@ -42,7 +42,7 @@ async def get_store(request: Request, store_id: str) -> Response:
 @router.get(
     "/stores/{store_id:id}/menu",
     responses={
-        200: answer(answer_schemas.Page[answer_schemas.MenuItem], "All of it."),
+        200: answer(response_schemas.Page[response_schemas.MenuItem], "All of it."),
         **problems(404),
     },
 )
@@ -55,16 +55,16 @@ async def get_menu(request: Request, store_id: str) -> Response:
 @router.patch(
     "/stores/{store_id:id}",
     responses={
-        200: answer(answer_schemas.Store, "The store as it is now."),
+        200: answer(response_schemas.Store, "The store as it is now."),
         **problems(404, 413, 422),
     },
-    openapi_extra=takes(schemas.ChangeStore, command=False),
+    openapi_extra=takes(request_schemas.ChangeStore, command=False),
 )
 @allow(STAFF, OWNER, SERVICE)
 async def change_store(request: Request, store_id: str) -> Response:
     """Open or close a store, or limit how many tickets it has at once."""
     check_store(request, store_id)
-    wanted = read(request, schemas.ChangeStore)
+    wanted = read(request, request_schemas.ChangeStore)
     siren = siren_of(request)
     limits = "capacity" in wanted.model_fields_set  # null is a limit too: none
     await siren.change_store(StoreChange(store_id, wanted.open, limits, wanted.capacity))
@@ -74,16 +74,16 @@ async def change_store(request: Request, store_id: str) -> Response:
 @router.patch(
     "/stores/{store_id:id}/menu/{menu_id:id}",
     responses={
-        200: answer(answer_schemas.MenuItem, "The item as it is now."),
+        200: answer(response_schemas.MenuItem, "The item as it is now."),
         **problems(404, 413, 422),
     },
-    openapi_extra=takes(schemas.ChangeMenuItem, command=False),
+    openapi_extra=takes(request_schemas.ChangeMenuItem, command=False),
 )
 @allow(STAFF, OWNER, SERVICE)
 async def change_menu_item(request: Request, store_id: str, menu_id: str) -> Response:
     """Sell a menu item out, or change its price for orders to come, which is the owner's alone."""
     check_store(request, store_id)
-    wanted = read(request, schemas.ChangeMenuItem)
+    wanted = read(request, request_schemas.ChangeMenuItem)
     if wanted.price is not None and not caller(request).sees_everything:
         detail = "Only the owner sets prices; nothing was changed."
         raise Refused(forbidden("forbidden", detail))

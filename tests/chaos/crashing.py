@@ -16,9 +16,9 @@ from ray.exceptions import RayError
 
 from actors.addressing import NAMESPACE, get_or_create, key_of
 from actors.installation import Installation
-from actors.order_actor import OrderActor, Projection, order_host
-from actors.payment_actor import PaymentActor, payment_actor
-from actors.store_actor import StoreActor, store_actor
+from actors.order.actor import OrderActor, Projection, order_host
+from actors.payment.actor import PaymentActor, payment_actor
+from actors.store.actor import StoreActor, store_actor
 from readmodel.projector import projection_actor
 from tests.system import System, eventually
 

@@ -10,16 +10,16 @@ import httpx
 import pytest
 
 from actors.codec import pack
-from actors.domain import commands as cmd
-from actors.domain.errors import Rejected
-from actors.exchange import Channel
+from actors.contracts.errors import Rejected
+from actors.contracts.messages import OrderReply, OrderRequest
 from actors.finding import find_installation
-from actors.journal import Journal
-from actors.messages import OrderReply, OrderRequest
-from actors.order_host import OrderHost
-from actors.payment_actor import payment_actor
-from actors.steps import Steps
-from actors.store_actor import store_actor
+from actors.order.domain import commands as cmd
+from actors.order.host import OrderHost
+from actors.order.journal import Journal
+from actors.order.steps import Steps
+from actors.payment.actor import payment_actor
+from actors.runtime.exchange import Channel
+from actors.store.actor import store_actor
 from tests.outside import (
     ASYNC,
     SETTLED,

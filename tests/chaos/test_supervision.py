@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster import environment
-from cluster.stopped import AGENTS
-from cluster.up import ON_RAY
+from cluster.running import environment
+from cluster.running.stopped import AGENTS
+from cluster.running.up import ON_RAY
 from tests.outside import accepted, assert_agreed, reaches
 from tests.system import ROOT, SERVE_CONTROLLER, START_S, System, eventually, free_port, title_of
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from actors.client import NewOrder, Siren
-from actors.domain.errors import Invalid, NotFound, Rejected
+from actors.contracts.errors import Invalid, NotFound, Rejected
 from tests.outside import assert_agreed, reaches
 from tests.system import System
 

@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 import ray
 
-from actors import replacing
 from actors.addressing import get_or_create, node_address
-from actors.exchange import Channel, Endpoint, Exchange
-from actors.messages import RefundRequest
-from actors.replacing import incarnation_of
+from actors.contracts.messages import RefundRequest
+from actors.runtime import replacing
+from actors.runtime.exchange import Channel, Endpoint, Exchange
+from actors.runtime.replacing import incarnation_of
 from tests.system import System, eventually
 
 pytestmark = pytest.mark.timeout(400)

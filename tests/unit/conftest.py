@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from actors.client import AsyncSiren
 from actors.settings import Settings
-from serve_app import reading
 from serve_app.app import build_app
+from serve_app.contract import requests
 from serve_app.routes import order_details
 from tests.in_process import in_process
 
@@ -26,7 +26,7 @@ def patience() -> Iterator[None]:
         for name in ("place", "pay", "cancel", "start", "ready", "complete", "reject", "erase"):
             command = getattr(AsyncSiren, name)
             patch.setattr(command, "__defaults__", (*command.__defaults__[:-1], PATIENCE_S))
-        patch.setattr(reading, "DEFAULT_WAIT_S", PATIENCE_S)
+        patch.setattr(requests, "DEFAULT_WAIT_S", PATIENCE_S)
         patch.setattr(order_details, "DEFAULT_WAIT_S", PATIENCE_S)
         yield
 

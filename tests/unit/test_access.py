@@ -10,8 +10,8 @@ from fastapi import APIRouter
 
 from actors.client import AsyncSiren
 from actors.settings import Settings
-from serve_app.access import AccessRoute, PageRoute, PublicRoute
 from serve_app.app import build_app
+from serve_app.routing.access_route import AccessRoute, PageRoute, PublicRoute
 from tests.http_contract import CARD, ORDER, UNPAID
 from tests.in_process import in_process
 from tests.tokens import BAD, GOOD, MINE, SECRET
@@ -267,7 +267,7 @@ async def test_a_stream_ends_with_its_token(
         "/orders", json=MY_ORDER | {"payment": None}, headers=GOOD["customer"]
     )
     assert placed.status_code == 201
-    monkeypatch.setattr("serve_app.routes.stream.Follower.patience", lambda _: 0.0)
+    monkeypatch.setattr("serve_app.routes.order_stream.Follower.patience", lambda _: 0.0)
     path = f"/orders/{placed.json()['order_id']}/stream"
     response = await client.get(path, headers=GOOD["customer"])
     assert (response.status_code, response.text) == (200, "")

@@ -10,12 +10,12 @@ import pytest
 
 from actors.client import AsyncSiren
 from actors.codec import decode_event
-from actors.domain import events as ev
-from actors.domain.errors import Invalid, NotFound
-from actors.domain.order import Order, fold
-from actors.domain.values import OrderStatus, PaymentStatus
-from actors.journal import Append, Journal
-from actors.order_histories import OrderHistories
+from actors.contracts.errors import Invalid, NotFound
+from actors.contracts.values import OrderStatus, PaymentStatus
+from actors.order.domain import events as ev
+from actors.order.domain.order import Order, fold
+from actors.order.histories import OrderHistories
+from actors.order.journal import Append, Journal
 from actors.settings import Settings
 from serve_app.app import build_app
 from tests.http_contract import CARD, ORDER, UNPAID, placed
@@ -179,7 +179,7 @@ async def test_a_page_reads_no_more_than_itself(
         decoded += 1
         return decode_event(*row)
 
-    monkeypatch.setattr("actors.journal_rows.decode_event", counted)
+    monkeypatch.setattr("actors.order.journal_rows.decode_event", counted)
     first = await histories.page(ORDER_ID, 10)
     second = await histories.page(ORDER_ID, 10, first.next_cursor)
     assert decoded == 20  # and one event of each next page is seen, but not decoded

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from actors.batching import Batcher
-from actors.domain.errors import Conflict, Unavailable
+from actors.contracts.errors import Conflict, Unavailable
+from actors.runtime.batching import Batcher
 
 
 class Flushes:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from actors.domain.errors import SirenError
-from actors.journal import Journal
-from actors.journal_tables import JOURNAL_SCHEMA_VERSION, meta
+from actors.contracts.errors import SirenError
+from actors.order.journal import Journal
+from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.settings import Settings
-from actors.store_queries import StoreQueries
-from cluster import bootstrap
+from actors.store.queries import StoreQueries
+from cluster.running import bootstrap
 from readmodel.queries import OrderDetails
 from tests.system import free_port
 

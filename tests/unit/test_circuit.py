@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from actors.circuit import SUDDEN, Circuit
-from actors.domain.errors import Unavailable
+from actors.contracts.errors import Unavailable
+from actors.runtime.circuit import SUDDEN, Circuit
 
 THRESHOLD, RESET_S = 5, 5.0
 

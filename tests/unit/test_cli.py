@@ -19,15 +19,15 @@ import pytest
 from sqlalchemy import select, update
 from typer.testing import CliRunner, Result
 
-from actors.domain.errors import SirenError
-from actors.journal_tables import events
+from actors.contracts.errors import SirenError
+from actors.order.journal_tables import events
 from actors.settings import Settings
 from cluster.cli import app
-from cluster.data_folder import DataFolder
-from cluster.token_secret import make_secret
+from cluster.running.data_folder import DataFolder
+from cluster.running.token_secret import make_secret
 from readmodel.tables import checkpoint, open_database, order_detail
-from serve_app.identity import Identity, Role
-from serve_app.tokens import InvalidToken, Tokens
+from serve_app.contract.identity import Identity, Role
+from serve_app.security.tokens import InvalidToken, Tokens
 from tests.support import InProcess
 from tests.system import ROOT, free_port
 
@@ -153,7 +153,7 @@ def test_up_says_in_one_sentence_that_nothing_more_can_be_written(
 
 
 def test_up_refuses_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.data_folder.LEAST_FREE", 2**60)
+    monkeypatch.setattr("cluster.running.data_folder.LEAST_FREE", 2**60)
     result = siren("up", "--port", str(free_port()), data=tmp_path)
     assert result.exit_code == 1
     assert re.match(r"siren: the disk of \S+ is full: \d+ KiB are free", sentence(result))
@@ -380,7 +380,10 @@ def test_status_tells_what_the_files_tell_where_nothing_runs(tmp_path: Path) -> 
 
 
 def test_status_waits_for_no_database_that_is_silent(tmp_path: Path) -> None:
-    impatient = "from cluster import cli, status; status.ANSWER_S = 1.0; cli.app()"
+    impatient = (
+        "from cluster import cli\nfrom cluster.operations import status\n"
+        "status.ANSWER_S = 1.0\ncli.app()"
+    )
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql+asyncpg://siren@127.0.0.1:{silent.getsockname()[1]}/siren"
         ran = alone("status", data=tmp_path, begin=("-c", impatient), SIREN_DATABASE_URL=url)

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from actors.client import AsyncSiren, NewOrder
-from actors.domain.errors import Invalid, NotFound, Rejected
-from actors.messages import MenuItemChange, StoreChange
+from actors.contracts.errors import Invalid, NotFound, Rejected
+from actors.contracts.messages import MenuItemChange, StoreChange
 from actors.settings import Settings
 from tests.in_process import in_process
 

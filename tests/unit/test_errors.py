@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from actors.domain.errors import SirenError
+from actors.contracts.errors import SirenError
 from tests.errors import ERRORS, kinds_of
 
 EVERY_ERROR = [SirenError("code", "Some detail."), *ERRORS]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
-from actors import exchange, replacing
-from actors.database import BUSY_TIMEOUT_S
-from actors.domain.errors import Rejected, Unavailable
-from actors.exchange import Channel, Endpoint, Exchange
-from actors.messages import RefundRequest, TicketReply
+from actors.contracts.errors import Rejected, Unavailable
+from actors.contracts.messages import RefundRequest, TicketReply
+from actors.runtime import exchange, replacing
+from actors.runtime.database import BUSY_TIMEOUT_S
+from actors.runtime.exchange import Channel, Endpoint, Exchange
 
 PATIENCE = 30.0
 LOOPBACK = "127.0.0.1"

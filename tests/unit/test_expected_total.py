@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from actors.client import AsyncSiren, NewOrder
-from actors.domain.errors import Invalid, PriceChanged
-from actors.domain.events import OrderPlaced
-from actors.messages import MenuItemChange
+from actors.contracts.errors import Invalid, PriceChanged
+from actors.contracts.messages import MenuItemChange
+from actors.order.domain.events import OrderPlaced
 from actors.settings import Settings
 from tests.http_contract import ORDER, changed
 from tests.in_process import in_process

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from actors import database_faults
-from actors.database import Database
-from actors.domain.errors import Unavailable
-from actors.faults import Faults
-from actors.payment_tables import metadata
+from actors.contracts.errors import Unavailable
+from actors.payment.tables import metadata
+from actors.runtime import database_faults
+from actors.runtime.database import Database
+from actors.runtime.faults import Faults
 
 
 class Seconds:

@@ -12,14 +12,14 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from actors.client import AsyncSiren, NewOrder
-from actors.domain.errors import Conflict, SirenError
-from actors.domain.values import OrderStatus
-from actors.journal_tables import events
-from actors.provider import Charge, SimulatedProvider
+from actors.contracts.errors import Conflict, SirenError
+from actors.contracts.values import OrderStatus
+from actors.order.journal_tables import events
+from actors.payment.provider import Charge, SimulatedProvider
 from actors.settings import Settings
-from cluster import forget as forgetting
-from cluster.forget import forget
-from cluster.verify import verify
+from cluster.audit.verify import verify
+from cluster.operations import forget as forgetting
+from cluster.operations.forget import forget
 from readmodel.projection import Projection
 from readmodel.projector import rebuild
 from readmodel.tables import SHADOW, create_shadow, open_database, swap

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from serve_app.schemas import PlaceOrder
+from serve_app.contract.request_schemas import PlaceOrder
 
 
 @pytest.fixture(scope="module")

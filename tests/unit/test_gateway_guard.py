@@ -12,11 +12,19 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from serve_app.bodies import MAX_BODY, Bodies
-from serve_app.guard import Guard
-from serve_app.identity import OWNER, Identity, Role
-from serve_app.places import AT_ONCE, HEALTH, SHARE, STREAMS_EACH, WAITING, current, waiting
-from serve_app.problems import Refused
+from serve_app.contract.identity import OWNER, Identity, Role
+from serve_app.contract.problems import Refused
+from serve_app.middleware.concurrency_limits import (
+    AT_ONCE,
+    HEALTH,
+    SHARE,
+    STREAMS_EACH,
+    WAITING,
+    current,
+    waiting,
+)
+from serve_app.middleware.load_shedding import Guard
+from serve_app.middleware.request_body import MAX_BODY, Bodies
 
 GUEST = Identity("guest-1", Role.CUSTOMER, guest=True)
 OTHER = Identity("guest-2", Role.CUSTOMER, guest=True)

@@ -12,8 +12,8 @@ import pytest
 
 from actors import installation
 from actors.client import AsyncSiren, NewOrder
-from actors.dedicated import DedicatedOrders
-from actors.domain.errors import NotFound
+from actors.contracts.errors import NotFound
+from actors.order.dedicated import DedicatedOrders
 from actors.settings import Settings
 from serve_app.app import build_app
 from tests.http_contract import CARD, ORDER, UNPAID, placed

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from actors.client import AsyncSiren
-from actors.domain.errors import Unavailable
+from actors.contracts.errors import Unavailable
 from serve_app import readiness
-from serve_app.bodies import MAX_BODY
+from serve_app.middleware.request_body import MAX_BODY
 from tests.cursors import by_hand
 from tests.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, changed, placed
 

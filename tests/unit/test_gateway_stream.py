@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from actors.client import AsyncSiren
-from serve_app.routes.stream import Follower
+from serve_app.routes.order_stream import Follower
 from tests.http_contract import ORDER, UNPAID, placed
 
 
@@ -111,7 +111,7 @@ def test_a_stream_ends_with_its_token_whatever_the_clock_is_set_to(
     siren: AsyncSiren, monkeypatch: pytest.MonkeyPatch, moved: float
 ) -> None:
     wall = SimpleNamespace(time=lambda: 10_000.0, monotonic=lambda: 500.0)
-    monkeypatch.setattr("serve_app.routes.stream.time", wall)
+    monkeypatch.setattr("serve_app.routes.order_stream.time", wall)
     follower = Follower(siren, "o", 0, expires_at=10_030.0, ends_at=530.0)
     assert follower.patience() == 30
     wall.monotonic = lambda: 531.0

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from serve_app.bodies import MAX_BODY
+from serve_app.middleware.request_body import MAX_BODY
 from tests.http_contract import CARD, ORDER, UNPAID, changed, placed
 
 EMPTY = [" ", "\u3000", "\u200b", "\ufeff", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u0301"]

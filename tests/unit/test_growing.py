@@ -1,6 +1,6 @@
 """A mapping that grows in constant time and never changes."""
 
-from actors.domain.growing import GrowingMap
+from actors.order.domain.growing import GrowingMap
 
 EMPTY: GrowingMap[int] = GrowingMap()
 

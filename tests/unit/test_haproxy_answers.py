@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cluster.haproxy_config import LARGEST_BODY
-from serve_app.bodies import MAX_BODY
-from serve_app.headers import ALWAYS, UNLESS_SET
+from cluster.running.haproxy_config import LARGEST_BODY
+from serve_app.middleware.request_body import MAX_BODY
+from serve_app.middleware.security_headers import ALWAYS, UNLESS_SET
 from tests.haproxy import PATIENCE, in_front_of
 
 WEBSOCKET = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cluster.haproxy_config import FEW_REQUESTS
+from cluster.running.haproxy_config import FEW_REQUESTS
 from tests.haproxy import PATIENCE, in_front_of
 
 

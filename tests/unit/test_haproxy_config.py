@@ -9,16 +9,16 @@ import pytest
 from fastapi import sse
 from ray.serve._private import haproxy as serve_haproxy
 
-from actors.domain.limits import MAX_WAIT_S
-from cluster.haproxy import _real_binary
-from cluster.haproxy_config import (
+from actors.contracts.limits import MAX_WAIT_S
+from cluster.running.haproxy import _real_binary
+from cluster.running.haproxy_config import (
     FRONTEND,
     NOBODY,
     connections,
     has_applications,
     sections,
 )
-from serve_app import own_system
+from serve_app.middleware import own_system
 from tests.haproxy import FILES, SECRET, changed, written
 
 STREAMS = "backend http-siren-streams"

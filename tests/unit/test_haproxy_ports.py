@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import haproxy
+from cluster.running import haproxy
 
 
 @pytest.fixture(autouse=True)

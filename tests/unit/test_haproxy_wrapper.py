@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.haproxy_wrapper import LAST_GOOD, choose, pid_of, replace, take_over
+from cluster.running.haproxy_wrapper import LAST_GOOD, choose, pid_of, replace, take_over
 
 SERVING = "frontend http_frontend\n    use_backend http-siren if is_http-siren\n"
 STARTING = "frontend http_frontend\n"

@@ -11,7 +11,7 @@ import pytest
 
 from actors.settings import Settings
 from serve_app.app import build_app
-from serve_app.headers import CONTENT_SECURITY_POLICY
+from serve_app.middleware.security_headers import CONTENT_SECURITY_POLICY
 from tests.http_contract import ORDER
 from tests.in_process import in_process
 from tests.tokens import GOOD, MINE, SECRET

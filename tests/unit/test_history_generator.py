@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from actors.settings import Settings
 from cluster.cli import app
-from cluster.rebuild import rebuild_view
+from cluster.operations.rebuild_view import rebuild_view
 from tests.load.growth.folder import fill
 from tests.load.growth.history import Live
 

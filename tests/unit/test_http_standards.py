@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Route
 
-from serve_app.access import AccessRoute, PageRoute, PublicRoute
-from serve_app.compression import LEAST
+from serve_app.middleware.compression import LEAST
 from serve_app.routes import ROUTERS
+from serve_app.routing.access_route import AccessRoute, PageRoute, PublicRoute
 from tests.http_contract import CARD, ORDER, UNPAID, placed
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from actors.client import AsyncSiren, NewOrder
-from actors.domain.errors import Invalid
+from actors.contracts.errors import Invalid
 from actors.settings import Settings
 from serve_app.app import build_app
 from tests.files import found

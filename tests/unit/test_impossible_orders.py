@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from actors.domain import commands as cmd
-from actors.domain import events as ev
-from actors.domain.values import Line, OrderStatus, PrivateData
-from actors.journal import Append
+from actors.contracts.values import Line, OrderStatus, PrivateData
+from actors.order.domain import commands as cmd
+from actors.order.domain import events as ev
+from actors.order.journal import Append
 from actors.settings import Settings
-from cluster import verify
+from cluster.audit import verify
 from cluster.cli import app
 from tests.orders import PLACED, PRIVATE
 from tests.support import InProcess

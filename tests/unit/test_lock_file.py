@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.errors import Unavailable
-from actors.lock_file import (
+from actors.contracts.errors import Unavailable
+from actors.runtime.lock_file import (
     LOCK_NAME,
     default_address,
     is_held,
@@ -16,7 +16,7 @@ from actors.lock_file import (
     ray_address,
     read_holder,
 )
-from cluster.data_folder import DataFolder
+from cluster.running.data_folder import DataFolder
 
 ONE, OTHER = "127.0.0.1:6001", "127.0.0.1:6002"
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors.domain.values import Line
-from actors.messages import TicketCancellation, TicketReply, TicketRequest, TicketUpdate
-from actors.pickup_numbers import Numbering, local_day, pickup_number, place_of
-from actors.store_actor import StoreService
-from actors.store_queries import StoreQueries
+from actors.contracts.messages import TicketCancellation, TicketReply, TicketRequest, TicketUpdate
+from actors.contracts.values import Line
+from actors.store.actor import StoreService
+from actors.store.pickup_numbers import Numbering, local_day, pickup_number, place_of
+from actors.store.queries import StoreQueries
 
 NOON = datetime(2026, 3, 1, 3, tzinfo=UTC)  # in Seoul
 DAY = timedelta(days=1)

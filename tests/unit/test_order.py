@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from actors.domain import commands as cmd
-from actors.domain import events as ev
-from actors.domain.detail import detail
-from actors.domain.errors import Invalid, NotFound, Rejected
-from actors.domain.order import Order, evolve
-from actors.domain.values import OrderStatus, PaymentStatus, PickupStatus
+from actors.contracts.errors import Invalid, NotFound, Rejected
+from actors.contracts.values import OrderStatus, PaymentStatus, PickupStatus
+from actors.order.domain import commands as cmd
+from actors.order.domain import events as ev
+from actors.order.domain.detail import detail
+from actors.order.domain.order import Order, evolve
 from tests.orders import (
     ACCEPTED,
     ACCEPTED_LIFE,

@@ -10,12 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from actors.domain import commands as cmd
-from actors.domain import events as ev
-from actors.domain.errors import Invalid, NotFound, Rejected
-from actors.domain.order import Order, decide, evolve, fold
-from actors.domain.saga import AuthorizePayment, CancelPayment, Step, next_steps
-from actors.domain.values import OrderStatus, PickupStatus
+from actors.contracts.errors import Invalid, NotFound, Rejected
+from actors.contracts.values import OrderStatus, PickupStatus
+from actors.order.domain import commands as cmd
+from actors.order.domain import events as ev
+from actors.order.domain.order import Order, decide, evolve, fold
+from actors.order.domain.saga import AuthorizePayment, CancelPayment, Step, next_steps
 from tests.orders import DUE, NOON, ORDER_ID, TOTAL, place
 from tests.participants import Acknowledged, Ahead, Message, Payment, Reply, Store, deliver
 

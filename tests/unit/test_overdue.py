@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import pytest
 
-from actors import overdue
 from actors.addressing import slots_of
-from actors.domain import commands as cmd
-from actors.domain.errors import Unavailable
-from actors.domain.values import PrivateData
-from actors.journal import Due
-from actors.overdue import OverdueOrders
+from actors.contracts.errors import Unavailable
+from actors.contracts.values import PrivateData
+from actors.order import overdue
+from actors.order.domain import commands as cmd
+from actors.order.journal import Due
+from actors.order.overdue import OverdueOrders
 from actors.settings import Settings
 from tests.orders import LINES
 from tests.support import InProcess

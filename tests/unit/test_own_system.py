@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from serve_app.own_system import OwnSystem
+from serve_app.middleware.own_system import OwnSystem
 
 SECRET = "5f3a" * 16
 

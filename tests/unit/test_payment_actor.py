@@ -18,15 +18,15 @@ import pytest
 from sqlalchemy import func, select
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
-from actors import payment_actor
-from actors.domain.errors import Unavailable
-from actors.exchange import Channel
-from actors.faults import FAULTS
+from actors.contracts.errors import Unavailable
+from actors.contracts.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.installation import Installation
-from actors.messages import ChargeRequest, PaymentReply, RefundRequest
-from actors.payment_actor import PaymentActor, PaymentService
-from actors.payment_ledger import Payment, PaymentLedger
-from actors.provider import Charge, PaymentProvider, SimulatedProvider, charges
+from actors.payment import actor as payment_actor
+from actors.payment.actor import PaymentActor, PaymentService
+from actors.payment.ledger import Payment, PaymentLedger
+from actors.payment.provider import Charge, PaymentProvider, SimulatedProvider, charges
+from actors.runtime.exchange import Channel
+from actors.runtime.faults import FAULTS
 from actors.settings import Settings
 
 Services = Callable[..., PaymentService]
@@ -387,7 +387,7 @@ async def test_a_disk_of_ours_that_is_full_is_not_the_providers_fault(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("actors.database.BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr("actors.runtime.database.BUSY_TIMEOUT_S", 0)
     clock = Clock()
     service = services(obstacle, breaker_threshold=2, clock=clock)
     with database_that_takes_nothing(tmp_path / f"{full}.db"):

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actors.domain.errors import Invalid, NotFound
-from actors.messages import ChargeRequest
-from actors.payment_ledger import Payment, PaymentLedger
-from actors.payment_queries import PaymentQueries
+from actors.contracts.errors import Invalid, NotFound
+from actors.contracts.messages import ChargeRequest
+from actors.payment.ledger import Payment, PaymentLedger
+from actors.payment.queries import PaymentQueries
 
 SECOND = 1_000_000
 

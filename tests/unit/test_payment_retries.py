@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors import payment_retries
-from actors.domain.errors import Unavailable
-from actors.payment_retries import PaymentRetries
+from actors.contracts.errors import Unavailable
+from actors.order import payment_retries
+from actors.order.payment_retries import PaymentRetries
 
 
 class Card:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actors.pickup_numbers import local_day, pickup_number
+from actors.store.pickup_numbers import local_day, pickup_number
 
 LAST_OF_Z = 26 * 999
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster import processes
+from cluster.running import processes
 
 KEEP_OPEN = "import sys; log = open(sys.stdin.readline().strip()); print('open', flush=True); "
 KEEP_OPEN += "sys.stdin.read()"

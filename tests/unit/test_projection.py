@@ -11,16 +11,16 @@ from sqlalchemy import Connection, Table, delete, inspect, select, text, update
 
 from actors import codec
 from actors.codec import UnknownEvent, to_json
-from actors.database import Database, Transaction
-from actors.domain import commands as cmd
-from actors.domain.detail import detail
-from actors.domain.errors import Conflict, Damaged, Rejected
-from actors.domain.events import PaymentRequested, StoredEvent
-from actors.domain.order import Order, decide, fold
-from actors.domain.values import Line, PrivateData
+from actors.contracts.errors import Conflict, Damaged, Rejected
+from actors.contracts.values import Line, PrivateData
 from actors.installation import Installation
-from actors.journal import Append, Journal
-from actors.journal_tables import events, order_keys, order_private
+from actors.order.domain import commands as cmd
+from actors.order.domain.detail import detail
+from actors.order.domain.events import PaymentRequested, StoredEvent
+from actors.order.domain.order import Order, decide, fold
+from actors.order.journal import Append, Journal
+from actors.order.journal_tables import events, order_keys, order_private
+from actors.runtime.database import Database, Transaction
 from actors.settings import Settings
 from readmodel import projection as projection_module
 from readmodel import projector

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, select
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
-from actors.domain.errors import Unavailable
-from actors.provider import Charge, ChargeStatus, SimulatedProvider, charges
+from actors.contracts.errors import Unavailable
+from actors.payment.provider import Charge, ChargeStatus, SimulatedProvider, charges
 
 APPROVED, DECLINED = ChargeStatus.APPROVED, ChargeStatus.DECLINED
 CANCELED = ChargeStatus.CANCELED

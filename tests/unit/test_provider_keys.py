@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
 from actors.client import AsyncSiren
-from actors.domain.errors import Unavailable
+from actors.contracts.errors import Unavailable
 from actors.settings import Settings
-from serve_app import key_document, provider_keys
 from serve_app.app import build_app
-from serve_app.provider_keys import ProviderKeys
+from serve_app.security import identity_provider, key_document
+from serve_app.security.identity_provider import ProviderKeys
 from tests.tokens import GOOD, SECRET, bearer
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -239,7 +239,7 @@ async def test_a_provider_that_hangs_counts_as_away(
 async def test_a_provider_that_never_ends_its_answer_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(provider_keys, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(identity_provider, "PATIENCE_S", 0.5)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from serve_app.identity import Identity, Role
-from serve_app.problems import Refused
-from serve_app.rate_limit import RateLimit
+from serve_app.contract.identity import Identity, Role
+from serve_app.contract.problems import Refused
+from serve_app.security.rate_limit import RateLimit
 
 ADA, BOB = (Identity(name, Role.CUSTOMER) for name in ("ada", "bob"))
 NAMED_LIKE_A_ROLE = Identity("ada", Role.STAFF, "gangnam")

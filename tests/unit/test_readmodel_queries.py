@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.batching import LARGEST_BATCH
-from actors.domain.errors import Invalid, Unavailable
-from actors.domain.events import Event, OrderCanceled, OrderPlaced, StoredEvent
-from actors.domain.values import Line, PrivateData
-from actors.journal import Append, Journal
-from actors.paging import Page
+from actors.contracts.errors import Invalid, Unavailable
+from actors.contracts.values import Line, PrivateData
+from actors.order.domain.events import Event, OrderCanceled, OrderPlaced, StoredEvent
+from actors.order.journal import Append, Journal
+from actors.runtime.batching import LARGEST_BATCH
+from actors.runtime.paging import Page
 from readmodel import queries
 from readmodel.projection import Projection
 from readmodel.queries import DetailRow, OrderDetails, Watcher

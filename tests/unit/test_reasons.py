@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.reasons import CUSTOMER_REQUEST, PAYMENT_TIMEOUT, STORE_CODES, code_of
+from actors.order.domain.reasons import CUSTOMER_REQUEST, PAYMENT_TIMEOUT, STORE_CODES, code_of
 from serve_app.assets import texts
 
 BOARD = Path(__file__).parents[2] / "serve_app" / "static" / "board.js"

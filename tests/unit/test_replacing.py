@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorUnavailableError
 
-from actors import nudge, replacing
-from actors.replacing import Incarnation, Watch
-from actors.silence import Silence
+from actors.order import nudge
+from actors.runtime import replacing
+from actors.runtime.replacing import Incarnation, Watch
+from actors.runtime.silence import Silence
 
 EVERY_S = 1.0
 FIRST, SECOND = Incarnation("node", 1), Incarnation("node", 2)
@@ -29,7 +30,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("actors.silence.time.monotonic", clock)
+    monkeypatch.setattr("actors.runtime.silence.time.monotonic", clock)
     return clock
 
 

@@ -3,9 +3,9 @@
 import pytest
 from tenacity import wait_none
 
-from actors import retrying
-from actors.domain.errors import Unavailable
-from actors.retrying import until_done
+from actors.contracts.errors import Unavailable
+from actors.runtime import retrying
+from actors.runtime.retrying import until_done
 
 
 @pytest.fixture(autouse=True)

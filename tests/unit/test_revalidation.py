@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from actors.client import AsyncSiren
-from actors.domain.errors import Invalid
+from actors.contracts.errors import Invalid
 from tests.http_contract import ORDER, placed
 
 LISTS = ["/order-details", "/pickups?store_id=gangnam", "/payments", "/stores"]

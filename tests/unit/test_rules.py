@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from actors.domain import commands as cmd
-from actors.domain import events as ev
-from actors.domain.errors import Invalid
-from actors.domain.limits import MAX_TOTAL
-from actors.domain.values import Line, PrivateData
-from actors.messages import MenuItemChange, StoreChange
+from actors.contracts.errors import Invalid
+from actors.contracts.limits import MAX_TOTAL
+from actors.contracts.messages import MenuItemChange, StoreChange
+from actors.contracts.values import Line, PrivateData
+from actors.order.domain import commands as cmd
+from actors.order.domain import events as ev
 from actors.settings import Settings
-from actors.store_actor import StoreService
+from actors.store.actor import StoreService
 from tests.orders import ACCEPTED_LIFE, PLACED, REQUESTED, given, place, when
 
 LATTE = Line("latte", "Latte", 1, 5000)

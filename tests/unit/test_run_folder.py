@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster import run_folder
-from cluster.run_folder import RunFolder, remove_dead, remove_if_dead
+from cluster.running import run_folder
+from cluster.running.run_folder import RunFolder, remove_dead, remove_if_dead
 
 ASLEEP = "import sys, time; open(sys.argv[1], 'w').close(); time.sleep(600)"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from actors.domain import events as ev
-from actors.domain.order import Order
-from actors.domain.saga import (
+from actors.order.domain import events as ev
+from actors.order.domain.order import Order
+from actors.order.domain.saga import (
     AuthorizePayment,
     CancelPayment,
     CancelTicket,

@@ -8,13 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from actors.client import NewOrder
-from actors.domain import commands as cmd
-from actors.domain.errors import SirenError
-from actors.domain.values import PrivateData
-from actors.exchange import Endpoint
+from actors.contracts.errors import SirenError
+from actors.contracts.values import PrivateData
 from actors.installation import Installation
+from actors.order.domain import commands as cmd
+from actors.runtime.exchange import Endpoint
 from actors.settings import Settings
-from cluster.databases import check_url
+from cluster.operations.read_only import check_url
 from serve_app.gateway import deployment
 
 PASSWORD, SECRET = "hunter-2-hunter", "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t"

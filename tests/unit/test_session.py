@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from actors.settings import Settings
-from serve_app import tokens
 from serve_app.app import build_app
-from serve_app.identity import Identity, Role
-from serve_app.tokens import InvalidToken, Tokens
+from serve_app.contract.identity import Identity, Role
+from serve_app.security import tokens
+from serve_app.security.tokens import InvalidToken, Tokens
 from tests.http_contract import ORDER
 from tests.in_process import in_process
 from tests.tokens import CALLERS, GOOD, HOUR, SECRET, bearer, token_of
@@ -106,7 +106,7 @@ async def test_a_verified_token_still_ends_when_it_says(monkeypatch: pytest.Monk
     assert identity.expires_at is not None
     end = float(identity.expires_at)
     monkeypatch.setattr("jwt.api_jwt.datetime", _Clock(end))
-    monkeypatch.setattr("serve_app.tokens.time.time", lambda: end)
+    monkeypatch.setattr("serve_app.security.tokens.time.time", lambda: end)
     with pytest.raises(InvalidToken, match="expired"):
         await known.identity(token)
 

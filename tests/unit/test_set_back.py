@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from actors.client import AsyncSiren, NewOrder
-from actors.journal import Journal
+from actors.order.journal import Journal
 from actors.settings import Settings
-from cluster import verify as audit
-from cluster.dossier import Violation
+from cluster.audit import verify as audit
+from cluster.audit.records import Violation
 from readmodel import lost_orders
 from readmodel.lost_orders import find_lost_orders
 from tests.in_process import in_process

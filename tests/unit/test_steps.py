@@ -8,17 +8,17 @@ from typing import Any, cast
 
 import pytest
 
-from actors import step_runner, steps
-from actors.activation import Activation
 from actors.codec import UnknownEvent
-from actors.domain import commands as cmd
-from actors.domain.errors import Unavailable
-from actors.exchange import Channel
-from actors.journal import Append, Due, History
-from actors.messages import TicketReply, TicketRequest
-from actors.order_host import OrderHost
+from actors.contracts.errors import Unavailable
+from actors.contracts.messages import TicketReply, TicketRequest
+from actors.order import step_runner, steps
+from actors.order.activation import Activation
+from actors.order.domain import commands as cmd
+from actors.order.host import OrderHost
+from actors.order.journal import Append, Due, History
+from actors.order.steps import Steps
+from actors.runtime.exchange import Channel
 from actors.settings import Settings
-from actors.steps import Steps
 from tests.support import Direct, InProcess
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from cluster.stopped import ended_where_stopped
+from cluster.running.stopped import ended_where_stopped
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from actors.domain.errors import NotFound
-from actors.domain.values import Line
-from actors.messages import (
+from actors.contracts.errors import NotFound
+from actors.contracts.messages import (
     Done,
     MenuItemChange,
     StoreChange,
@@ -19,9 +18,10 @@ from actors.messages import (
     TicketRequest,
     TicketUpdate,
 )
-from actors.pickup_numbers import pickup_number
-from actors.store_actor import StoreService
-from actors.store_queries import StoreQueries
+from actors.contracts.values import Line
+from actors.store.actor import StoreService
+from actors.store.pickup_numbers import pickup_number
+from actors.store.queries import StoreQueries
 
 NOON = datetime(2026, 3, 1, 3, tzinfo=UTC)  # in Seoul
 GANGNAM_PREPARE_S = 45

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.errors import Invalid, NotFound, SirenError
-from actors.domain.values import Line
-from actors.messages import (
+from actors.contracts.errors import Invalid, NotFound, SirenError
+from actors.contracts.messages import (
     MenuItemChange,
     StoreChange,
     TicketCancellation,
     TicketRequest,
     TicketUpdate,
 )
-from actors.store_actor import StoreService
-from actors.store_queries import MenuItem, StoreQueries
-from actors.tickets import StoreMessage
+from actors.contracts.values import Line
+from actors.store.actor import StoreService
+from actors.store.queries import MenuItem, StoreQueries
+from actors.store.tickets import StoreMessage
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 

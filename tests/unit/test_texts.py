@@ -2,8 +2,8 @@
 
 import pytest
 
-from actors.domain.errors import Invalid
-from actors.domain.texts import check_tel, check_text, check_visible_ascii, reads_as_empty
+from actors.contracts.errors import Invalid
+from actors.contracts.texts import check_tel, check_text, check_visible_ascii, reads_as_empty
 
 EMPTY = [
     "",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from actors.journal_tables import JOURNAL_SCHEMA_VERSION
+from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION
 from actors.settings import Settings
 from cluster.cli import app
 from tests.in_process import in_process

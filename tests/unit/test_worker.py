@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cluster import environment
+from cluster.running import environment
 
 HOOK = "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR"
 RAYS_WORKER = """

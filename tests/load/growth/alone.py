@@ -13,12 +13,12 @@ from typing import Any, TypeVar, cast
 import psutil
 
 from actors.addressing import SLOTS
-from actors.exchange import Channel
-from actors.journal import Journal
-from actors.order_host import RECOVERY_BATCH, OrderHost
-from actors.process import spare_garbage_collection
+from actors.order.host import RECOVERY_BATCH, OrderHost
+from actors.order.journal import Journal
+from actors.order.steps import Steps
+from actors.runtime.exchange import Channel
+from actors.runtime.process import spare_garbage_collection
 from actors.settings import Settings
-from actors.steps import Steps
 from readmodel.projector import rebuild
 from readmodel.tables import open_database
 from tests.support import Direct, InProcess

@@ -14,7 +14,7 @@ from itertools import count
 from rich.console import Console
 from rich.table import Table
 
-from actors.batching import LARGEST_BATCH
+from actors.runtime.batching import LARGEST_BATCH
 
 LARGEST_CLUSTER = 16
 WARM_UP = 0.3

@@ -15,13 +15,13 @@ from typing import Any
 from rich.progress import Progress
 from sqlalchemy import Table
 
-from actors.journal_tables import events, open_orders, order_keys, order_private
-from actors.payment_ledger import PaymentLedger
-from actors.payment_tables import payments
-from actors.provider import SimulatedProvider, charges
+from actors.order.journal_tables import events, open_orders, order_keys, order_private
+from actors.payment.ledger import PaymentLedger
+from actors.payment.provider import SimulatedProvider, charges
+from actors.payment.tables import payments
 from actors.settings import Service, Settings
-from actors.store_tables import tickets
-from cluster.bootstrap import prepare_databases
+from actors.store.tables import tickets
+from cluster.running.bootstrap import prepare_databases
 from readmodel.tables import LIVE, order_detail
 from tests.load.growth import history
 from tests.load.growth.history import Block, History, Live, Plan, Row

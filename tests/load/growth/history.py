@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from actors.addressing import key_of, slot_of
-from actors.demo_stores import TIME_ZONE, store_rows
-from actors.payment_actor import payment_key
-from actors.pickup_numbers import local_day, pickup_number
+from actors.payment.actor import payment_key
+from actors.store.demo_stores import TIME_ZONE, store_rows
+from actors.store.pickup_numbers import local_day, pickup_number
 from tests.load.growth import lives
 from tests.load.growth.stencils import BASE_S, Stencil, cut
 

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from actors.demo_stores import CURRENCY, menu_rows, store_rows
-from actors.domain import commands as cmd
-from actors.domain.values import Line, PrivateData
+from actors.contracts.values import Line, PrivateData
+from actors.order.domain import commands as cmd
+from actors.store.demo_stores import CURRENCY, menu_rows, store_rows
 
 # Every time of an order has this fraction of a second, so that whole seconds shift all of them.
 BASE = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -11,17 +11,17 @@ from datetime import datetime
 import msgspec
 
 from actors.codec import encode_event
-from actors.demo_stores import menu_rows, store_rows
-from actors.domain import commands as cmd
-from actors.domain import events as ev
-from actors.domain.order import Order, decide, evolve
-from actors.domain.saga import due_at
-from actors.domain.values import PaymentStatus, PickupStatus
-from actors.journal_tables import to_micros
-from actors.messages import ChargeRequest, TicketCancellation, TicketRequest, TicketUpdate
-from actors.payment_ledger import Payment
-from actors.tickets import Books, MenuRow, StoreRow, Ticket
-from actors.tickets import decide as keep_books
+from actors.contracts.messages import ChargeRequest, TicketCancellation, TicketRequest, TicketUpdate
+from actors.contracts.values import PaymentStatus, PickupStatus
+from actors.order.domain import commands as cmd
+from actors.order.domain import events as ev
+from actors.order.domain.order import Order, decide, evolve
+from actors.order.domain.saga import due_at
+from actors.order.journal_tables import to_micros
+from actors.payment.ledger import Payment
+from actors.store.demo_stores import menu_rows, store_rows
+from actors.store.tickets import Books, MenuRow, StoreRow, Ticket
+from actors.store.tickets import decide as keep_books
 from readmodel.projection import Folded, row_of
 from tests.load.growth import lives
 from tests.load.growth.lives import Life

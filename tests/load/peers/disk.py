@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-from actors.domain.events import Event, StoredEvent
-from actors.journal import Append, Journal
+from actors.order.domain.events import Event, StoredEvent
+from actors.order.journal import Append, Journal
 from tests.load.measure import percentile
 from tests.orders import DUE, NOON, PLACED, PRIVATE, REQUESTED
 

@@ -1,6 +1,6 @@
 """The ceiling: a route that does nothing, in the same Ray Serve set-up as the gateway.
 
-What is set here is what `cluster.bootstrap` and `serve_app.gateway` set, for one replica.
+What is set here is what `cluster.running.bootstrap` and `serve_app.gateway` set, for one replica.
 """
 
 import argparse
@@ -9,8 +9,8 @@ import signal
 import threading
 from pathlib import Path
 
-from cluster import environment, haproxy, processes
-from cluster.run_folder import RunFolder
+from cluster.running import environment, haproxy, processes
+from cluster.running.run_folder import RunFolder
 
 environment.prepare()  # before anything imports Ray
 
@@ -43,10 +43,10 @@ def _start(port: int) -> None:
     from ray import serve  # noqa: PLC0415
     from ray.serve.schema import LoggingConfig  # noqa: PLC0415
 
-    from actors.process import spare_garbage_collection  # noqa: PLC0415
+    from actors.runtime.process import spare_garbage_collection  # noqa: PLC0415
     from actors.settings import Settings  # noqa: PLC0415
     from serve_app.gateway import DRAIN_S  # noqa: PLC0415
-    from serve_app.places import capacity  # noqa: PLC0415
+    from serve_app.middleware.concurrency_limits import capacity  # noqa: PLC0415
 
     class Noop:
         def __init__(self) -> None:

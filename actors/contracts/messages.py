@@ -1,0 +1,122 @@
+"""What travels between actors: requests to order, payment and store, and their replies."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from actors.contracts.values import Line
+
+
+class OrderRequest(Struct, frozen=True):
+    """Hand `command` (packed) to the order's mailbox; wait up to `wait` seconds until settled."""
+
+    order_id: str
+    command: bytes
+    wait: float
+
+
+class OrderReply(Struct, frozen=True):
+    """The order after a command. `detail` is the response-ready JSON of the order detail.
+
+    `settled`: nothing is outstanding that the sender of this command waits for. `replayed`: the
+    command had been carried out before. `attempt`: for a payment, the status of the attempt that
+    this command asked for.
+    """
+
+    detail: bytes
+    version: int
+    order_status: str
+    settled: bool
+    replayed: bool
+    attempt: str | None
+
+
+class ChargeRequest(Struct, frozen=True):
+    """Charge `amount` (minor unit) to `token`; idempotent by order and attempt."""
+
+    order_id: str
+    attempt: int
+    amount: int
+    currency: str
+    token: str
+
+
+class RefundRequest(Struct, frozen=True):
+    """Undo whatever was charged for the order, and refuse what may still come.
+
+    `attempts`: how many charges the order asked for; payment may not know of the last one.
+    """
+
+    order_id: str
+    attempts: int
+
+
+class PaymentReply(Struct, frozen=True):
+    """What the payment service knows now: status APPROVED, DECLINED or CANCELED.
+
+    `was_approved`: it said APPROVED at some time, whatever it says now.
+    """
+
+    payment_id: str | None
+    status: str
+    was_approved: bool = False
+
+
+class TicketRequest(Struct, frozen=True):
+    """Make this order; idempotent by order."""
+
+    order_id: str
+    store_id: str
+    lines: tuple[Line, ...]
+    customer_name: str | None
+
+
+class TicketUpdate(Struct, frozen=True):
+    """Show `status` on the ticket unless a higher `version` was seen; `erase` drops the name.
+
+    `reason` says why, where the barista gave the order up.
+    """
+
+    order_id: str
+    status: str
+    version: int
+    erase: bool
+    reason: str | None = None
+
+
+class TicketCancellation(Struct, frozen=True):
+    """Undo the ticket, and refuse one that may still come."""
+
+    order_id: str
+    store_id: str
+
+
+class TicketReply(Struct, frozen=True):
+    """The ticket as the store has it now. `reason` says why a REJECTED one was."""
+
+    status: str
+    number: str | None = None
+    estimated_ready_at: datetime | None = None
+    reason: str | None = None
+
+
+class StoreChange(Struct, frozen=True):
+    """Open, close or limit a store; `None` leaves `open` as it is."""
+
+    store_id: str
+    open: bool | None
+    set_capacity: bool
+    capacity: int | None
+
+
+class MenuItemChange(Struct, frozen=True):
+    """Change a menu item; `None` leaves a field as it is."""
+
+    store_id: str
+    menu_id: str
+    sold_out: bool | None
+    price: int | None
+
+
+class Done(Struct, frozen=True):
+    """Carried out; there is nothing else to say."""

@@ -1,0 +1,175 @@
+"""What an order can be asked to do. Imperative; each may be refused, and each carries its id.
+
+Requests come from people; their id is two hashes, of the sender's key and of what was asked under
+it (see `parts_of`). Outcomes come from the saga's steps: what payment or store answered; their id
+is empty, because the state alone tells whether they are news.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from actors.contracts.values import Line, PrivateData
+
+BETWEEN_HASHES = ":"
+
+
+def parts_of(command_id: str) -> tuple[str, str]:
+    """Return the hashes of key and body; the body's is "" where it was not kept."""
+    key, _, body = command_id.partition(BETWEEN_HASHES)
+    return key, body
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Place an order with prices taken from the menu; `pay` asks for the first charge at once.
+
+    `expected_total` is what the customer agreed to pay, in the minor unit; None: whatever it is.
+    """
+
+    id: str
+    customer_id: str
+    store_id: str
+    lines: tuple[Line, ...]
+    currency: str
+    body_hash: str
+    payment_due: datetime
+    pay: bool
+    private: PrivateData
+    expected_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PayOrder:
+    """Charge the order's total to `token`.
+
+    `refusal`: why its store is known not to make the order, as a code; None: nothing is known.
+    """
+
+    id: str
+    token: str = field(repr=False)
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Cancel while nothing is being prepared."""
+
+    id: str
+    reason: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StartPreparation:
+    """The barista begins."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkReady:
+    """The barista calls the number."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletePickup:
+    """The customer took the coffee."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectOrder:
+    """The store gives the order up, also while preparing or when nobody came."""
+
+    id: str
+    reason: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpirePayment:
+    """The payment deadline has passed."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EraseCustomer:
+    """Forget the customer's name and phone number."""
+
+    id: str
+
+
+Request = (
+    PlaceOrder
+    | PayOrder
+    | CancelOrder
+    | StartPreparation
+    | MarkReady
+    | CompletePickup
+    | RejectOrder
+    | ExpirePayment
+    | EraseCustomer
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordApproval:
+    """Payment answered: charged."""
+
+    id: str
+    attempt: int
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDecline:
+    """Payment answered: refused."""
+
+    id: str
+    attempt: int
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTicket:
+    """The store answered: it makes the order."""
+
+    id: str
+    number: str
+    estimated_ready_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTicketRejection:
+    """The store answered: it does not make the order."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTicketCanceled:
+    """The store answered: there is no ticket any more, and never will be."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPaymentCanceled:
+    """Payment answered: there is no charge any more, and never will be."""
+
+    id: str
+    payment_id: str | None
+
+
+Outcome = (
+    RecordApproval
+    | RecordDecline
+    | RecordTicket
+    | RecordTicketRejection
+    | RecordTicketCanceled
+    | RecordPaymentCanceled
+)
+Command = Request | Outcome

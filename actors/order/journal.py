@@ -1,0 +1,464 @@
+"""The journal: the append-only events of all orders, and what commits together with them.
+
+Nothing is acknowledged before it is on disk. All appends that wait go into one transaction (group
+commit); an append whose expected version is stale is dropped alone and never spoils its batch.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from msgspec import Struct, field
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from actors.addressing import SLOTS, key_of, slot_of
+from actors.codec import UnknownEvent
+from actors.contracts.errors import AlreadyPlaced, Conflict, Damaged, SirenError
+from actors.contracts.values import PrivateData
+from actors.order import journal_upgrade
+from actors.order.domain.events import StoredEvent
+from actors.order.journal_rows import row_of, stored_event
+from actors.order.journal_tables import (
+    JOURNAL_SCHEMA_VERSION,
+    events,
+    from_micros,
+    meta,
+    metadata,
+    open_orders,
+    order_keys,
+    order_private,
+    to_micros,
+)
+from actors.runtime.batching import Batcher
+from actors.runtime.clock import utc_now
+from actors.runtime.database import Database, Transaction
+from actors.runtime.database_faults import UNREADABLE
+
+EVENT_COLUMNS = [column.name for column in events.c if column.name != "position"]
+KEY_PARTS = 256
+"""Keys are read by their first two digits: as long as one reader stays, SQLite's log grows."""
+BEHIND_HEX_DIGITS = "g"
+
+
+class Append(Struct, frozen=True):
+    """What one command adds to one order: all of it, or nothing.
+
+    `due_at` and `ticket_version` are the order's new row in `open_orders`; no row where `due_at`
+    is None. `private` is stored with a new order; `token` replaces its card token ("" forgets it),
+    `cancel_reason` the words of a cancellation. An append without events only moves the row.
+    """
+
+    order_id: str
+    expected_version: int
+    events: tuple[StoredEvent, ...]
+    due_at: datetime | None
+    ticket_version: int | None = None
+    private: PrivateData | None = None
+    token: str | None = None
+    cancel_reason: str | None = None
+    erase: bool = False
+
+
+class History(Struct, frozen=True):
+    """An order as the journal has it. `ticket_version`: the update the store has not confirmed."""
+
+    events: list[StoredEvent] = field(default_factory=list)
+    private: PrivateData = field(default_factory=PrivateData)
+    ticket_version: int | None = None
+
+
+class Due(Struct, frozen=True):
+    """An open order and the moment when somebody must look at it."""
+
+    order_id: str
+    due_at: datetime
+
+
+Refusal = Conflict | AlreadyPlaced | None
+"""Why an append was not stored; None where it was."""
+
+
+class Journal:
+    """Reads and appends events. Every process that needs the journal opens its own."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url, metadata)
+        self._run = _Statements(self.database)
+        self._appends: Batcher[Append, None] = Batcher(self._commit)
+        self._loads: Batcher[str, History] = Batcher(self._load_each)
+
+    async def create(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Create the tables that are missing, and make an older journal into today's.
+
+        `progress` gets the position that an upgrade has reached, and the last one. Raises
+        `SirenError` where a newer version of the code wrote the journal.
+        """
+        await self.database.create_tables()
+        written_by = int(await self.remember("schema_version", str(JOURNAL_SCHEMA_VERSION)))
+        if written_by > JOURNAL_SCHEMA_VERSION:
+            raise SirenError(
+                "journal_too_new",
+                f"the journal has schema version {written_by}; "
+                f"this version of siren knows {JOURNAL_SCHEMA_VERSION}",
+            )
+        await journal_upgrade.upgrade(self.database, progress or (lambda _done, _total: None))
+
+    async def remember(self, key: str, value: str) -> str:
+        """Store `value` under `key` unless there is one already; return the one that stands."""
+        async with self.database.write() as connection:
+            row = {"key": key, "value": value}
+            await connection.execute(self.database.insert(meta).on_conflict_do_nothing(), row)
+            return str(await connection.scalar(select(meta.c.value).where(meta.c.key == key)))
+
+    async def append(self, append: Append) -> None:
+        """Append durably: on return the events are on disk.
+
+        Raises `Conflict` where the order has moved on from `expected_version`, `AlreadyPlaced`
+        where its key has placed another one (nothing was stored then), or `Unavailable` where the
+        outcome is unknown (load again before deciding again).
+        """
+        await self._appends.submit(append)
+
+    async def load(self, order_id: str) -> History:
+        """Return the committed history of an order; empty where there is none.
+
+        Raises `Damaged` where it cannot be read.
+        """
+        return await self._loads.submit(order_id)
+
+    async def placed_as(self, order_id: str) -> str | None:
+        """Return the id of the order that this one's key has placed; None where it placed none."""
+        rows = await self.database.fetch(self._run.keys, {"keys": [key_of(order_id)]})
+        return str(rows[0][1]) if rows else None
+
+    async def prewarm_keys(self) -> int:
+        """Read all keys, so that their pages are in memory; return how many there are.
+
+        The key of a new order belongs anywhere among those of all orders. After a reboot, or where
+        Linux let go of pages that nobody had asked for, each order would wait for the disk there:
+        two million others made that 1,584 orders a second instead of 1,697.
+        """
+        count = 0
+        for part in range(KEY_PARTS):
+            begin = f"{part:02x}"
+            mine = order_keys.c.key.between(begin, begin + BEHIND_HEX_DIGITS)
+            async with self.database.read() as connection:
+                count += await connection.scalar(select(func.count()).where(mine)) or 0
+        return count
+
+    async def load_all(self, order_ids: Sequence[str]) -> list[History]:
+        """Return the committed histories of some orders, in one query.
+
+        Raises `Damaged` where one of them cannot be read.
+        """
+        histories = await self._load_each(order_ids)
+        for history in histories:
+            if isinstance(history, Damaged):
+                raise history
+        return histories
+
+    async def _load_each(self, order_ids: Sequence[str]) -> list[Any]:
+        """Return the histories, or `Damaged` in the place of one that cannot be read."""
+        wanted = list(set(order_ids))
+        histories = await self.database.query(partial(self._histories, wanted))
+        return [histories[order_id] for order_id in order_ids]
+
+    async def private_of(self, order_ids: Iterable[str]) -> dict[str, PrivateData]:
+        """Return private data but for card tokens of the orders that exist; None: erased."""
+        mine = {"order_ids": list(order_ids)}
+        rows = await self.database.fetch(self._run.private, mine)
+        return {
+            order_id: PrivateData(name, tel, cancel_reason=reason)
+            for order_id, name, tel, reason in rows
+        }
+
+    async def versions_of(self, order_ids: Iterable[str]) -> dict[str, int]:
+        """Return the versions of those orders that exist."""
+        rows = await self.database.fetch(self._run.versions, {"order_ids": list(order_ids)})
+        return dict(rows)  # type: ignore[arg-type]
+
+    async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
+        """Return up to `limit` (position, event) after `position`, in order of position."""
+        after = {"position": position, "limit": limit}
+        batch = []
+        for row in await self.database.fetch(self._run.read_after, after):
+            try:
+                batch.append(stored_event(row))
+            except UNREADABLE as error:
+                if isinstance(error, UnknownEvent):
+                    raise
+                raise self._unreadable(row) from error
+        return batch
+
+    def _unreadable(self, row: Sequence[Any]) -> Damaged:
+        position, order_id, version, *_ = row
+        words = f"event {position}, version {version} of order {order_id}, cannot be read"
+        return self.database.faults.damaged(words)
+
+    async def last_position(self) -> int:
+        """Return the position of the newest event; 0 where there is none."""
+        async with self.database.read() as connection:
+            return await connection.scalar(select(func.max(events.c.position))) or 0
+
+    async def open_orders(self, slots: Sequence[int]) -> list[Due]:
+        """Return the open orders of some slots, those longest due first."""
+        return await self._due(open_orders.c.slot.in_(slots))
+
+    async def open_order(self, order_id: str) -> list[Due]:
+        """Return the one order if it is open, else nothing."""
+        return await self._due(open_orders.c.order_id == order_id)
+
+    async def overdue(
+        self, slots: Sequence[int], by: datetime, after: str, limit: int
+    ) -> list[Due]:
+        """Return open orders of some slots that were due by a moment, beyond the id `after`.
+
+        In order of id, so about the oldest first, and at most `limit`. Reads all open orders up to
+        the last one returned: an index of the moments would cost each order more than that.
+        """
+        o = open_orders.c
+        late = (o.due_at <= to_micros(by)) & (o.order_id > after)
+        mine = late if len(slots) == SLOTS else late & o.slot.in_(slots)
+        query = select(o.order_id, o.due_at).where(mine).order_by(o.order_id).limit(limit)
+        async with self.database.read() as connection:
+            rows = await connection.execute(query)
+            return [Due(row.order_id, from_micros(row.due_at)) for row in rows]
+
+    async def count_overdue(self, by: datetime) -> tuple[int, datetime | None]:
+        """Return how many open orders were due by a moment, and when the first of them was."""
+        late = open_orders.c.due_at <= to_micros(by)
+        query = select(func.count(), func.min(open_orders.c.due_at)).where(late)
+        async with self.database.read() as connection:
+            count, oldest = (await connection.execute(query)).one()
+            return count, None if oldest is None else from_micros(oldest)
+
+    async def prove_writable(self) -> None:
+        """Commit a write; raises `Unavailable` where the disk or the server refuses it."""
+        # Something new each time: SQLite does not write what changes nothing.
+        row = {"key": "proved_writable", "value": uuid4().hex}
+        proof = self.database.prepare_upsert(meta, "key", ["value"])
+        await self.database.transact(lambda transaction: transaction.change(proof, [row]))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.database.close()
+
+    async def _due(self, condition: ColumnElement[bool]) -> list[Due]:
+        o, e = open_orders.c, events.c
+        now = to_micros(utc_now())
+        # Only of those that seem to be due in the future: the clock may have been set back since.
+        mine = (e.order_id == o.order_id) & (o.due_at > now)
+        began, last = (
+            select(edge(e.at)).where(mine).scalar_subquery() for edge in (func.min, func.max)
+        )
+        query = select(o.order_id, o.due_at, began, last).where(condition).order_by(o.due_at)
+        async with self.database.read() as connection:
+            rows = await connection.execute(query)
+            return [Due(row[0], from_micros(_due_by(now, *row[1:]))) for row in rows]
+
+    # --- one transaction for all who wait -----------------------------------------------------
+
+    async def _commit(self, batch: list[Append]) -> list[Any]:
+        return await self.database.transact(partial(self._commit_all, batch))
+
+    def _commit_all(self, batch: list[Append], transaction: Transaction) -> list[Refusal]:
+        winners, results = self._arbitrate(transaction, batch)
+        self._insert_events(transaction, winners)
+        self._insert_keys(transaction, winners)
+        self._move_open_orders(transaction, winners)
+        self._store_private(transaction, winners)
+        return results
+
+    def _arbitrate(
+        self, transaction: Transaction, batch: list[Append]
+    ) -> tuple[list[Append], list[Refusal]]:
+        """Split a batch into those whose expected version stands and the others' errors."""
+        mine = {"order_ids": list({append.order_id for append in batch})}
+        versions: dict[str, int] = dict(transaction.all(self._run.versions, mine))  # type: ignore[arg-type]
+        keys = {"keys": [key_of(append.order_id) for append in batch if _places(append)]}
+        placed: dict[str, str] = dict(transaction.all(self._run.keys, keys)) if keys["keys"] else {}  # type: ignore[arg-type]
+        winners: list[Append] = []
+        results: list[Refusal] = []
+        for append in batch:
+            current = versions.get(append.order_id, 0)
+            if current != append.expected_version:
+                detail = f"expected version {append.expected_version}, found {current}"
+                results.append(Conflict("stale_version", detail))
+                continue
+            if _places(append):
+                first = placed.setdefault(key_of(append.order_id), append.order_id)
+                if first != append.order_id:
+                    results.append(AlreadyPlaced(first))
+                    continue
+            versions[append.order_id] = current + len(append.events)
+            winners.append(append)
+            results.append(None)
+        return winners, results
+
+    def _insert_events(self, transaction: Transaction, winners: list[Append]) -> None:
+        rows = [row_of(stored) for append in winners for stored in append.events]
+        if rows:
+            transaction.change(self._run.insert_events, rows)
+
+    def _insert_keys(self, transaction: Transaction, winners: list[Append]) -> None:
+        keys = [_key_row(append.order_id) for append in winners if _places(append)]
+        if keys:
+            transaction.change(self._run.insert_keys, keys)
+
+    def _move_open_orders(self, transaction: Transaction, winners: list[Append]) -> None:
+        last = {append.order_id: append for append in winners}
+        opened = [_open_row(append) for append in last.values() if append.due_at is not None]
+        if opened:
+            transaction.change(self._run.open, opened)
+        closed = [{"mine": a.order_id} for a in last.values() if a.due_at is None]
+        if closed:
+            transaction.change(self._run.close, closed)
+
+    def _store_private(self, transaction: Transaction, winners: list[Append]) -> None:
+        placed = [_private_row(a.order_id, a.private) for a in winners if a.private is not None]
+        if placed:
+            transaction.change(self._run.insert_private, placed)
+        tokens = [
+            {"mine": a.order_id, "new_token": a.token or None}
+            for a in winners
+            if a.token is not None
+        ]
+        if tokens:
+            transaction.change(self._run.replace_token, tokens)
+        reasons = [
+            {"mine": a.order_id, "reason": a.cancel_reason}
+            for a in winners
+            if a.cancel_reason is not None
+        ]
+        if reasons:
+            transaction.change(self._run.note_reason, reasons)
+        erased = [{"mine": a.order_id, "nothing": None} for a in winners if a.erase]
+        if erased:
+            transaction.change(self._run.erase, erased)
+
+    def _histories(
+        self, wanted: list[str], transaction: Transaction
+    ) -> dict[str, History | Damaged]:
+        histories = {order_id: History() for order_id in wanted}
+        damaged: dict[str, Damaged] = {}
+        mine = {"order_ids": wanted}
+        for row in transaction.all(self._run.events, mine):
+            try:
+                _, stored = stored_event(row)
+                known = histories[stored.order_id].events
+                if stored.version != len(known) + 1:
+                    raise ValueError(stored.version)
+                known.append(stored)
+            except UNREADABLE:
+                damaged.setdefault(row[1], self._unreadable(row))
+        extras = {row[0]: row[1:] for row in transaction.all(self._run.extras, mine)}
+        read = {
+            order_id: _with_extras(history, extras.get(order_id))
+            for order_id, history in histories.items()
+        }
+        return read | damaged
+
+
+class _Statements:
+    """What is run again and again, prepared once. `order_ids` is a list, `mine` one order's id."""
+
+    def __init__(self, database: Database) -> None:
+        def among(column: Column[str]) -> ColumnElement[bool]:
+            return database.among(column, "order_ids")
+
+        prepare, e, p = database.prepare, events.c, order_private.c
+        nothing = bindparam("nothing", type_=Text)
+        my_private = update(order_private).where(p.order_id == bindparam("mine"))
+        private_of = select(
+            p.order_id,
+            p.name,
+            p.tel,
+            p.payment_token,
+            p.cancel_reason,
+            open_orders.c.ticket_version,
+        )
+        opened = order_private.outerjoin(open_orders, p.order_id == open_orders.c.order_id)
+        self.versions = prepare(
+            select(e.order_id, func.max(e.version)).where(among(e.order_id)).group_by(e.order_id)
+        )
+        self.events = prepare(
+            select(events).where(among(e.order_id)).order_by(e.order_id, e.version)
+        )
+        self.read_after = prepare(
+            select(events)
+            .where(e.position > bindparam("position"))
+            .order_by(e.position)
+            .limit(bindparam("limit", type_=Integer))
+        )
+        self.private = prepare(
+            select(p.order_id, p.name, p.tel, p.cancel_reason).where(among(p.order_id))
+        )
+        self.extras = prepare(private_of.select_from(opened).where(among(p.order_id)))
+        self.insert_events = prepare(insert(events), EVENT_COLUMNS)
+        k = order_keys.c
+        self.keys = prepare(select(k.key, k.order_id).where(database.among(k.key, "keys")))
+        self.insert_keys = prepare(insert(order_keys), k.keys())
+        self.open = database.prepare_upsert(open_orders, "order_id", ("due_at", "ticket_version"))
+        self.close = prepare(delete(open_orders).where(open_orders.c.order_id == bindparam("mine")))
+        self.insert_private = prepare(insert(order_private), order_private.c.keys())
+        self.replace_token = prepare(my_private.values(payment_token=bindparam("new_token")))
+        self.note_reason = prepare(my_private.values(cancel_reason=bindparam("reason")))
+        self.erase = prepare(my_private.values(name=nothing, tel=nothing, cancel_reason=nothing))
+
+
+def _due_by(now: int, due_at: int, began: int | None, last: int | None) -> int:
+    """Return when to look at an order, whatever the clock was set to since its events `at` them.
+
+    A step that is outstanding is due now; a payment deadline is as far away as it was at the most.
+    """
+    if began is None or last is None:
+        return due_at
+    return now if due_at <= last else min(due_at, now + due_at - began)
+
+
+def _with_extras(history: History, extras: Sequence[Any] | None) -> History:
+    if extras is None:
+        return history
+    *private, ticket_version = extras
+    return History(history.events, PrivateData(*private), ticket_version)
+
+
+def _open_row(append: Append) -> dict[str, Any]:
+    assert append.due_at is not None
+    return {
+        "order_id": append.order_id,
+        "slot": slot_of(append.order_id),
+        "due_at": to_micros(append.due_at),
+        "ticket_version": append.ticket_version,
+    }
+
+
+def _places(append: Append) -> bool:
+    return append.expected_version == 0 and bool(append.events)
+
+
+def _key_row(order_id: str) -> dict[str, str]:
+    return {"key": key_of(order_id), "order_id": order_id}
+
+
+def _private_row(order_id: str, private: PrivateData) -> dict[str, Any]:
+    return {
+        "order_id": order_id,
+        "name": private.name,
+        "tel": private.tel,
+        "payment_token": private.payment_token,
+        "cancel_reason": private.cancel_reason,
+    }

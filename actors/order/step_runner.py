@@ -1,0 +1,89 @@
+"""How the saga's steps are tried until they are done: how many at a time, and when again.
+
+Charges, refunds and the store's steps each have their own ways: where one of them is not served,
+the others go on.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from actors.order.domain.saga import AuthorizePayment, CancelPayment, Step
+from actors.order.payment_retries import PaymentRetries
+from actors.runtime.retrying import until_done
+
+RECOVERING = 256
+"""Steps of recovered orders of each kind that are begun at a time. The rest wait, so that new
+orders need not wait for them."""
+TURN_S = 1.0
+"""Whoever is not answered within this is waiting, not working: the next one may begin."""
+
+
+class StepRunner:
+    """Runs the steps of one host's orders."""
+
+    def __init__(self) -> None:
+        self._charges, self._refunds = PaymentRetries(), PaymentRetries()
+        self._charge_turns, self._refund_turns, self._store_turns = (_Turns() for _ in range(3))
+
+    async def run(
+        self,
+        order_id: str,
+        step: Step,
+        attempt: Callable[[], Awaitable[bool]],
+        *,
+        recovered: bool,
+    ) -> None:
+        """Call `attempt` until it raises nothing; it tells whether payment or store was asked.
+
+        What is `recovered` waits for a turn first, each time.
+        """
+        turns, retries = self._ways(step)
+
+        async def in_turn() -> bool:
+            async with turns.turn():  # not while it waits to be tried again
+                return await attempt()
+
+        ask = in_turn if recovered else attempt
+        if retries is None:
+            await until_done(ask)
+        else:
+            await retries.until_done(order_id, ask)
+
+    def reconsider(self, order_id: str) -> None:
+        """Look at once whether the steps that an order waits to try again are needed still."""
+        self._charges.hurry(order_id)
+        self._refunds.hurry(order_id)
+
+    def _ways(self, step: Step) -> tuple["_Turns", PaymentRetries | None]:
+        match step:
+            case AuthorizePayment():
+                return self._charge_turns, self._charges
+            case CancelPayment():
+                return self._refund_turns, self._refunds
+        return self._store_turns, None
+
+
+class _Turns:
+    """Lets `RECOVERING` at a time go on, not counting those who take long."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(RECOVERING)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        await self._free.acquire()
+        held = True
+
+        def give_back() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._free.release()
+
+        timer = asyncio.get_running_loop().call_later(TURN_S, give_back)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            give_back()

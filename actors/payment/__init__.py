@@ -1,0 +1,1 @@
+"""The payment service: charges an order once, and undoes it for good."""

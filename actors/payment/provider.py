@@ -1,0 +1,238 @@
+"""The payment provider: what the payment service needs of one, and a simulated one.
+
+The simulated provider stands for a third party: it keeps its own database and knows nothing of
+orders. Its tokens are part of the HTTP contract.
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import partial
+from typing import Any, Protocol
+from uuid import uuid4
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
+
+from actors.contracts.errors import Unavailable
+from actors.order.journal_tables import to_micros
+from actors.runtime.batching import Batcher
+from actors.runtime.clock import utc_now
+from actors.runtime.database import Database, Transaction
+
+
+class ChargeStatus(StrEnum):
+    """How an authorization ended; CANCELED is final for its key."""
+
+    APPROVED = "APPROVED"
+    DECLINED = "DECLINED"
+    CANCELED = "CANCELED"
+
+
+class Charge(Struct, frozen=True):
+    """The provider's answer for one key."""
+
+    charge_id: str
+    status: ChargeStatus
+
+
+class PaymentProvider(Protocol):
+    """Charges cards, idempotently by key. Every method raises `Unavailable` for "unknown"."""
+
+    async def authorize(self, key: str, amount: int, currency: str, token: str) -> Charge:
+        """Charge `amount` (minor unit) once; the same key answers the same charge.
+
+        A key that was cancelled is answered CANCELED, and nothing is charged.
+        """
+
+    async def cancel(self, key: str) -> None:
+        """Undo the key's charge and refuse any that may still come, also for a key never seen."""
+
+    async def find(self, key: str) -> Charge | None:
+        """Return what is known of a key. None is not final: the charge may still come."""
+
+
+metadata = MetaData()
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("key", String(128), primary_key=True),
+    Column("charge_id", String(40), nullable=False),
+    Column("amount", BigInteger, nullable=True),  # minor unit; null: cancelled before it was asked
+    Column("currency", String(3), nullable=True),
+    Column("status", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),  # microseconds since 1970, UTC
+    sqlite_with_rowid=False,
+)
+
+charge_failures = Table(
+    "charge_failures",
+    metadata,
+    Column("key", String(128), primary_key=True),
+    Column("failures", Integer, nullable=False),
+)
+
+# What these do is part of the HTTP contract; any other token is declined.
+APPROVE, FLAKY, LOST_REPLY = "tok_approve", "tok_flaky", "tok_lost_reply"
+UNAVAILABLE = "tok_unavailable"
+SLOW = re.compile(r"tok_slow_([0-9]{1,7})")
+FLAKY_FAILURES = 2
+
+
+class _Entry(Struct, frozen=True):
+    key: str
+    charge_id: str
+    amount: int | None
+    currency: str | None
+    status: str
+    created_at: int
+
+    @property
+    def charge(self) -> Charge:
+        return Charge(self.charge_id, ChargeStatus(self.status))
+
+
+class _Authorization(Struct, frozen=True):
+    key: str
+    amount: int
+    currency: str
+    token: str
+
+
+class _Cancellation(Struct, frozen=True):
+    key: str
+
+
+class SimulatedProvider:
+    """A `PaymentProvider` with a database of its own, which survives any crash of its process."""
+
+    def __init__(self, url: str) -> None:
+        # It plays a third party, whose disk is not ours to wait for. In WAL mode NORMAL survives
+        # kill -9 of any process; only a power cut may take the last commits.
+        self.database = Database(url, metadata, synchronous="NORMAL")
+        self._charge = self.database.prepare_upsert(charges, "key", ["status"])
+        self._fail = self.database.prepare_upsert(charge_failures, "key", ["failures"])
+        among, prepare = self.database.among, self.database.prepare
+        self._find = prepare(select(charges).where(among(charges.c.key, "keys")))
+        f = charge_failures.c
+        self._find_failures = prepare(select(f.key, f.failures).where(among(f.key, "keys")))
+        self._reads: Batcher[str, Charge | None] = Batcher(self._find_all)
+        self._writes: Batcher[_Authorization | _Cancellation, Any] = Batcher(self._commit)
+        self._slow: dict[str, asyncio.Task[Charge]] = {}
+
+    async def authorize(self, key: str, amount: int, currency: str, token: str) -> Charge:
+        """Charge, or behave as badly as the token says."""
+        if token == UNAVAILABLE:
+            raise Unavailable("provider_unavailable", "The payment provider is unavailable.")
+        request = _Authorization(key, amount, currency, token)
+        slow = SLOW.fullmatch(token)
+        if slow:
+            return await self._authorize_late(request, int(slow[1]) / 1000)
+        return await self._write(request)
+
+    async def cancel(self, key: str) -> None:
+        """Undo the key's charge; final, also for a key never seen."""
+        await self._writes.submit(_Cancellation(key))
+
+    async def find(self, key: str) -> Charge | None:
+        """Return what is known of a key."""
+        return await self._reads.submit(key)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.database.close()
+
+    async def _find_all(self, keys: list[str]) -> list[Charge | None]:
+        known = _by_key(await self.database.fetch(self._find, {"keys": keys}))
+        return [known[key].charge if key in known else None for key in keys]
+
+    async def _authorize_late(self, request: _Authorization, delay_s: float) -> Charge:
+        known = await self.find(request.key)
+        if known is not None:
+            return known
+        task = self._slow.get(request.key)
+        if task is None:
+            task = asyncio.create_task(self._land(request, delay_s))
+            self._slow[request.key] = task
+            task.add_done_callback(lambda _: self._slow.pop(request.key, None))
+        # A provider goes on working when its caller has given up waiting.
+        return await asyncio.shield(task)
+
+    async def _land(self, request: _Authorization, delay_s: float) -> Charge:
+        await asyncio.sleep(delay_s)
+        return await self._write(request)
+
+    async def _write(self, request: _Authorization) -> Charge:
+        charge: Charge = await self._writes.submit(request)
+        return charge
+
+    async def _commit(self, batch: list[_Authorization | _Cancellation]) -> list[Any]:
+        return await self.database.transact(partial(self._commit_all, batch))
+
+    def _commit_all(
+        self, batch: list[_Authorization | _Cancellation], transaction: Transaction
+    ) -> list[Any]:
+        flaky = [w.key for w in batch if isinstance(w, _Authorization) and w.token == FLAKY]
+        mine = {"keys": [write.key for write in batch]}
+        before = _by_key(transaction.all(self._find, mine))
+        failures: dict[str, int] = {}
+        if flaky:
+            failures.update(transaction.all(self._find_failures, {"keys": flaky}))  # type: ignore[arg-type]
+        books = dict(before)
+        results = [_decide(books, failures, write) for write in batch]
+        changed = [entry for key, entry in books.items() if before.get(key) is not entry]
+        self._store(transaction, changed, failures)
+        return results
+
+    def _store(
+        self, transaction: Transaction, changed: list[_Entry], failures: dict[str, int]
+    ) -> None:
+        if changed:
+            transaction.change(self._charge, [asdict(entry) for entry in changed])
+        if failures:
+            counts = [{"key": key, "failures": count} for key, count in failures.items()]
+            transaction.change(self._fail, counts)
+
+
+def _decide(
+    books: dict[str, _Entry], failures: dict[str, int], write: _Authorization | _Cancellation
+) -> Charge | Unavailable | None:
+    """Apply one write to the books; return its answer."""
+    if isinstance(write, _Authorization):
+        return _authorize(books, failures, write)
+    known = books.get(write.key)
+    if known is None:
+        books[write.key] = _entry(write.key, None, None, ChargeStatus.CANCELED)
+    elif known.status != ChargeStatus.CANCELED:
+        books[write.key] = replace(known, status=ChargeStatus.CANCELED)
+    return None
+
+
+def _authorize(
+    books: dict[str, _Entry], failures: dict[str, int], request: _Authorization
+) -> Charge | Unavailable:
+    known = books.get(request.key)
+    if known is not None:
+        return known.charge
+    if request.token == FLAKY and failures.get(request.key, 0) < FLAKY_FAILURES:
+        failures[request.key] = failures.get(request.key, 0) + 1
+        return Unavailable("provider_unavailable", "The payment provider is unavailable.")
+    approves = request.token in (APPROVE, FLAKY, LOST_REPLY) or SLOW.fullmatch(request.token)
+    status = ChargeStatus.APPROVED if approves else ChargeStatus.DECLINED
+    entry = _entry(request.key, request.amount, request.currency, status)
+    books[request.key] = entry
+    if request.token == LOST_REPLY:
+        return Unavailable("provider_timeout", "The payment provider did not answer in time.")
+    return entry.charge
+
+
+def _by_key(rows: Sequence[Sequence[Any]]) -> dict[str, _Entry]:
+    return {row[0]: _Entry(*row) for row in rows}
+
+
+def _entry(key: str, amount: int | None, currency: str | None, status: ChargeStatus) -> _Entry:
+    now = to_micros(utc_now())
+    return _Entry(key, f"ch_{uuid4().hex}", amount, currency, status, now)

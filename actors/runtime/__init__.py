@@ -1,0 +1,1 @@
+"""What the services run on: databases, batches, retries, the transport. Knows no coffee."""

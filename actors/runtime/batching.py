@@ -1,0 +1,72 @@
+"""Group work: while one batch is on its way, the next one gathers. No lingering when idle."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from actors.contracts.errors import Damaged, Unavailable
+
+LARGEST_BATCH = 24
+"""Who comes in a crowd goes on in parts: the next process, on another core, begins with the first
+part while this one works on the second. With every payment taking 300 ms, 256 connections had 600
+orders a second in batches of up to 256, 704 in those of up to 48, 744 with 32, and 2 % more so;
+smaller ones cost more than they gain."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs `flush` on everything that was submitted since the last flush, one flush at a time.
+
+    `flush` takes a list and returns one result (or exception) for each item, in order. If it
+    raises on a batch, each item is tried alone, so that one bad item never spoils the others; not
+    so for `Unavailable`, which is no item's fault and would only be waited for again and again,
+    unless it is `Damaged`: that may be where one of them is stored.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[list[Item]], Awaitable[list[Result]]],
+        limit: int = LARGEST_BATCH,
+    ) -> None:
+        self._flush = flush
+        self._limit = limit
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Return the item's own result once its batch is done, or raise its own error."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await future
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = self._waiting[: self._limit]
+            del self._waiting[: self._limit]
+            await self._settle(batch)
+        self._running = None
+
+    async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._flush([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - handed to the items' owners, never swallowed
+            passing = isinstance(error, Unavailable) and not isinstance(error, Damaged)
+            if passing:
+                results = [error] * len(batch)  # type: ignore[list-item]
+            elif len(batch) == 1:
+                results = [error]  # type: ignore[list-item]
+            else:
+                for single in batch:
+                    await self._settle([single])
+                return
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():  # its owner gave up waiting
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

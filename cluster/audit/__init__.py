@@ -1,0 +1,1 @@
+"""`siren verify`: all databases against each other."""

@@ -1,0 +1,223 @@
+"""The one place that wires everything: databases, Ray, actors, gateway."""
+
+import asyncio
+import errno
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import serve
+from ray.exceptions import ActorUnavailableError, RayTaskError
+from ray.serve._private.constants import SERVE_PROXY_NAME
+from ray.serve.schema import LoggingConfig
+
+from actors.addressing import NAMESPACE
+from actors.contracts.errors import Damaged, SirenError, Unavailable
+from actors.installation import Installation
+from actors.order.actor import order_host
+from actors.order.journal import Journal
+from actors.payment.actor import payment_actor
+from actors.settings import Settings
+from actors.store.actor import StoreService, store_actor
+from cluster.operations.read_only import check_url
+from cluster.running import integrity
+from cluster.running.data_folder import DataFolder
+from cluster.running.environment import listen_error
+from cluster.running.haproxy import Claim
+from cluster.running.haproxy_watch import kept_up
+from cluster.running.privacy import keep_files_private
+from cluster.running.ray_watch import server_pids
+from cluster.running.run_folder import remove_if_dead
+from cluster.running.settings_checks import check_authentication
+from cluster.running.stopped import ended_where_stopped
+from cluster.running.token_secret import make_secret
+from cluster.running.up import ON_RAY
+from readmodel.projector import projection_actor
+from readmodel.tables import create_tables
+from serve_app.gateway import deployment
+
+APPLICATION = "siren"
+RESTART_LOOK_S = 0.25
+Report = Callable[[str], None]
+
+
+def check(settings: Settings) -> None:
+    """Refuse what cannot be safe or cannot work; raises `SirenError` with one clear sentence."""
+    check_url(settings)
+    check_authentication(settings)
+
+
+def check_port(settings: Settings) -> None:
+    """Raise `SirenError` where the gateway's address is not ours, or its port somebody else's."""
+    error = listen_error(settings.host, settings.port)
+    if error is None:
+        return
+    if error.errno == errno.EADDRINUSE:
+        detail = f"port {settings.port} on {settings.host} is taken; choose another with --port"
+        raise SirenError("port_taken", detail)
+    detail = f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"
+    raise SirenError("cannot_listen", detail)
+
+
+async def prepare_databases(settings: Settings, report: Report = lambda _: None) -> Installation:
+    """Create what is missing in the databases, and return the installation that they hold.
+
+    Data of an older version are brought up to date; `report` is told how far that is. Raises
+    `SirenError` where the journal was written by a newer version, or where the databases cannot be
+    written.
+    """
+    told = 0
+
+    def upgraded(done: int, total: int) -> None:
+        nonlocal told
+        tenth = 10 * done // max(total, 1)
+        if tenth > told:
+            told = tenth
+            report(f"bringing the journal up to date: {10 * tenth} %")
+
+    journal = Journal(settings.url("journal"))
+    store = StoreService(settings.url("stores"))
+    try:
+        await journal.create(upgraded)
+        secret = await journal.remember("secret", secrets.token_hex(32))
+        order_hosts = await journal.remember("order_hosts", str(settings.order_hosts))
+        with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
+            await store.create()
+        await create_tables(settings.url("readmodel"))
+    except Unavailable as error:
+        place = "SIREN_DATABASE_URL" if settings.database_url else settings.data_dir.absolute()
+        detail = f"cannot prepare the databases of {place}: {error.detail}"
+        raise SirenError("databases_unavailable", detail) from error
+    finally:
+        await journal.close()
+        await store.close()
+    return Installation(settings, bytes.fromhex(secret), int(order_hosts))
+
+
+def start_actors(installation: Installation) -> None:
+    """Create all actors that are missing, and wait until they answer."""
+    creations: list[Callable[[], Any]] = [
+        lambda: projection_actor(installation),
+        lambda: payment_actor(installation),
+        lambda: store_actor(installation),
+        *(
+            partial(order_host, installation, projection_actor, host)
+            for host in range(installation.order_hosts)
+        ),
+    ]
+    with ThreadPoolExecutor(len(creations)) as threads:
+        actors = list(threads.map(lambda create: create(), creations))
+    for actor in actors:
+        _wait_for(actor)
+
+
+def _wait_for(actor: Any) -> None:
+    while True:
+        try:
+            ray.get(actor.describe.remote())
+        except ActorUnavailableError:  # its process ended before it was there: Ray starts another
+            time.sleep(RESTART_LOOK_S)
+        else:
+            return
+
+
+def start_gateway(installation: Installation, token_secret: bytes, system_secret: str) -> None:
+    """Deploy the gateway, and wait until it answers.
+
+    All of Serve listens on loopback; only HAProxy listens on the settings' host. Raises
+    `SirenError` where somebody took its port meanwhile.
+    """
+    settings = installation.settings
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
+    http_options = {"host": "127.0.0.1", "port": settings.port}
+    try:
+        serve.start(http_options=http_options, logging_config=quiet)
+    except RayTaskError:
+        check_port(settings)  # it was free when the start began, seconds ago
+        raise
+    gateway = deployment(installation, token_secret, system_secret)
+    serve.run(gateway, name=APPLICATION, route_prefix="/", logging_config=quiet)
+
+
+@contextmanager
+def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Installation]:
+    """Run the whole system on this machine for as long as the block lasts.
+
+    `claim` is what `haproxy.claim` gave before Ray was imported; `report` gets a line for each step
+    of the start, and may raise to end it there. Raises `SirenError` where the system cannot be
+    started safely. What `ray.shutdown` leaves behind is the caller's to end.
+    """
+    check(settings)
+    keep_files_private()
+    with DataFolder(settings.data_dir) as folder:
+        previous = folder.previous.get("run")
+        if isinstance(previous, str):
+            remove_if_dead(Path(previous))  # it crashed, and its HAProxy may hold the port
+        folder.tell(run=str(claim.folder))
+        check_port(settings)
+        token_secret = make_secret(settings)
+        report("preparing the databases")
+        integrity.check_files(settings, report)
+        installation = asyncio.run(prepare_databases(settings, report))
+        report("starting Ray")
+        context = _start_ray(claim.folder / "ray")
+        try:
+            _protect_token()
+            folder.tell(
+                ray=context.address_info["gcs_address"],
+                servers=server_pids(),
+                url=f"http://{settings.host}:{settings.port}",
+            )
+            report(ON_RAY)
+            with kept_up(claim, _replace_manager), ended_where_stopped():
+                with ThreadPoolExecutor(1) as thread:
+                    actors = thread.submit(start_actors, installation)
+                    start_gateway(installation, token_secret, claim.secret)
+                    actors.result()
+                yield installation
+        finally:
+            ray.shutdown(wait_for_processes=True)
+
+
+def _start_ray(folder: Path) -> Any:
+    """Start Ray on this machine, and return its context; raises `SirenError` where it does not."""
+    try:
+        return ray.init(
+            address="local",
+            namespace=NAMESPACE,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(folder),
+        )
+    except OSError:
+        raise
+    except Exception as error:
+        # Ray has no class for it: its raylet took longer than 30 s, say.
+        detail = f"Ray did not start; try again once the machine is less busy. It says: {error}"
+        raise SirenError("ray_failed", detail) from error
+
+
+def _replace_manager() -> None:
+    """Let Serve start its manager of HAProxy anew, which then takes over the HAProxy that runs."""
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        name = actor["name"]
+        if name.startswith(SERVE_PROXY_NAME) and "fallback" not in name:
+            with suppress(ValueError):  # it has gone by itself
+                ray.kill(ray.get_actor(name, namespace=actor["namespace"]))
+
+
+def _protect_token() -> None:
+    """Keep Ray's token, which runs code on the cluster, from other users of this machine."""
+    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", Path.home() / ".ray" / "auth_token"))
+    if token.exists():
+        token.chmod(0o600)

@@ -1,0 +1,196 @@
+"""Looks at the SQLite files before anything is built on them. Changes none that cannot be rebuilt.
+
+What is damaged is noted beside its file, told, and served around; what would be taken for a new
+installation, although orders are known elsewhere, is refused.
+"""
+
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from actors.contracts.errors import SirenError
+from actors.runtime.database_faults import (
+    PARTS,
+    aside_of,
+    file_of,
+    forget_damage,
+    is_damage,
+    note_damage,
+    set_aside,
+)
+from actors.settings import SERVICES, Service, Settings
+
+QUICK_S = 2.0
+"""How long the start waits for all files to be looked through, at most."""
+STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock
+WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+WAL_HEADER = 32
+FOUND = 5
+HOLDING: dict[Service, str] = {
+    "journal": "events",
+    "payments": "payments",
+    "provider": "charges",
+    "stores": "tickets",
+}
+"""The table of each service that has rows as soon as there are orders; the view is derived."""
+
+Report = Callable[[str], None]
+
+
+def check_files(settings: Settings, report: Report) -> None:
+    """Look at all files, for `QUICK_S` at most; larger ones are gone through in the background.
+
+    Raises `SirenError` where the journal cannot be read at all, where a file is gone or empty
+    although another one knows of orders, or where what is in its place is no file.
+    """
+    files = {service: file_of(settings.url(service)) for service in SERVICES}
+    present = {service: file for service, file in files.items() if file is not None}
+    for file in present.values():
+        _refuse_what_is_no_file(file)
+    if not any(_has_content(file) for file in present.values()):
+        return
+    for file in present.values():  # before anything opens them: SQLite would write over it
+        _keep_garbage(file, report)
+    _refuse_what_is_gone(present)
+    deadline = time.monotonic() + QUICK_S
+    unfinished = []
+    for service, file in present.items():
+        if not _has_content(file):
+            continue
+        words = quick_check(file, deadline)
+        if words is None:
+            unfinished.append(file)
+            continue
+        _tell(file, words, report)
+        if words and not _opens(file):
+            _put_aside_or_refuse(service, file, words, report)
+    if unfinished:
+        names = ", ".join(file.name for file in unfinished)
+        report(f"looking {names} through for damage, in the background")
+        threading.Thread(target=_look_through, args=(unfinished, report), daemon=True).start()
+
+
+def quick_check(file: Path, deadline: float | None = None) -> str | None:
+    """Return what is wrong with a file, "" where nothing is.
+
+    None where nobody can tell: there was no time, or somebody else holds it.
+    """
+    timed_out = False
+
+    def look_at_the_clock() -> bool:
+        nonlocal timed_out
+        timed_out = deadline is not None and time.monotonic() > deadline
+        return timed_out
+
+    try:
+        with closing(_open(file, "ro")) as database:
+            database.set_progress_handler(look_at_the_clock, STEPS)
+            rows = database.execute(f"PRAGMA quick_check({FOUND})").fetchall()
+    except sqlite3.Error as error:
+        return str(error) if is_damage(error) and not timed_out else None
+    words = [str(row[0]) for row in rows]
+    return "" if words == ["ok"] else "; ".join(" ".join(each.split()) for each in words)
+
+
+def _look_through(files: list[Path], report: Report) -> None:
+    for file in files:
+        words = quick_check(file)
+        _tell(file, words or "", report)
+
+
+def _tell(file: Path, words: str, report: Report) -> None:
+    if words:
+        note_damage(file, words)
+        report(f"{file} IS DAMAGED: {words}")
+    else:
+        forget_damage(file)
+
+
+def _put_aside_or_refuse(service: Service, file: Path, words: str, report: Report) -> None:
+    if service == "readmodel":
+        report(f"{file} was set aside as {set_aside(file).name}; the view is folded anew")
+        forget_damage(file)
+    elif service == "journal":
+        detail = f"{file} cannot be read: {words}. It was not changed: restore it from a backup"
+        raise SirenError("journal_damaged", detail)
+
+
+def _refuse_what_is_no_file(file: Path) -> None:
+    for part in (file.with_name(file.name + end) for end in PARTS):
+        if part.exists() and not part.is_file():
+            what = "a folder" if part.is_dir() else "no file"
+            detail = f"{part} is {what}, where the database {file.name} should be: move it away"
+            raise SirenError("no_database_file", detail)
+
+
+def _refuse_what_is_gone(files: dict[Service, Path]) -> None:
+    gone = [
+        files[service]
+        for service in HOLDING
+        if service in files and not _has_content(files[service])
+    ]
+    known = [files[s] for s, table in HOLDING.items() if s in files and _has_rows(files[s], table)]
+    if gone and known:
+        detail = (
+            f"{', '.join(map(str, gone))} is missing or empty, although {known[0].name} knows of "
+            "orders: restore it from a backup, or move all of them away to begin anew"
+        )
+        raise SirenError("database_missing", detail)
+
+
+def _keep_garbage(file: Path, report: Report) -> None:
+    """Keep a copy of a write-ahead log that SQLite would take for empty, and write over."""
+    log = file.with_name(file.name + "-wal")
+    if not log.exists() or log.stat().st_size == 0:
+        return
+    with log.open("rb") as opened:
+        header = opened.read(WAL_HEADER)
+    if header[:4] in WAL_MAGIC and _checksum(header[:24], header[:4]) == header[24:]:
+        return
+    kept = aside_of(log)
+    shutil.copy2(log, kept)
+    report(f"{log} IS DAMAGED: commits in it are lost; a copy is kept as {kept.name}")
+
+
+def _checksum(data: bytes, magic: bytes) -> bytes:
+    """Return the checksum of a log's header (https://www.sqlite.org/fileformat2.html#walformat)."""
+    order: Literal["big", "little"] = "big" if magic[3] & 1 else "little"
+    first = second = 0
+    for at in range(0, len(data), 8):
+        first = (first + int.from_bytes(data[at : at + 4], order) + second) & 0xFFFFFFFF
+        second = (second + int.from_bytes(data[at + 4 : at + 8], order) + first) & 0xFFFFFFFF
+    return first.to_bytes(4, "big") + second.to_bytes(4, "big")
+
+
+def _open(file: Path, mode: str = "rw") -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, isolation_level=None)
+
+
+def _opens(file: Path) -> bool:
+    """Return whether a file can be opened as a database at all."""
+    try:
+        with closing(_open(file)) as database:
+            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        return not is_damage(error)
+    return True
+
+
+def _has_content(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
+
+
+def _has_rows(file: Path, table: str) -> bool:
+    if not _has_content(file):
+        return False
+    try:
+        with closing(_open(file)) as database:
+            return database.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None  # noqa: S608 - a name of ours
+    except sqlite3.Error as error:
+        return is_damage(error)  # it was not empty, once

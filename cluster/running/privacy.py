@@ -1,0 +1,55 @@
+"""Keeping a data folder from other users of the machine."""
+
+import os
+import stat
+from pathlib import Path
+from typing import get_args
+
+from actors.contracts.errors import SirenError
+from actors.runtime.lock_file import LOCK_NAME
+from actors.settings import Service
+from cluster.running import token_secret
+
+UMASK = 0o077
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OURS = (*(f"{service}.db*" for service in get_args(Service)), LOCK_NAME, f"{token_secret.NAME}*")
+
+
+def keep_files_private() -> None:
+    """See to it that no file of this process, or of one that it starts, is open to others."""
+    os.umask(UMASK)
+
+
+def close_folder(folder: Path) -> None:
+    """Close a folder, and what is ours in it, to everybody but its owner, who must be this user.
+
+    Raises `SirenError` where somebody else owns any of it, or where the file system cannot.
+    """
+    _close(folder, stat.S_IRWXU)
+    for pattern in OURS:
+        for path in folder.glob(pattern):
+            _close(path, stat.S_IRUSR | stat.S_IWUSR)
+
+
+def _close(path: Path, mode: int) -> None:
+    """Close what stands at a path, at the end of its links."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return
+    if facts.st_uid != os.geteuid():
+        detail = (
+            f"{path} belongs to another user (uid {facts.st_uid}), who could read and change "
+            f"all orders: give it to uid {os.geteuid()}, or choose another data folder"
+        )
+        raise SirenError("data_folder_not_ours", detail)
+    if not facts.st_mode & OTHERS:
+        return
+    try:
+        path.chmod(mode)
+        still_open = bool(path.stat().st_mode & OTHERS)
+    except OSError:
+        still_open = True
+    if still_open:
+        detail = f"{path} is open to other users, and cannot be closed: choose another data folder"
+        raise SirenError("data_folder_open", detail)

@@ -1,0 +1,45 @@
+"""What a start refuses of the settings that say who may come in."""
+
+import re
+from urllib.parse import urlsplit
+
+from actors.contracts.errors import SirenError
+from actors.settings import Settings, is_loopback
+
+_ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+
+
+def check_authentication(settings: Settings) -> None:
+    """Raise `SirenError`, with one clear sentence, for what cannot be safe."""
+    _check_provider(settings)
+    if not settings.owner_mode and settings.database_url is not None:
+        _check_shared_secret(settings)
+    for origin in settings.cors_origins:
+        if not _ORIGIN.fullmatch(origin):
+            detail = f"SIREN_CORS_ORIGINS takes origins like https://example.org, not {origin!r}"
+            raise SirenError("wrong_cors_origin", detail)
+
+
+def _check_provider(settings: Settings) -> None:
+    provider = (settings.jwks_url, settings.jwks_issuer, settings.jwks_audience)
+    if not any(provider):
+        return
+    if not all(provider):
+        detail = (
+            "SIREN_JWKS_URL, SIREN_JWKS_ISSUER and SIREN_JWKS_AUDIENCE are set together: "
+            "else tokens that the provider made for others would be taken"
+        )
+        raise SirenError("jwks_incomplete", detail)
+    url = urlsplit(settings.jwks_url or "")
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
+        detail = "SIREN_JWKS_URL must be https: whoever changes the keys on their way is anybody"
+        raise SirenError("jwks_not_https", detail)
+
+
+def _check_shared_secret(settings: Settings) -> None:
+    if settings.jwt_secret is None and settings.jwks_url is None:
+        detail = (
+            "on PostgreSQL, authentication needs SIREN_JWT_SECRET (or SIREN_JWKS_URL): "
+            "each node would make a secret of its own, and refuse the others' tokens"
+        )
+        raise SirenError("no_shared_secret", detail)

@@ -1,0 +1,1 @@
+"""What the gateway takes and says: schemas, requests, responses, problems, OpenAPI."""

@@ -1,0 +1,202 @@
+"""How many requests are served at the same time. Knows neither routes nor HTTP.
+
+A request has a place while work is done for it, and gives it back while it merely waits: for an
+order to settle, for a version of the view, for a stream's next event. Those who wait have larger
+bounds of their own, so that they hold up nobody.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from enum import Enum
+
+from serve_app.contract.identity import Identity, Role
+from serve_app.contract.problems import Refused, overloaded, too_many_at_once, too_many_streams
+
+SHARE = 5
+"""One place in so many is for reads alone, and one for commands alone."""
+WAITING = 5
+"""So many times as many requests may wait as may be worked on."""
+STREAMS = 10_000
+"""Streams that a replica keeps open; an idle one costs little but memory."""
+HEALTH = 100
+"""Health checks at the same time, whatever else is under way."""
+AT_ONCE = {Role.CUSTOMER: 30, Role.STAFF: 100}
+"""Requests that one subject may have under way; owner and service may have any number."""
+STREAMS_EACH = {Role.CUSTOMER: 20, Role.STAFF: 100}
+"""Streams that one subject may keep open beside them."""
+
+Subject = tuple[Role, str]
+
+
+class Kind(Enum):
+    """What a request is for. A flood of one kind leaves the others their share."""
+
+    READ = "read"
+    COMMAND = "command"
+    HEALTH = "health"
+
+
+def capacity(at_once: int) -> int:
+    """Return how many requests may be under way at most, with all that wait, and streams."""
+    return at_once * (1 + WAITING) + STREAMS + HEALTH
+
+
+class _Bound:
+    """At most `most` of something at the same time."""
+
+    __slots__ = ("most", "taken")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
+
+    def take(self) -> bool:
+        if self.taken >= self.most:
+            return False
+        self.taken += 1
+        return True
+
+    def give_back(self) -> None:
+        self.taken -= 1
+
+
+class _Quota:
+    """At most so many of something for each subject, by its role."""
+
+    __slots__ = ("_most", "_taken")
+
+    def __init__(self, most: dict[Role, int]) -> None:
+        self._most = most
+        self._taken: Counter[Subject] = Counter()
+
+    def take(self, identity: Identity) -> int | None:
+        """Count one more; return the bound where that would be one too many."""
+        most = self._most.get(identity.role)
+        if most is None:
+            return None
+        subject = (identity.role, identity.subject)  # a customer may be called "owner"
+        if self._taken[subject] >= most:
+            return most
+        self._taken[subject] += 1
+        return None
+
+    def give_back(self, identity: Identity) -> None:
+        if identity.role in self._most:
+            subject = (identity.role, identity.subject)
+            self._taken[subject] -= 1
+            if not self._taken[subject]:
+                del self._taken[subject]
+
+
+class Places:
+    """The places of one replica: `at_once` for work, and bounds for those who wait."""
+
+    def __init__(self, at_once: int) -> None:
+        most = at_once - at_once // SHARE
+        work = _Bound(at_once)
+        self._work = {
+            Kind.READ: (_Bound(most), work),
+            Kind.COMMAND: (_Bound(most), work),
+            Kind.HEALTH: (_Bound(HEALTH),),
+        }
+        self.waiting = _Bound(at_once * WAITING)
+        self.streams = _Bound(STREAMS)
+        self.requests_of = _Quota(AT_ONCE)
+        self.streams_of = _Quota(STREAMS_EACH)
+
+    def enter(self, kind: Kind) -> "Place | None":
+        """Return a place to use in a `with`, None where this kind has none left."""
+        bounds = self._work[kind]
+        for number, bound in enumerate(bounds):
+            if not bound.take():
+                for taken in bounds[:number]:
+                    taken.give_back()
+                return None
+        return Place(self, bounds)
+
+
+class Place:
+    """What one request has taken: `current` in the block, and given back at its end."""
+
+    __slots__ = ("_places", "_requests_of", "_streams_of", "_token", "_work")
+
+    def __init__(self, places: Places, work: tuple[_Bound, ...]) -> None:
+        self._places = places
+        self._work = work
+        self._requests_of: Identity | None = None
+        self._streams_of: Identity | None = None
+        self._token: Token[Place | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        assert self._token is not None
+        _current.reset(self._token)
+        self._stop_working()
+        self._forget_request()
+        if self._streams_of is not None:
+            self._places.streams.give_back()
+            self._places.streams_of.give_back(self._streams_of)
+
+    def belong_to(self, identity: Identity) -> None:
+        """Count the request as this subject's; raises `Refused` (429) where it has too many."""
+        most = self._places.requests_of.take(identity)
+        if most is not None:
+            raise Refused(too_many_at_once(most))
+        self._requests_of = identity
+
+    @contextmanager
+    def waiting(self) -> Iterator[bool]:
+        """Give the place to others while the block waits; False where too many wait already."""
+        if not self._places.waiting.take():
+            yield False
+            return
+        self._stop_working()
+        try:
+            yield True
+        finally:
+            self._places.waiting.give_back()
+
+    def become_stream(self, identity: Identity) -> None:
+        """Wait for events from now on; raises `Refused`, 429 for one subject's, 503 for all."""
+        most = self._places.streams_of.take(identity)
+        if most is not None:
+            raise Refused(too_many_streams(most))
+        if not self._places.streams.take():
+            self._places.streams_of.give_back(identity)
+            raise Refused(overloaded())
+        self._streams_of = identity
+        self._stop_working()
+        self._forget_request()
+
+    def _stop_working(self) -> None:
+        for bound in self._work:
+            bound.give_back()
+        self._work = ()
+
+    def _forget_request(self) -> None:
+        if self._requests_of is not None:
+            self._places.requests_of.give_back(self._requests_of)
+            self._requests_of = None
+
+
+_current: ContextVar[Place | None] = ContextVar("place", default=None)
+
+
+def current() -> Place | None:
+    """Return the place of the request that is being served, None outside of any."""
+    return _current.get()
+
+
+@contextmanager
+def waiting() -> Iterator[bool]:
+    """Give the current request's place to others while the block waits; see `Place.waiting`."""
+    place = current()
+    if place is None:
+        yield True
+        return
+    with place.waiting() as may_wait:
+        yield may_wait
