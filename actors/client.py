@@ -1,24 +1,20 @@
-"""The way in for programs: commands to the order hosts, reads from the databases.
+"""The way in: commands to the order hosts and the store. Knows no view.
 
-`AsyncSiren` is what the gateway uses; `Siren` is the same for scripts without an event loop.
 Every command is repeated with the same id until it is answered, so it happens once.
 """
 
 import asyncio
 import logging
-import threading
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any
 
 import msgspec
 from ray.exceptions import RayError
 
-from actors.addressing import host_of
-from actors.codec import pack, to_json
 from actors.contracts.errors import (
     AlreadyPlaced,
     Invalid,
@@ -32,39 +28,30 @@ from actors.contracts.limits import MAX_ID, MAX_KEY, MAX_WAIT_S
 from actors.contracts.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
 from actors.contracts.texts import check_text, check_visible_ascii, invalid, is_visible_ascii
 from actors.contracts.values import Line, PrivateData
-from actors.finding import find_installation
 from actors.installation import Installation
-from actors.order.actor import order_host
+from actors.order.command_codec import pack_command
 from actors.order.domain import commands as cmd
 from actors.order.domain.detail import detail
 from actors.order.domain.order import fold
-from actors.order.domain.rules import check, check_capacity, check_price, check_switch
+from actors.order.domain.rules import check
 from actors.order.histories import OrderHistories
+from actors.order.ids import command_id, host_of, new_order_id
 from actors.order.journal import Journal
 from actors.order.new_order import NewOrder, body_of, check_new_order
-from actors.payment.queries import PaymentQueries
-from actors.runtime.database_faults import file_of, noted_damage
-from actors.runtime.exchange import Channel
-from actors.runtime.paging import Cursors, Page, check_limit
-from actors.settings import SERVICES, Service, Settings
-from actors.store.actor import store_actor
+from actors.peers import Peers
+from actors.runtime.database_faults import damaged_databases
+from actors.runtime.rpc_client import RpcClient
+from actors.runtime.wire import to_json
 from actors.store.queries import Offer, StoreQueries
-from readmodel.projector import projection_actor
-from readmodel.queries import OrderDetails, Watcher
-
-__all__ = ["AsyncSiren", "NewOrder", "Siren", "find_installation"]
+from actors.store.rules import check_capacity, check_price, check_switch
 
 DEFAULT_WAIT_S = 2.0
-LARGEST_STEP = 20_000
-"""Orders whose payments are looked up with one query, where few of them match."""
 WORK_S = 0.5
 """How long an answer may take before whoever asked counts as one who merely waits."""
 ANSWER_MARGIN_S = 5.0
 """How much longer than its `wait` a command may take before it counts as unavailable."""
 
 logger = logging.getLogger("siren")
-Answer = TypeVar("Answer")
-Detail = dict[str, Any]
 Waiting = Callable[[], AbstractContextManager[bool]]
 """Entered while a command that was carried out waits to be settled; False: it may not wait."""
 
@@ -77,28 +64,22 @@ class AsyncSiren:
     `Unavailable` (repeat with the same `key`).
     """
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, peers: Peers) -> None:
         settings = installation.settings
         self.installation = installation
+        self._peers = peers
         self.journal = Journal(settings.url("journal"))
         self.histories = OrderHistories(self.journal.database, installation.secret)
-        self.details = OrderDetails(settings.url("readmodel"), installation.secret)
-        self.watcher = Watcher(self.details)
-        self.payments = PaymentQueries(settings.url("payments"), installation.secret)
-        self._own_payments = Cursors("payments of a customer", installation.secret)
         self.stores = StoreQueries(settings.url("stores"), installation.secret)
         self._order_hosts = [self._host_channel(n) for n in range(installation.order_hosts)]
-        self._store = Channel(lambda: store_actor(installation))
+        self._store = RpcClient(partial(peers.store, installation))
         self.waiting: Waiting = _patiently
 
-    def _host_channel(self, host: int) -> Channel:
-        connect = partial(order_host, self.installation, projection_actor, host)
-        return Channel(connect)
+    def _host_channel(self, host: int) -> RpcClient:
+        return RpcClient(self._reach(host))
 
-    @classmethod
-    async def connect(cls, address: str | None = None) -> Self:
-        """Connect to the running installation; raises `Unavailable` where siren is not up."""
-        return cls(await asyncio.to_thread(find_installation, address))
+    def _reach(self, host: int) -> Callable[[], Any]:
+        return partial(self._peers.order_host, self.installation, self._peers, host)
 
     async def place(
         self, order: NewOrder, key: str | None = None, wait: float = DEFAULT_WAIT_S
@@ -111,7 +92,7 @@ class AsyncSiren:
         """
         _check_key(key)
         check_text(order.customer_id, "/customer/id", MAX_ID)
-        order_id = self.installation.order_id(order.customer_id, key)
+        order_id = new_order_id(self.installation, order.customer_id, key)
         try:
             check_new_order(order)
             offer = await self.stores.offer(order.store_id)
@@ -125,7 +106,7 @@ class AsyncSiren:
         deadline = timedelta(seconds=self.installation.settings.payment_deadline_s)
         command = cmd.PlaceOrder(
             # The journal keeps the body's own hash with the order.
-            id=self.installation.command_id(order_id, key) if key else order_id,
+            id=command_id(self.installation, order_id, key) if key else order_id,
             customer_id=order.customer_id,
             store_id=order.store_id,
             lines=lines,
@@ -149,7 +130,7 @@ class AsyncSiren:
         Raises `Rejected` with code `store_closed`, `sold_out` or `store_full` before anything is
         charged, where the store is known not to make the order.
         """
-        _check_order_id(order_id)
+        check_order_id(order_id)
         refusal = await self._refusal(order_id)
         command_id = self._id(order_id, key, "pay", token)
         return await self.send(order_id, cmd.PayOrder(command_id, token, refusal), wait)
@@ -215,7 +196,7 @@ class AsyncSiren:
 
     async def order(self, order_id: str) -> bytes:
         """Return the order detail folded from the committed journal: linearizable, no actor."""
-        _check_order_id(order_id)
+        check_order_id(order_id)
         history = await self.journal.load(order_id)
         with self.journal.database.faults.readable:
             order = fold(history.events)
@@ -223,57 +204,6 @@ class AsyncSiren:
         if body is None:
             raise NotFound("order_not_found", "There is no order with this id.")
         return body
-
-    async def detail(self, order_id: str) -> bytes:
-        """Return the order detail from the view, whatever else is down."""
-        _check_order_id(order_id)
-        row = await self.details.get(order_id)
-        if row is None:
-            raise NotFound("order_not_found", "The view has no order with this id.")
-        return row.body.encode()
-
-    async def payments_of(
-        self, customer_id: str, status: str | None, limit: int, cursor: str | None
-    ) -> Page:
-        """Return a customer's payments, those of the newest order first.
-
-        The payment service knows no customers: the view tells whose an order is. What is read is
-        in proportion to the page, unless few payments have the `status`. Raises `Invalid` for a
-        cursor that was not made here.
-        """
-        check_limit(limit)
-        bound = {"customer_id": customer_id, "status": status}
-        last: str | None = None
-        if cursor is not None:
-            (last,) = self._own_payments.decode(bound, cursor, str)
-        found: list[dict[str, Any]] = []
-        step = limit + 1
-        while len(found) <= limit:
-            order_ids = await self.details.order_ids(customer_id, step, last)
-            known = await self.payments.of_orders(order_ids, status)
-            found += [known[order_id] for order_id in order_ids if order_id in known]
-            if len(order_ids) < step:
-                break
-            last, step = order_ids[-1], min(4 * step, LARGEST_STEP)
-        next_cursor = None
-        if len(found) > limit:
-            next_cursor = self._own_payments.encode(bound, found[limit - 1]["order_id"])
-        return Page(found[:limit], next_cursor)
-
-    async def wait_for(self, order_id: str, status: str, timeout: float = 30) -> bytes:
-        """Return the order detail once the view shows `status`.
-
-        Raises `TimeoutError` after `timeout` seconds.
-        """
-        _check_order_id(order_id)
-        version = 0
-        async with asyncio.timeout(timeout):
-            while True:
-                row = await self.watcher.wait_beyond(order_id, version, timeout)
-                if row is not None:
-                    version = row.version
-                    if msgspec.json.decode(row.body)["order_status"] == status:
-                        return row.body.encode()
 
     async def not_ready(self, timeout: float = 2.0) -> list[str]:
         """Return what is missing before orders can be placed: nothing, where all is well."""
@@ -287,10 +217,7 @@ class AsyncSiren:
     async def _probe(self, host: int, timeout: float) -> str | None:
         try:
             async with asyncio.timeout(timeout):
-                connecting = asyncio.to_thread(
-                    order_host, self.installation, projection_actor, host
-                )
-                await (await connecting).ready.remote()
+                await (await asyncio.to_thread(self._reach(host))).ready.remote()
         except (RayError, SirenError, TimeoutError, ValueError) as error:
             # The cause is for operators: it may name hosts and files.
             cause = getattr(error, "cause", None) or error
@@ -299,24 +226,27 @@ class AsyncSiren:
         return None
 
     def _id(self, order_id: str, key: str | None, kind: str, *body: str) -> str:
-        _check_order_id(order_id)
+        check_order_id(order_id)
         _check_key(key)
         said = map(str, body)  # whatever it is: `send` refuses what it may not be
-        return self.installation.command_id(order_id, key or uuid.uuid4().hex, kind, *said)
+        return command_id(self.installation, order_id, key or uuid.uuid4().hex, kind, *said)
 
     async def send(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
         """Send a command to the order's mailbox and return the order after it.
 
         Raises `Invalid`, naming the field, before it is sent.
         """
-        _check_order_id(order_id)
+        check_order_id(order_id)
         check(command)
         return await self._ask(order_id, command, wait)
 
     async def _ask(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
         wait, loop = _bounded(wait), asyncio.get_running_loop()
         channel = self._order_hosts[host_of(order_id, self.installation.order_hosts)]
-        request, began = OrderRequest(order_id, pack(command), min(wait, WORK_S)), loop.time()
+        request, began = (
+            OrderRequest(order_id, pack_command(command), min(wait, WORK_S)),
+            loop.time(),
+        )
         reply: OrderReply = await channel.ask(request, wait + ANSWER_MARGIN_S)
         left = began + wait - loop.time()
         if reply.settled or left <= 0 or loop.time() < began + WORK_S:
@@ -344,166 +274,8 @@ class AsyncSiren:
 
     async def close(self) -> None:
         """Close the database connections."""
-        await self.watcher.close()
-        for queries in (self.journal, self.details, self.payments, self.stores):
-            await queries.close()
-
-
-class Siren:
-    """`AsyncSiren` for scripts: the same commands, blocking, with everything as dicts.
-
-    Prices are whole numbers in the currency's minor unit, times are texts (RFC 3339, UTC). Every
-    call may raise `Unavailable`: whether a command has happened is unknown then, and the same call
-    with the same `key` is right. Otherwise `Rejected` is the business's no, `Invalid` names what
-    cannot be understood, `NotFound` says that there is no such thing; all are `SirenError`, with a
-    `code` for programs and a `detail` for people.
-    """
-
-    def __init__(self, address: str | None = None) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._siren = self._run(AsyncSiren.connect(address))
-
-    @classmethod
-    def connect(cls, address: str | None = None) -> Self:
-        """Connect to one running system.
-
-        It is the one of `SIREN_DATA_DIR`, `RAY_ADDRESS` or ./data, or the cluster at `address`
-        (host:port). Raises `Unavailable` where that leaves a choice or nothing runs there.
-        """
-        return cls(address)
-
-    def place(self, order: NewOrder, key: str | None = None, wait: float = 2.0) -> Detail:
-        """Place an order and return it once it is settled, or after `wait` seconds.
-
-        Raises `Rejected` (`store_closed`, `sold_out`, `store_full`, `price_changed`), `Invalid`
-        for what no store could make, an unknown store or menu item or a key that placed another
-        order, or `Unavailable`. The same customer and `key` again give the same order.
-        """
-        return self._command(self._siren.place(order, key, wait))
-
-    def pay(self, order_id: str, token: str, key: str | None = None) -> Detail:
-        """Charge the order's total; `payment_status` says how it ended.
-
-        Raises `NotFound`, `Rejected` where it cannot be paid (any more), `Invalid`, or
-        `Unavailable`.
-        """
-        return self._command(self._siren.pay(order_id, token, key))
-
-    def cancel(self, order_id: str, reason: str = "customer_request") -> Detail:
-        """Cancel an order that nobody prepares yet, and undo what was done for it.
-
-        Raises `NotFound`, `Rejected` (`not_cancelable`), `Invalid`, or `Unavailable`.
-        """
-        return self._command(self._siren.cancel(order_id, reason))
-
-    def start(self, order_id: str) -> Detail:
-        """Begin to prepare an accepted order.
-
-        Raises `NotFound`, `Rejected` (`out_of_turn`), or `Unavailable`.
-        """
-        return self._command(self._siren.start(order_id))
-
-    def ready(self, order_id: str) -> Detail:
-        """Call the number of a prepared order; raises what `start` raises."""
-        return self._command(self._siren.ready(order_id))
-
-    def complete(self, order_id: str) -> Detail:
-        """Hand over an order that is ready; raises what `start` raises."""
-        return self._command(self._siren.complete(order_id))
-
-    def reject(self, order_id: str, reason: str) -> Detail:
-        """Give an order up on the store's side: refund and cancel.
-
-        Raises `NotFound`, `Rejected` (`out_of_turn`), `Invalid`, or `Unavailable`.
-        """
-        return self._command(self._siren.reject(order_id, reason))
-
-    def detail(self, order_id: str) -> Detail:
-        """Return the order detail from the view; raises `NotFound` or `Unavailable`.
-
-        The view follows the journal within milliseconds: `order` is never behind.
-        """
-        return _decoded(self._run(self._siren.detail(order_id)))
-
-    def order(self, order_id: str) -> Detail:
-        """Return the order as the journal has it; raises `NotFound` or `Unavailable`."""
-        return _decoded(self._run(self._siren.order(order_id)))
-
-    def wait_for(self, order_id: str, status: str, timeout: float = 30) -> Detail:
-        """Return the order detail once the view shows `status`.
-
-        Raises `TimeoutError` after `timeout` seconds, or `Unavailable`.
-        """
-        return _decoded(self._run(self._siren.wait_for(order_id, status, timeout)))
-
-    def stores(self) -> list[Detail]:
-        """Return all stores with opening state, queue and wait; raises `Unavailable`."""
-        return _plain(self._run(self._siren.stores.stores()))
-
-    def menu(self, store_id: str) -> list[Detail]:
-        """Return a store's menu in the order of its board; raises `NotFound` or `Unavailable`."""
-        return _plain(self._run(self._siren.stores.menu(store_id)))
-
-    def orders(
-        self,
-        customer_id: str | None = None,
-        store_id: str | None = None,
-        order_status: str | None = None,
-        limit: int = 50,
-    ) -> list[Detail]:
-        """Return order details that match all that is given, newest first, 200 at most.
-
-        Raises `Invalid` for a limit out of range, or `Unavailable`.
-        """
-        found = self._siren.details.page(customer_id, store_id, order_status, limit)
-        return [msgspec.json.decode(body) for body in self._run(found).items]
-
-    def tickets(
-        self,
-        store_id: str | None = None,
-        status: str | None = None,
-        order_id: str | None = None,
-        limit: int = 50,
-    ) -> list[Detail]:
-        """Return tickets that match all that is given, oldest first, 200 at most.
-
-        Raises as `orders` does.
-        """
-        found = self._siren.stores.tickets(store_id, status, order_id, limit)
-        return _plain(self._run(found).items)
-
-    def payments(
-        self, order_id: str | None = None, status: str | None = None, limit: int = 50
-    ) -> list[Detail]:
-        """Return payments, at most one an order, newest first, 200 at most; raises as `orders`."""
-        return _plain(self._run(self._siren.payments.page(order_id, status, limit)).items)
-
-    def close(self) -> None:
-        """Close the connections; the installation goes on."""
-        self._run(self._siren.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def _command(self, command: Coroutine[Any, Any, OrderReply]) -> Detail:
-        return _decoded(self._run(command).detail)
-
-    def _run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-
-def damaged_databases(settings: Settings) -> dict[Service, str]:
-    """Return what was noted of the databases that are damaged, by the service."""
-    files = {service: file_of(settings.url(service)) for service in SERVICES}
-    notes = {service: noted_damage(file) for service, file in files.items() if file is not None}
-    return {service: note for service, note in notes.items() if note is not None}
+        await self.journal.close()
+        await self.stores.close()
 
 
 def _priced(offer: Offer, items: tuple[tuple[str, int], ...]) -> tuple[Line, ...]:
@@ -531,7 +303,8 @@ def _check_key(key: str | None) -> None:
         check_visible_ascii(key, "/key", MAX_KEY)
 
 
-def _check_order_id(order_id: str) -> None:
+def check_order_id(order_id: str) -> None:
+    """Raise `NotFound`, or `Invalid`, for what no order's id can be."""
     if not isinstance(order_id, str):
         raise invalid("Must be a text", "/order_id")
     if not is_visible_ascii(order_id, MAX_ID):  # no database need be asked
@@ -547,14 +320,3 @@ def _bounded(wait: float) -> float:
 
 def _patiently() -> AbstractContextManager[bool]:
     return nullcontext(enter_result=True)
-
-
-def _decoded(body: bytes) -> Detail:
-    decoded: Detail = msgspec.json.decode(body)
-    return decoded
-
-
-def _plain(rows: list[Detail]) -> list[Detail]:
-    """Return rows as their JSON has them: no enumerations, times as texts."""
-    plain: list[Detail] = msgspec.json.decode(to_json(rows))
-    return plain

@@ -14,15 +14,16 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Table, Text, bindparam, select, update
 
-from actors.codec import EVENT_TAGS, UnknownEvent, to_json
-from actors.contracts.errors import Conflict, Damaged
+from actors.contracts.errors import Conflict, Damaged, UnknownEvent
 from actors.contracts.values import PrivateData
 from actors.order.domain.detail import detail
 from actors.order.domain.events import CustomerErased, OrderCanceled, OrderPlaced, StoredEvent
 from actors.order.domain.order import Order, evolve, fold
+from actors.order.event_codec import EVENT_TAGS
 from actors.order.journal import Journal
-from actors.order.journal_tables import to_micros
+from actors.runtime.clock import to_micros
 from actors.runtime.database import Database, Transaction
+from actors.runtime.wire import to_json
 from readmodel.tables import LIVE, checkpoint, order_detail
 
 BATCH = 1000

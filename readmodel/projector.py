@@ -10,13 +10,12 @@ from typing import Any
 
 import ray
 
-from actors.addressing import get_or_create, whereabouts
 from actors.contracts.errors import Conflict, Damaged
 from actors.installation import Installation
 from actors.order.journal import Journal
 from actors.runtime.database import Database, file_id
 from actors.runtime.database_faults import file_of, noted_damage
-from actors.runtime.process import spare_garbage_collection
+from actors.runtime.ray_actors import get_or_create, spare_garbage_collection, whereabouts
 from actors.runtime.retrying import until_done
 from readmodel.lost_orders import find_lost_orders
 from readmodel.new_file import fold_into_new_file

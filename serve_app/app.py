@@ -8,7 +8,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from actors.client import AsyncSiren
+from serve_app.backend import Backend
 from serve_app.contract.openapi import document
 from serve_app.contract.problems import add_handlers
 from serve_app.middleware.access_log import AccessLog
@@ -61,7 +61,7 @@ EXPOSED_HEADERS = [
 ]
 
 
-def build_app(siren: AsyncSiren, max_in_flight: int, token_secret: bytes | None = None) -> FastAPI:
+def build_app(siren: Backend, max_in_flight: int, token_secret: bytes | None = None) -> FastAPI:
     """Return the ASGI application over a client, which is closed when the application ends.
 
     More than `max_in_flight` requests worked on at a time are answered 503. `token_secret` signs

@@ -5,10 +5,11 @@ from pydantic import SecretBytes, SecretStr
 from ray import serve
 from ray.serve.schema import LoggingConfig
 
-from actors.client import AsyncSiren
 from actors.installation import Installation
-from actors.runtime.process import spare_garbage_collection
+from actors.peers import Peers
+from actors.runtime.ray_actors import spare_garbage_collection
 from serve_app.app import build_app
+from serve_app.backend import Backend
 from serve_app.joined_writes import join_writes
 from serve_app.middleware import request_body
 from serve_app.middleware.access_log import write_log
@@ -27,7 +28,11 @@ class _Gateway:
     """One replica: a client of the installation on the replica's event loop, and the routes."""
 
     def __init__(
-        self, installation: Installation, token_secret: SecretBytes, system_secret: SecretStr
+        self,
+        installation: Installation,
+        peers: Peers,
+        token_secret: SecretBytes,
+        system_secret: SecretStr,
     ) -> None:
         listen_on_the_node_s_address_only()
         join_writes()
@@ -35,7 +40,7 @@ class _Gateway:
         write_log()
         self._token_secret = token_secret.get_secret_value()
         self._system_secret = system_secret.get_secret_value()
-        self._siren = AsyncSiren(installation)
+        self._siren = Backend(installation, peers)
         self._max_in_flight = installation.settings.max_in_flight
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -45,7 +50,7 @@ class _Gateway:
 
 
 def deployment(
-    installation: Installation, token_secret: bytes, system_secret: str
+    installation: Installation, peers: Peers, token_secret: bytes, system_secret: str
 ) -> serve.Application:
     """Return the gateway of an installation, ready for `serve.run`.
 
@@ -75,5 +80,5 @@ def deployment(
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
     )(serve.ingress()(_Gateway))
     secrets = SecretBytes(token_secret), SecretStr(system_secret)
-    application: serve.Application = gateway.bind(installation, *secrets)
+    application: serve.Application = gateway.bind(installation, peers, *secrets)
     return application

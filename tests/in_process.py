@@ -5,32 +5,35 @@ from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
-from actors.client import AsyncSiren
 from actors.contracts.errors import Damaged
+from actors.contracts.messages import Message
 from actors.installation import Installation
 from actors.order.dedicated import DedicatedOrders
 from actors.order.host import OrderHost
 from actors.order.journal import Journal
 from actors.order.steps import Steps
-from actors.payment.actor import PaymentService
 from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
-from actors.runtime.exchange import Channel, Exchange
+from actors.payment.service import PaymentService
+from actors.runtime.rpc_client import RpcClient
+from actors.runtime.rpc_server import RpcServer
 from actors.settings import Settings
-from actors.store.actor import StoreService
+from actors.store.service import StoreService
+from cluster.peers import PEERS
 from readmodel.projector import ProjectionActor
 from readmodel.tables import create_tables
+from serve_app.backend import Backend
 
 
 class LocalActor:
     """What a channel sees of an actor."""
 
-    def __init__(self, handle: Callable[[Any], Awaitable[object]]) -> None:
-        self.endpoint = SimpleNamespace(remote=Exchange(handle, "127.0.0.1").endpoint)
+    def __init__(self, handle: Callable[[Any], Awaitable[Message]]) -> None:
+        self.endpoint = SimpleNamespace(remote=RpcServer(handle, "127.0.0.1").endpoint)
 
 
 @asynccontextmanager
-async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
+async def in_process(settings: Settings) -> AsyncIterator[Backend]:
     """Run the services on empty databases, and hand out their client."""
     journal, store = Journal(settings.url("journal")), StoreService(settings.url("stores"))
     ledger = PaymentLedger(settings.url("payments"))
@@ -51,7 +54,7 @@ async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
         ledger, provider, timeout_s=5, breaker_threshold=100, breaker_reset_s=0.01
     )
     payment_actor, store_actor = LocalActor(payment.handle), LocalActor(store.handle)
-    steps = Steps(Channel(lambda: payment_actor), Channel(lambda: store_actor))
+    steps = Steps(RpcClient(lambda: payment_actor), RpcClient(lambda: store_actor))
     host = OrderHost(journal, steps, projector._nudged.set, settings.passivate_after_s)
     hosts, journals = [host], [journal]
 
@@ -71,9 +74,9 @@ async def in_process(settings: Settings) -> AsyncIterator[AsyncSiren]:
             settings.passivate_after_s,
         )
     order_host = LocalActor(router.handle)
-    siren = AsyncSiren(installation)
-    siren._order_hosts = [Channel(lambda: order_host)]
-    siren._store = Channel(lambda: store_actor)
+    siren = Backend(installation, PEERS)
+    siren._order_hosts = [RpcClient(lambda: order_host)]
+    siren._store = RpcClient(lambda: store_actor)
     try:
         yield siren
     finally:

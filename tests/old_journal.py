@@ -18,11 +18,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from actors.addressing import key_of, slot_of
-from actors.codec import encode_event
 from actors.contracts.values import PrivateData
 from actors.order.domain.events import StoredEvent
-from actors.order.journal_tables import to_micros
+from actors.order.event_codec import encode_event
+from actors.order.ids import key_of, slot_of
+from actors.runtime.clock import to_micros
 
 SECRET = "5e" * 32
 

@@ -7,20 +7,20 @@ from types import TracebackType
 from typing import Any, Self, cast
 from uuid import uuid4
 
-from actors.codec import pack
 from actors.contracts.errors import Unavailable
 from actors.contracts.messages import OrderReply, OrderRequest
 from actors.contracts.values import PrivateData
+from actors.order.command_codec import pack_command
 from actors.order.domain import commands as cmd
 from actors.order.host import OrderHost
 from actors.order.journal import Journal
 from actors.order.steps import Steps
-from actors.payment.actor import PaymentService
 from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
-from actors.runtime.exchange import Channel
+from actors.payment.service import PaymentService
+from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings
-from actors.store.actor import StoreService
+from actors.store.service import StoreService
 from readmodel.projection import Projection
 from readmodel.tables import create_tables, open_database
 from tests.orders import LINES
@@ -29,7 +29,7 @@ WAIT_S = 30.0
 
 
 class Direct:
-    """Stands in for a `Channel`: asks a service of this process."""
+    """Stands in for a `RpcClient`: asks a service of this process."""
 
     def __init__(self, handle: Callable[[Any], Awaitable[Any]]) -> None:
         self._handle = handle
@@ -62,7 +62,8 @@ class InProcess:
         self.view = open_database(settings.url("readmodel"))
         self.projection = Projection(self.journal, self.view)
         steps = Steps(
-            cast(Channel, Direct(self.payments.handle)), cast(Channel, Direct(self.stores.handle))
+            cast(RpcClient, Direct(self.payments.handle)),
+            cast(RpcClient, Direct(self.stores.handle)),
         )
         self.host = OrderHost(self.journal, steps, lambda: None, settings.passivate_after_s)
 
@@ -107,7 +108,7 @@ class InProcess:
 
     async def send(self, order_id: str, command: cmd.Command, wait: float = WAIT_S) -> OrderReply:
         """Hand a command to an order; raises what it answers instead of a reply."""
-        return await self.host.handle(OrderRequest(order_id, pack(command), wait))
+        return await self.host.handle(OrderRequest(order_id, pack_command(command), wait))
 
     async def do(
         self, order_id: str, command: type, *, wait: float = WAIT_S, **fields: object

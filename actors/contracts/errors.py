@@ -85,3 +85,15 @@ class Unavailable(SirenError):
 
 class Damaged(Unavailable):
     """A database, or a row of it, is not what was written. No other order is touched by it."""
+
+
+class UnknownEvent(Exception):
+    """The journal holds an event that this version of the code does not know."""
+
+    def __init__(self, tag: str, schema_version: int) -> None:
+        super().__init__(tag, schema_version)
+
+    def __str__(self) -> str:
+        tag, schema_version = self.args
+        event = f"event {tag!r} of schema version {schema_version}"
+        return f"unknown {event}: is the code older than the journal?"

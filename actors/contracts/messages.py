@@ -7,7 +7,11 @@ from msgspec import Struct
 from actors.contracts.values import Line
 
 
-class OrderRequest(Struct, frozen=True):
+class Message(Struct, frozen=True, tag=True):
+    """Travels with its kind, by which the other side knows it."""
+
+
+class OrderRequest(Message, frozen=True):
     """Hand `command` (packed) to the order's mailbox; wait up to `wait` seconds until settled."""
 
     order_id: str
@@ -15,7 +19,7 @@ class OrderRequest(Struct, frozen=True):
     wait: float
 
 
-class OrderReply(Struct, frozen=True):
+class OrderReply(Message, frozen=True):
     """The order after a command. `detail` is the response-ready JSON of the order detail.
 
     `settled`: nothing is outstanding that the sender of this command waits for. `replayed`: the
@@ -31,7 +35,7 @@ class OrderReply(Struct, frozen=True):
     attempt: str | None
 
 
-class ChargeRequest(Struct, frozen=True):
+class ChargeRequest(Message, frozen=True):
     """Charge `amount` (minor unit) to `token`; idempotent by order and attempt."""
 
     order_id: str
@@ -41,7 +45,7 @@ class ChargeRequest(Struct, frozen=True):
     token: str
 
 
-class RefundRequest(Struct, frozen=True):
+class RefundRequest(Message, frozen=True):
     """Undo whatever was charged for the order, and refuse what may still come.
 
     `attempts`: how many charges the order asked for; payment may not know of the last one.
@@ -51,7 +55,7 @@ class RefundRequest(Struct, frozen=True):
     attempts: int
 
 
-class PaymentReply(Struct, frozen=True):
+class PaymentReply(Message, frozen=True):
     """What the payment service knows now: status APPROVED, DECLINED or CANCELED.
 
     `was_approved`: it said APPROVED at some time, whatever it says now.
@@ -62,7 +66,7 @@ class PaymentReply(Struct, frozen=True):
     was_approved: bool = False
 
 
-class TicketRequest(Struct, frozen=True):
+class TicketRequest(Message, frozen=True):
     """Make this order; idempotent by order."""
 
     order_id: str
@@ -71,7 +75,7 @@ class TicketRequest(Struct, frozen=True):
     customer_name: str | None
 
 
-class TicketUpdate(Struct, frozen=True):
+class TicketUpdate(Message, frozen=True):
     """Show `status` on the ticket unless a higher `version` was seen; `erase` drops the name.
 
     `reason` says why, where the barista gave the order up.
@@ -84,14 +88,14 @@ class TicketUpdate(Struct, frozen=True):
     reason: str | None = None
 
 
-class TicketCancellation(Struct, frozen=True):
+class TicketCancellation(Message, frozen=True):
     """Undo the ticket, and refuse one that may still come."""
 
     order_id: str
     store_id: str
 
 
-class TicketReply(Struct, frozen=True):
+class TicketReply(Message, frozen=True):
     """The ticket as the store has it now. `reason` says why a REJECTED one was."""
 
     status: str
@@ -100,7 +104,7 @@ class TicketReply(Struct, frozen=True):
     reason: str | None = None
 
 
-class StoreChange(Struct, frozen=True):
+class StoreChange(Message, frozen=True):
     """Open, close or limit a store; `None` leaves `open` as it is."""
 
     store_id: str
@@ -109,7 +113,7 @@ class StoreChange(Struct, frozen=True):
     capacity: int | None
 
 
-class MenuItemChange(Struct, frozen=True):
+class MenuItemChange(Message, frozen=True):
     """Change a menu item; `None` leaves a field as it is."""
 
     store_id: str
@@ -118,5 +122,12 @@ class MenuItemChange(Struct, frozen=True):
     price: int | None
 
 
-class Done(Struct, frozen=True):
+class Done(Message, frozen=True):
     """Carried out; there is nothing else to say."""
+
+
+class Failure(Message, frozen=True):
+    """A `SirenError` instead of a reply: which one, and what it was made of."""
+
+    error: str
+    args: tuple[str | int | tuple[str, ...], ...]

@@ -1,31 +1,34 @@
 """The Ray actor that hosts orders: all of some slots, or in dedicated isolation a single one."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import ray
 
-from actors.addressing import get_or_create, host_of, node_address, slots_of, whereabouts
 from actors.installation import Installation
 from actors.order.dedicated import DedicatedOrders
 from actors.order.host import OrderHost
+from actors.order.ids import host_of, slots_of
 from actors.order.journal import Due, Journal
 from actors.order.nudge import Nudge
 from actors.order.overdue import OverdueOrders
 from actors.order.steps import Steps
-from actors.payment.actor import payment_actor
-from actors.runtime.exchange import Channel, Endpoint, Exchange
-from actors.runtime.process import spare_garbage_collection
+from actors.peers import Peers
+from actors.runtime.ray_actors import (
+    get_or_create,
+    node_address,
+    spare_garbage_collection,
+    whereabouts,
+)
 from actors.runtime.retrying import until_done
-from actors.store.actor import store_actor
+from actors.runtime.rpc_client import RpcClient
+from actors.runtime.rpc_link import Endpoint
+from actors.runtime.rpc_server import RpcServer
 
 SWEEP_S = 1.0
 DEDICATED_PREFIX = "order:"
-
-Projection = Callable[[Installation], Any]
-"""Returns the handle of the projection actor; passed in, because the read side stands above."""
 
 
 class OrderActor:
@@ -34,7 +37,7 @@ class OrderActor:
     def __init__(
         self,
         installation: Installation,
-        projection: Projection,
+        peers: Peers,
         host: int | None,
         order_id: str | None = None,
     ) -> None:
@@ -43,21 +46,22 @@ class OrderActor:
         self.installation = installation
         self._journal = Journal(settings.url("journal"))
         steps = Steps(
-            Channel(lambda: payment_actor(installation)), Channel(lambda: store_actor(installation))
+            RpcClient(partial(peers.payment, installation)),
+            RpcClient(partial(peers.store, installation)),
         )
-        nudge = Nudge(lambda: projection(installation))
+        nudge = Nudge(partial(peers.projection, installation))
         self._orders = OrderHost(self._journal, steps, nudge, settings.passivate_after_s)
         self._dedicated: DedicatedOrders | None = None
         if host is not None and settings.order_isolation == "dedicated":
             self._dedicated = DedicatedOrders(
                 self._orders,
                 self._journal.placed_as,
-                lambda order_id: _dedicated_actor(installation, projection, order_id),
+                partial(_dedicated_actor, installation, peers),
                 settings.dedicated_max,
                 settings.passivate_after_s,
             )
         router = self._dedicated or self._orders
-        self._exchange = Exchange(router.handle, node_address())
+        self._server = RpcServer(router.handle, node_address())
         self._host = host
         self._order_id = order_id
         self._tasks: list[asyncio.Task[Any]] = [
@@ -68,8 +72,8 @@ class OrderActor:
             self._tasks.append(asyncio.create_task(until_done(self._journal.prewarm_keys)))
 
     async def endpoint(self) -> Endpoint:
-        """Return where it takes commands (see `Exchange`)."""
-        return await self._exchange.endpoint()
+        """Return where it takes commands (see `RpcServer`)."""
+        return await self._server.endpoint()
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts and how many orders are in memory."""
@@ -126,11 +130,11 @@ def _is_dedicated(name: str) -> bool:
 _RemoteOrderActor = ray.remote(OrderActor)
 
 
-def order_host(installation: Installation, projection: Projection, host: int) -> Any:
+def order_host(installation: Installation, peers: Peers, host: int) -> Any:
     """Return the handle of an order host, created if missing. Blocks on Ray's control plane."""
-    return get_or_create(_RemoteOrderActor, f"order-host:{host}", installation, projection, host)
+    return get_or_create(_RemoteOrderActor, f"order-host:{host}", installation, peers, host)
 
 
-def _dedicated_actor(installation: Installation, projection: Projection, order_id: str) -> Any:
+def _dedicated_actor(installation: Installation, peers: Peers, order_id: str) -> Any:
     name = DEDICATED_PREFIX + order_id
-    return get_or_create(_RemoteOrderActor, name, installation, projection, None, order_id)
+    return get_or_create(_RemoteOrderActor, name, installation, peers, None, order_id)

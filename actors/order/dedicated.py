@@ -13,13 +13,13 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from actors.addressing import key_of
 from actors.contracts.messages import OrderReply, OrderRequest
 from actors.order.host import OrderHost
+from actors.order.ids import key_of
 from actors.order.journal import Due
 from actors.runtime.clock import utc_now
-from actors.runtime.exchange import Channel
 from actors.runtime.replacing import Watch
+from actors.runtime.rpc_client import RpcClient
 
 CREATIONS_AT_A_TIME = 4
 ANSWER_MARGIN_S = 10.0
@@ -31,7 +31,7 @@ class _OwnActor:
     """The actor of one order. `answered` is set once it may be in the journal."""
 
     order_id: str
-    channel: Channel
+    channel: RpcClient
     touched: float
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -136,7 +136,7 @@ class DedicatedOrders:
         """Return the actor of the order's key, this order's where there was none."""
         own = self._actors.get(key_of(order_id))
         if own is None:
-            channel = Channel(lambda: self._connect(order_id))  # connects with its first request
+            channel = RpcClient(lambda: self._connect(order_id))  # connects with its first request
             own = _OwnActor(order_id, channel, asyncio.get_running_loop().time())
             self._actors[key_of(order_id)] = own
         return own

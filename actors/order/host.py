@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from actors.codec import to_json, unpack
 from actors.contracts.errors import (
     AlreadyPlaced,
     Conflict,
@@ -24,6 +23,7 @@ from actors.contracts.errors import (
 from actors.contracts.messages import OrderReply, OrderRequest
 from actors.contracts.values import OrderStatus
 from actors.order.activation import Activation
+from actors.order.command_codec import unpack_command
 from actors.order.deadlines import Deadlines
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
@@ -36,6 +36,7 @@ from actors.order.step_runner import StepRunner
 from actors.order.steps import Steps
 from actors.runtime.clock import Clock, utc_now
 from actors.runtime.retrying import until_done
+from actors.runtime.wire import to_json
 
 RECOVERY_BATCH = 256
 
@@ -90,7 +91,7 @@ class OrderHost:
         Raises what `decide` raises, `AlreadyPlaced` where the command would place a second order,
         and `Unavailable` where the journal cannot be reached.
         """
-        command = unpack(request.command)
+        command = unpack_command(request.command)
         activation = self._activate(request.order_id)
         replayed = not await self._execute(activation, command)
         if request.wait > 0:

@@ -24,26 +24,23 @@ from sqlalchemy import (
     update,
 )
 
-from actors.addressing import SLOTS, key_of, slot_of
-from actors.codec import UnknownEvent
-from actors.contracts.errors import AlreadyPlaced, Conflict, Damaged, SirenError
+from actors.contracts.errors import AlreadyPlaced, Conflict, Damaged, SirenError, UnknownEvent
 from actors.contracts.values import PrivateData
 from actors.order import journal_upgrade
 from actors.order.domain.events import StoredEvent
+from actors.order.ids import SLOTS, key_of, slot_of
 from actors.order.journal_rows import row_of, stored_event
 from actors.order.journal_tables import (
     JOURNAL_SCHEMA_VERSION,
     events,
-    from_micros,
     meta,
     metadata,
     open_orders,
     order_keys,
     order_private,
-    to_micros,
 )
 from actors.runtime.batching import Batcher
-from actors.runtime.clock import utc_now
+from actors.runtime.clock import from_micros, to_micros, utc_now
 from actors.runtime.database import Database, Transaction
 from actors.runtime.database_faults import UNREADABLE
 

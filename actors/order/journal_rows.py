@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from actors.codec import decode_event, encode_event
 from actors.order.domain.events import StoredEvent
-from actors.order.journal_tables import from_micros, to_micros
+from actors.order.event_codec import decode_event, encode_event
+from actors.runtime.clock import from_micros, to_micros
 
 
 def row_of(stored: StoredEvent) -> dict[str, Any]:

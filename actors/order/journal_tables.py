@@ -1,7 +1,5 @@
 """The journal's tables. Only the journal writes them; everybody may read events."""
 
-from datetime import UTC, datetime, timedelta
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -17,8 +15,6 @@ from sqlalchemy import (
 
 JOURNAL_SCHEMA_VERSION = 3
 NO_OLDER_WRITER = "events_have_hashed_keys"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 metadata = MetaData()
 
@@ -40,7 +36,7 @@ events = Table(
     Column("schema_version", SmallInteger, nullable=False),
     Column("data", Text, nullable=False),
     Column("at", BigInteger, nullable=False),  # microseconds since 1970, UTC
-    # Hashes of key and body, see `Installation.command_id`: a client's key may hold a name.
+    # Hashes of key and body, see `ids.command_id`: a client's key may hold a name.
     Column("command_id", String(300), nullable=False),
     UniqueConstraint("order_id", "version"),
     # Code older than this schema would store keys in the clear, and take repeats for news.
@@ -48,7 +44,7 @@ events = Table(
     CheckConstraint("schema_version > 1", name=NO_OLDER_WRITER).ddl_if(dialect="postgresql"),
 )
 
-# Which order was placed by a customer's idempotency key (see `addressing.key_of`). Written with
+# Which order was placed by a customer's idempotency key (see `ids.key_of`). Written with
 # OrderPlaced and kept for ever: a repeat comes with another id, whose key is the same.
 order_keys = Table(
     "order_keys",
@@ -82,13 +78,3 @@ order_private = Table(
     Column("cancel_reason", Text, nullable=True),  # free text; the events have a code
     sqlite_with_rowid=False,
 )
-
-
-def to_micros(at: datetime) -> int:
-    """Return whole microseconds since 1970 of an aware datetime."""
-    return (at - EPOCH) // MICROSECOND
-
-
-def from_micros(micros: int) -> datetime:
-    """Return the aware UTC datetime of microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=micros)

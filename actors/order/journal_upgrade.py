@@ -13,13 +13,12 @@ import msgspec
 from sqlalchemy import bindparam, delete, func, inspect, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from actors.addressing import slot_of
-from actors.codec import UnknownEvent, to_json
-from actors.installation import KEY_DIGITS, hash_key
+from actors.contracts.errors import UnknownEvent
 from actors.order.domain.events import CustomerErased, StoredEvent
 from actors.order.domain.order import evolve, fold
 from actors.order.domain.reasons import code_of
 from actors.order.domain.saga import due_at
+from actors.order.ids import KEY_DIGITS, hash_key, slot_of
 from actors.order.journal_rows import row_of, stored_event
 from actors.order.journal_tables import (
     NO_OLDER_WRITER,
@@ -28,9 +27,10 @@ from actors.order.journal_tables import (
     open_orders,
     order_keys,
     order_private,
-    to_micros,
 )
+from actors.runtime.clock import to_micros
 from actors.runtime.database import Database, Transaction
+from actors.runtime.wire import to_json
 
 PART = 5000
 """Events in one transaction."""

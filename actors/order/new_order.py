@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from actors.codec import to_json
 from actors.contracts.errors import Invalid
 from actors.contracts.limits import MAX_ID
 from actors.contracts.texts import check_visible_ascii, invalid
@@ -15,6 +14,7 @@ from actors.order.domain.rules import (
     check_items,
     check_payment,
 )
+from actors.runtime.wire import to_json
 
 
 @dataclass(frozen=True, slots=True)

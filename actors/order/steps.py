@@ -25,7 +25,7 @@ from actors.order.domain import commands as cmd
 from actors.order.domain import saga
 from actors.order.domain.detail import cancel_reason
 from actors.order.domain.order import Order
-from actors.runtime.exchange import Channel
+from actors.runtime.rpc_client import RpcClient
 
 STEP_TIMEOUT_S = 60.0
 """After this the step counts as unknown, and the same question is asked again."""
@@ -38,7 +38,7 @@ Private = Callable[[], PrivateData]
 class Steps:
     """Talks to payment and store for the orders of one host."""
 
-    def __init__(self, payment: Channel, store: Channel) -> None:
+    def __init__(self, payment: RpcClient, store: RpcClient) -> None:
         self._payment = payment
         self._store = store
 

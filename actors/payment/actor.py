@@ -1,181 +1,25 @@
-"""The payment service: charges an order once, undoes it for good, whatever comes twice or late.
+"""The payment service as a Ray actor, one an installation."""
 
-It never decides about the order and never calls the store. What makes it safe: a key per order and
-attempt, a provider whose cancel is final for its key, and a tombstone that commits before a refund
-and is checked in the transaction that records an approval.
-"""
-
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import ray
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from actors.addressing import get_or_create, node_address, whereabouts
 from actors.contracts.errors import Damaged, Unavailable
-from actors.contracts.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.installation import Installation
-from actors.payment.ledger import APPROVED, PENDING, Payment, PaymentLedger, now_micros
-from actors.payment.provider import ChargeStatus, PaymentProvider, SimulatedProvider
-from actors.runtime.circuit import PROVIDER_TIMEOUT, Circuit
+from actors.payment.ledger import PaymentLedger
+from actors.payment.provider import SimulatedProvider
+from actors.payment.service import PaymentService
 from actors.runtime.database import Database
-from actors.runtime.exchange import Endpoint, Exchange
-from actors.runtime.process import spare_garbage_collection
-
-PENDING_AFTER_S = 0.05
-"""A charge that takes longer is shown as PENDING; a quicker one costs one commit less."""
-
-Asked = ParamSpec("Asked")
-Answer = TypeVar("Answer")
-
-
-def payment_key(order_id: str, attempt: int) -> str:
-    """Return the idempotency key under which the provider knows an attempt."""
-    return f"{order_id}:{attempt}"
-
-
-class PaymentService:
-    """Answers charge and refund requests. Every request may be repeated; none waits for another.
-
-    `timeout_s`: seconds until a silent provider counts as unavailable. Where `breaker_threshold`
-    orders fail and none is answered, the provider is left alone but for as many orders in each
-    `breaker_reset_s` seconds. Charges and refunds have a `Circuit` each.
-    """
-
-    def __init__(
-        self,
-        ledger: PaymentLedger,
-        provider: PaymentProvider,
-        *,
-        timeout_s: float,
-        breaker_threshold: int,
-        breaker_reset_s: float,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._ledger = ledger
-        self._provider = provider
-        self._timeout_s = timeout_s
-        self.charges = Circuit(breaker_threshold, breaker_reset_s, clock)
-        self.refunds = Circuit(breaker_threshold, breaker_reset_s, clock)
-        self._in_flight: dict[str, asyncio.Task[PaymentReply]] = {}
-
-    async def handle(self, request: Any) -> PaymentReply:
-        """Carry out one request.
-
-        Raises `Unavailable` where the outcome is unknown: the same request has to be repeated.
-        """
-        match request:
-            case ChargeRequest():
-                return await self.charge(request)
-            case RefundRequest():
-                return await self.refund(request)
-        raise TypeError(f"payment does not know {type(request).__name__}")
-
-    async def charge(self, request: ChargeRequest) -> PaymentReply:
-        """Charge once for this order and attempt; on return the outcome is on disk.
-
-        CANCELED means that the order was refunded: nothing is charged, and nothing will be.
-        """
-        payment = await self._ledger.find(request.order_id)
-        status = payment.outcome_of(request.attempt)
-        if status is not None:
-            return payment.reply(status)
-        if payment.refused:
-            return await self._undo(payment)
-        task = self._authorization(request)
-        await asyncio.wait({task}, timeout=PENDING_AFTER_S)
-        shown = payment.attempts == request.attempt
-        if not shown and not (task.done() and task.exception() is None):
-            await self._show_pending(request)
-        return await asyncio.shield(task)
-
-    async def refund(self, request: RefundRequest) -> PaymentReply:
-        """Undo every charge of the order, and refuse those that may still come.
-
-        The status is CANCELED, or DECLINED where the last attempt had been declined.
-        """
-        now = now_micros()
-        payment = await self._ledger.apply(
-            request.order_id, lambda known: known.refuse(request.attempts, now)
-        )
-        status = payment.outcome_of(request.attempts)
-        if status is not None:
-            return payment.reply(status)
-        # crash here: the order repeats its request and finds the refund unfinished.
-        return await self._undo(payment)
-
-    def standing(self) -> dict[str, Any]:
-        """Return whether the circuits of charges and refunds are closed or open.
-
-        With the number of orders whose last try failed, where there are any.
-        """
-        return {
-            "circuit": self.charges.state,
-            "orders_failing": self.charges.failing or None,
-            "refund_circuit": self.refunds.state,
-            "refunds_failing": self.refunds.failing or None,
-        }
-
-    def _authorization(self, request: ChargeRequest) -> asyncio.Task[PaymentReply]:
-        """Return the task that authorizes this attempt; a second asker joins the first's."""
-        key = payment_key(request.order_id, request.attempt)
-        task = self._in_flight.get(key)
-        if task is None:
-            task = self._in_flight[key] = asyncio.create_task(self._authorize(key, request))
-            task.add_done_callback(lambda _: self._in_flight.pop(key, None))
-        return task
-
-    async def _authorize(self, key: str, request: ChargeRequest) -> PaymentReply:
-        with self.charges.asking(request.order_id):
-            charge = await self._ask(
-                self._provider.authorize, key, request.amount, request.currency, request.token
-            )
-        # crash here: the order repeats its request, and the provider answers with this charge.
-        now = now_micros()
-        payment = await self._ledger.apply(
-            request.order_id, lambda known: known.charged(request, charge.status, now)
-        )
-        status = payment.outcome_of(request.attempt)
-        if charge.status == ChargeStatus.APPROVED and status != APPROVED:
-            with self.refunds.asking(request.order_id):
-                await self._ask(self._provider.cancel, key)
-        if status is None:
-            return await self._undo(payment)
-        return payment.reply(status)
-
-    async def _show_pending(self, request: ChargeRequest) -> None:
-        now = now_micros()
-        with suppress(Unavailable):  # only for the eye: the outcome does not depend on it
-            await self._ledger.apply(
-                request.order_id, lambda known: known.charged(request, PENDING, now)
-            )
-
-    async def _undo(self, payment: Payment) -> PaymentReply:
-        """Cancel at the provider whatever may have been charged behind the tombstone."""
-        keys = [payment_key(payment.order_id, n + 1) for n in range(payment.attempts)]
-        with self.refunds.asking(payment.order_id):
-            await asyncio.gather(*(self._ask(self._provider.cancel, key) for key in keys))
-        now = now_micros()
-        payment = await self._ledger.apply(payment.order_id, lambda known: known.refunded(now))
-        return payment.reply(payment.status)
-
-    async def _ask(
-        self,
-        method: Callable[Asked, Awaitable[Answer]],
-        *args: Asked.args,
-        **kwargs: Asked.kwargs,
-    ) -> Answer:
-        """Ask the provider; raises `Unavailable` where it does not answer in time."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await method(*args, **kwargs)
-        except TimeoutError as error:
-            raise Unavailable(
-                PROVIDER_TIMEOUT, "The payment provider did not answer in time."
-            ) from error
+from actors.runtime.ray_actors import (
+    get_or_create,
+    node_address,
+    spare_garbage_collection,
+    whereabouts,
+)
+from actors.runtime.rpc_link import Endpoint
+from actors.runtime.rpc_server import RpcServer
 
 
 class PaymentActor:
@@ -194,13 +38,13 @@ class PaymentActor:
             breaker_threshold=settings.breaker_threshold,
             breaker_reset_s=settings.breaker_reset_s,
         )
-        self._exchange = Exchange(self._service.handle, node_address())
+        self._server = RpcServer(self._service.handle, node_address())
         await _create_tables(ledger.database)
         await _create_tables(provider.database)
 
     async def endpoint(self) -> Endpoint:
-        """Return where it takes requests (see `Exchange`)."""
-        return await self._exchange.endpoint()
+        """Return where it takes requests (see `RpcServer`)."""
+        return await self._server.endpoint()
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts, and how the provider answers charges and refunds."""

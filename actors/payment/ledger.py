@@ -15,10 +15,9 @@ from sqlalchemy import select
 
 from actors.contracts.messages import ChargeRequest, PaymentReply
 from actors.contracts.values import PaymentStatus
-from actors.order.journal_tables import to_micros
 from actors.payment.tables import metadata, payments
 from actors.runtime.batching import Batcher
-from actors.runtime.clock import utc_now
+from actors.runtime.clock import to_micros, utc_now
 from actors.runtime.database import Database, Transaction
 
 PENDING, APPROVED = PaymentStatus.PENDING, PaymentStatus.APPROVED

@@ -17,9 +17,8 @@ from msgspec.structs import asdict, replace
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
 
 from actors.contracts.errors import Unavailable
-from actors.order.journal_tables import to_micros
 from actors.runtime.batching import Batcher
-from actors.runtime.clock import utc_now
+from actors.runtime.clock import to_micros, utc_now
 from actors.runtime.database import Database, Transaction
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Row, Select, select, tuple_
 
 from actors.contracts.errors import NotFound
-from actors.order.journal_tables import from_micros
 from actors.payment.tables import metadata, payments
+from actors.runtime.clock import from_micros
 from actors.runtime.database import Database
 from actors.runtime.paging import Cursors, Page, check_limit
 

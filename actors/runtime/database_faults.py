@@ -19,9 +19,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from actors.codec import UnknownEvent
-from actors.contracts.errors import Damaged, Unavailable
+from actors.contracts.errors import Damaged, Unavailable, UnknownEvent
 from actors.runtime.faults import FAULTS
+from actors.settings import SERVICES, Service, Settings
 
 # SQLSTATEs that are no fault of the statement: connection, conflict, resources, operator, system,
 # a standby that only reads, a user or a database that the server does not know.
@@ -179,3 +179,10 @@ def words_of(error: BaseException) -> str:
         return "no answer in time"
     line = str(original).partition("\n")[0]
     return ERRNO.sub("", line) or type(original).__name__
+
+
+def damaged_databases(settings: Settings) -> dict[Service, str]:
+    """Return what was noted of the databases that are damaged, by the service."""
+    files = {service: file_of(settings.url(service)) for service in SERVICES}
+    notes = {service: noted_damage(file) for service, file in files.items() if file is not None}
+    return {service: note for service, note in notes.items() if note is not None}

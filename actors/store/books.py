@@ -8,7 +8,6 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 from sqlalchemy import and_, bindparam, select, update
 
-from actors.codec import to_json
 from actors.contracts.messages import (
     MenuItemChange,
     TicketCancellation,
@@ -16,6 +15,7 @@ from actors.contracts.messages import (
     TicketUpdate,
 )
 from actors.runtime.database import Database, Transaction
+from actors.runtime.wire import to_json
 from actors.store.pickup_numbers import Numbering, local_day, place_of
 from actors.store.tables import menu_items, stores, tickets
 from actors.store.tickets import (

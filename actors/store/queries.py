@@ -9,8 +9,8 @@ from sqlalchemy import Row, Select, or_, select
 
 from actors.contracts.errors import Invalid, NotFound
 from actors.contracts.values import PickupStatus
-from actors.order.journal_tables import from_micros
 from actors.runtime.batching import Batcher
+from actors.runtime.clock import from_micros
 from actors.runtime.database import Database
 from actors.runtime.paging import Cursors, Page, check_limit
 from actors.store.tables import menu_items, metadata, stores, tickets

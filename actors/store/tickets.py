@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.codec import to_json
 from actors.contracts.errors import NotFound
 from actors.contracts.messages import (
     Done,
@@ -24,9 +23,10 @@ from actors.contracts.messages import (
     TicketUpdate,
 )
 from actors.contracts.values import Line, PickupStatus
-from actors.order.domain.rules import check_capacity, check_price
-from actors.order.journal_tables import from_micros, to_micros
+from actors.runtime.clock import from_micros, to_micros
+from actors.runtime.wire import to_json
 from actors.store.pickup_numbers import Numbering, pickup_number
+from actors.store.rules import check_capacity, check_price
 
 StoreMessage = TicketRequest | TicketUpdate | TicketCancellation | StoreChange | MenuItemChange
 StoreReply = TicketReply | Done

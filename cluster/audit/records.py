@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from actors.codec import decode_event
 from actors.order.domain.events import CustomerErased, OrderPlaced, StoredEvent
 from actors.order.domain.order import Order, evolve
 from actors.order.domain.saga import Step, next_steps
-from actors.order.journal_tables import EPOCH, from_micros
+from actors.order.event_codec import decode_event
+from actors.runtime.clock import EPOCH, from_micros
 
 Finding = tuple[str, str]
 """A code for programs and words for people, without any personal data."""

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from actors.addressing import slot_of
 from actors.contracts.values import OrderStatus, PaymentStatus, PickupStatus, PrivateData
 from actors.order.domain.order import Order
 from actors.order.domain.reasons import STORE_CODES
 from actors.order.domain.saga import AuthorizePayment, CancelPayment, due_at
-from actors.order.journal_tables import from_micros, to_micros
+from actors.order.ids import slot_of
+from actors.runtime.clock import from_micros, to_micros
 from actors.runtime.database_faults import UNREADABLE
 from cluster.audit.placement_rules import possible
 from cluster.audit.records import Case, Dossier, Finding, Violation, fold_events

@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, select
 
-from actors.addressing import key_of
 from actors.contracts.errors import Damaged, SirenError
 from actors.order import journal_tables
+from actors.order.ids import key_of
 from actors.order.journal_tables import events, meta, open_orders, order_keys, order_private
 from actors.payment import provider
 from actors.payment import tables as payment_tables
-from actors.payment.actor import payment_key
 from actors.payment.provider import charges
+from actors.payment.service import payment_key
 from actors.payment.tables import payments
 from actors.runtime.clock import utc_now
 from actors.runtime.database_faults import file_of

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from actors.client import NewOrder, Siren
 from actors.contracts.errors import SirenError
+from cluster.client import NewOrder, Siren
 
 ITEMS = (("americano", 2), ("bagel", 1))
 PATIENCE_S = 30.0

@@ -14,8 +14,10 @@ from typing import Annotated
 import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeRemainingColumn
 
-from actors.client import AsyncSiren, NewOrder
 from actors.contracts.errors import SirenError
+from actors.order.new_order import NewOrder
+from cluster.client import connect
+from serve_app.backend import Backend
 
 STORES = ("gangnam", "pangyo", "jeju")
 MENU = ("americano", "latte", "bagel")
@@ -36,7 +38,7 @@ def main(
 
 
 async def _rush(orders: int, at_once: int) -> None:
-    siren = await AsyncSiren.connect()
+    siren = await connect()
     customers = iter(range(orders))
     outcomes: Counter[str] = Counter()
     seconds: list[float] = []
@@ -63,7 +65,7 @@ async def _rush(orders: int, at_once: int) -> None:
     print(f" p99 {_milliseconds(seconds, 99):.0f} ms")
 
 
-async def _order(siren: AsyncSiren, number: int) -> str:
+async def _order(siren: Backend, number: int) -> str:
     order = NewOrder(
         customer_id=f"rush-{number}",
         name="Rush Hour",

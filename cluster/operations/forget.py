@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from actors.client import AsyncSiren
 from actors.contracts.errors import SirenError
 from actors.order.domain.order import fold
 from actors.order.domain.saga import AuthorizePayment, CancelPayment, next_steps
@@ -21,8 +20,10 @@ from actors.runtime.retrying import until_done
 from actors.settings import Settings
 from actors.store.tables import metadata as store_metadata
 from actors.store.tables import tickets
+from cluster.client import connect
 from cluster.operations.scrub import scrub
 from readmodel.tables import drop_shadow, open_database, order_detail
+from serve_app.backend import Backend
 
 AT_ONCE = 64
 CHUNK = 500
@@ -75,14 +76,14 @@ async def find_customer(settings: Settings, customer_id: str) -> Customer:
 
 async def forget_customer(settings: Settings, customer_id: str, progress: Progress) -> Forgotten:
     """Forget a customer of the running system; raises `SirenError` where it does not run."""
-    siren = await AsyncSiren.connect(ray_address(settings.data_dir.absolute()))
+    siren = await connect(ray_address(settings.data_dir.absolute()))
     try:
         return await forget(siren, customer_id, progress)
     finally:
         await siren.close()
 
 
-async def forget(siren: AsyncSiren, customer_id: str, progress: Progress) -> Forgotten:
+async def forget(siren: Backend, customer_id: str, progress: Progress) -> Forgotten:
     """Erase what is known of a person from all orders of a customer, then from the files.
 
     That is name, phone number, and the words of cancellations. The events stay, and with them the
@@ -126,9 +127,7 @@ async def _find(database: Database, customer_id: str) -> Customer:
     return Customer(tuple(order_ids), len(known) == len(order_ids))
 
 
-async def _erase(
-    siren: AsyncSiren, order_ids: tuple[str, ...], progress: Progress
-) -> dict[str, int]:
+async def _erase(siren: Backend, order_ids: tuple[str, ...], progress: Progress) -> dict[str, int]:
     """Erase the customer from all orders; return the versions that say so."""
     versions: dict[str, int] = {}
     for chunk in _chunks(order_ids, AT_ONCE):
@@ -145,7 +144,7 @@ async def _erase(
 class _Following:
     """Waits until neither a ticket nor the view has anything of some orders, or will have."""
 
-    def __init__(self, siren: AsyncSiren, stores: Database, view: Database) -> None:
+    def __init__(self, siren: Backend, stores: Database, view: Database) -> None:
         self._siren = siren
         self._stores = stores
         self._view = view

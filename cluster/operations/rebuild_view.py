@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from msgspec import MsgspecError
 
-from actors.codec import UnknownEvent
-from actors.contracts.errors import Damaged, SirenError
+from actors.contracts.errors import Damaged, SirenError, UnknownEvent
 from actors.order.journal import Journal
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of, noted_damage

@@ -21,11 +21,11 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import func, select
 
-from actors.client import damaged_databases
 from actors.contracts.errors import SirenError, Unavailable
 from actors.order.journal import Journal
 from actors.order.journal_tables import open_orders
 from actors.runtime.clock import utc_now
+from actors.runtime.database_faults import damaged_databases
 from actors.runtime.lock_file import is_held, read_holder
 from actors.settings import Settings
 from readmodel.queries import OrderDetails
@@ -169,7 +169,7 @@ def _gateway(url: str) -> Text:
 def _actors(address: str) -> Table:
     import ray  # noqa: PLC0415 - importing it takes seconds, which only this part should wait for
 
-    from actors.addressing import NAMESPACE, join  # noqa: PLC0415
+    from actors.runtime.ray_actors import NAMESPACE, join  # noqa: PLC0415
 
     join(address)
     try:

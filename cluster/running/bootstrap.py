@@ -19,15 +19,14 @@ from ray.exceptions import ActorUnavailableError, RayTaskError
 from ray.serve._private.constants import SERVE_PROXY_NAME
 from ray.serve.schema import LoggingConfig
 
-from actors.addressing import NAMESPACE
 from actors.contracts.errors import Damaged, SirenError, Unavailable
 from actors.installation import Installation
-from actors.order.actor import order_host
 from actors.order.journal import Journal
-from actors.payment.actor import payment_actor
+from actors.runtime.ray_actors import NAMESPACE
 from actors.settings import Settings
-from actors.store.actor import StoreService, store_actor
+from actors.store.service import StoreService
 from cluster.operations.read_only import check_url
+from cluster.peers import PEERS
 from cluster.running import integrity
 from cluster.running.data_folder import DataFolder
 from cluster.running.environment import listen_error
@@ -40,7 +39,6 @@ from cluster.running.settings_checks import check_authentication
 from cluster.running.stopped import ended_where_stopped
 from cluster.running.token_secret import make_secret
 from cluster.running.up import ON_RAY
-from readmodel.projector import projection_actor
 from readmodel.tables import create_tables
 from serve_app.gateway import deployment
 
@@ -105,11 +103,11 @@ async def prepare_databases(settings: Settings, report: Report = lambda _: None)
 def start_actors(installation: Installation) -> None:
     """Create all actors that are missing, and wait until they answer."""
     creations: list[Callable[[], Any]] = [
-        lambda: projection_actor(installation),
-        lambda: payment_actor(installation),
-        lambda: store_actor(installation),
+        partial(PEERS.projection, installation),
+        partial(PEERS.payment, installation),
+        partial(PEERS.store, installation),
         *(
-            partial(order_host, installation, projection_actor, host)
+            partial(PEERS.order_host, installation, PEERS, host)
             for host in range(installation.order_hosts)
         ),
     ]
@@ -144,7 +142,7 @@ def start_gateway(installation: Installation, token_secret: bytes, system_secret
     except RayTaskError:
         check_port(settings)  # it was free when the start began, seconds ago
         raise
-    gateway = deployment(installation, token_secret, system_secret)
+    gateway = deployment(installation, PEERS, token_secret, system_secret)
     serve.run(gateway, name=APPLICATION, route_prefix="/", logging_config=quiet)
 
 

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from actors.codec import to_json
 from actors.contracts.errors import (
     Conflict,
     Damaged,
@@ -23,6 +22,7 @@ from actors.contracts.errors import (
     SoldOut,
     Unavailable,
 )
+from actors.runtime.wire import to_json
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "1"}

@@ -14,7 +14,6 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from actors.client import NewOrder
 from actors.contracts.limits import (
     MAX_CAPACITY,
     MAX_ID,
@@ -30,6 +29,7 @@ from actors.contracts.limits import (
 )
 from actors.contracts.values import OrderStatus
 from actors.order.histories import DEFAULT_PAGE
+from actors.order.new_order import NewOrder
 
 MAX_VERSION = 2**31 - 1
 MAX_CURSOR = 512

@@ -10,9 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.convertors import Convertor, register_url_convertor
 
-from actors.client import DEFAULT_WAIT_S, AsyncSiren
+from actors.client import DEFAULT_WAIT_S
 from actors.contracts.errors import Invalid
 from actors.contracts.limits import MAX_KEY, MAX_WAIT_S
+from serve_app.backend import Backend
 from serve_app.contract.media_types import check_media_type
 from serve_app.contract.member_names import check_member_names
 from serve_app.contract.problems import pointer
@@ -44,9 +45,9 @@ class IdConvertor(Convertor[str]):
 register_url_convertor("id", IdConvertor())
 
 
-def siren_of(request: Request) -> AsyncSiren:
+def siren_of(request: Request) -> Backend:
     """Return the client that the application was built with."""
-    return cast(AsyncSiren, request.app.state.siren)
+    return cast(Backend, request.app.state.siren)
 
 
 def read(request: Request, model: type[Body], default: Body | None = None) -> Body:

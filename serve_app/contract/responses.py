@@ -6,9 +6,9 @@ import msgspec
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
-from actors.codec import to_json
 from actors.contracts.messages import OrderReply
 from actors.runtime.paging import Page
+from actors.runtime.wire import to_json
 from serve_app.contract.requests import CommandHeaders
 from serve_app.contract.validators import is_known, tag_of
 

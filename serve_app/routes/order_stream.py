@@ -10,10 +10,10 @@ import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from actors.client import AsyncSiren
 from actors.contracts.errors import Unavailable
 from actors.contracts.values import OrderStatus
 from readmodel.queries import DetailRow
+from serve_app.backend import Backend
 from serve_app.contract.openapi import problems
 from serve_app.contract.requests import siren_of
 from serve_app.middleware.concurrency_limits import current
@@ -47,7 +47,7 @@ class Follower:
     clock, so that a clock that is set back prolongs nothing.
     """
 
-    siren: AsyncSiren
+    siren: Backend
     order_id: str
     version: int
     expires_at: float

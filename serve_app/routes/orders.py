@@ -5,12 +5,12 @@ from dataclasses import asdict
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from actors.codec import EVENT_TAGS
 from actors.contracts.errors import Rejected
 from actors.contracts.limits import MAX_PAGE
 from actors.contracts.messages import OrderReply
 from actors.contracts.values import OrderStatus, PaymentStatus
 from actors.order.domain.events import StoredEvent
+from actors.order.event_codec import EVENT_TAGS
 from actors.order.histories import DEFAULT_PAGE
 from actors.runtime.paging import Page
 from serve_app.contract import request_schemas, response_schemas

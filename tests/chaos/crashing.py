@@ -14,12 +14,14 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from actors.addressing import NAMESPACE, get_or_create, key_of
 from actors.installation import Installation
-from actors.order.actor import OrderActor, Projection, order_host
-from actors.payment.actor import PaymentActor, payment_actor
-from actors.store.actor import StoreActor, store_actor
-from readmodel.projector import projection_actor
+from actors.order.actor import OrderActor
+from actors.order.ids import key_of
+from actors.payment.actor import PaymentActor
+from actors.peers import Peers
+from actors.runtime.ray_actors import NAMESPACE, get_or_create
+from actors.store.actor import StoreActor
+from cluster.peers import PEERS
 from tests.system import System, eventually
 
 ANSWER_S = 10.0
@@ -80,8 +82,8 @@ class Fuse:
 class CrashingOrderActor(OrderActor):
     """Dies around the appends to the journal, and around the steps of the saga."""
 
-    def __init__(self, installation: Installation, projection: Projection, host: int) -> None:
-        super().__init__(installation, projection, host)
+    def __init__(self, installation: Installation, peers: Peers, host: int) -> None:
+        super().__init__(installation, peers, host)
         fuse = Fuse(installation)
         fuse.lay(self._journal, "append", _append)
         fuse.lay(self._orders._steps, "perform", _step)
@@ -111,7 +113,7 @@ class CrashingStoreActor(StoreActor):
 
     async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
         await super().__init__(installation)
-        Fuse(installation).lay(self._exchange, "_handle", _message)
+        Fuse(installation).lay(self._server, "_handle", _message)
 
     async def describe(self) -> dict[str, Any]:
         """Tell it from the ordinary one."""
@@ -153,14 +155,14 @@ def fragile(system: System) -> Iterator[Fuse]:
         described: dict[str, Any] = ray.get(ordinary.describe.remote())
         it: Installation = described["installation"]
         crashing = {
-            "order-host:0": (_CRASHING_ORDER_ACTOR, it, projection_actor, 0),
+            "order-host:0": (_CRASHING_ORDER_ACTOR, it, PEERS, 0),
             "payment": (_CRASHING_PAYMENT_ACTOR, it),
             "store": (_CRASHING_STORE_ACTOR, it),
         }
         ordinary = {
-            "order-host:0": lambda: order_host(it, projection_actor, 0),
-            "payment": lambda: payment_actor(it),
-            "store": lambda: store_actor(it),
+            "order-host:0": lambda: PEERS.order_host(it, PEERS, 0),
+            "payment": lambda: PEERS.payment(it),
+            "store": lambda: PEERS.store(it),
         }
         for name, (actor_class, *arguments) in crashing.items():
             _replace(name, partial(get_or_create, actor_class, name, *arguments), fragile=True)

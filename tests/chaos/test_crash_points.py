@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from actors.order.ids import new_order_id
 from tests.chaos.crashing import Fuse, fragile
 from tests.outside import (
     ASYNC,
@@ -79,7 +80,7 @@ def ends(system: System, fuse: Fuse, order_id: str, status: str) -> tuple[Detail
 def test_a_paid_order_is_accepted(system: System, fuse: Fuse) -> None:
     def journey(crash: str) -> None:
         order, key = new_order(), uuid4().hex
-        fuse.light(crash, fuse.installation.order_id(order["customer"]["id"], key))
+        fuse.light(crash, new_order_id(fuse.installation, order["customer"]["id"], key))
         order_id = place(system, order, key=key, prefer=ASYNC)["order_id"]
         _, books = ends(system, fuse, order_id, "ACCEPTED")
         assert (len(books.charges), len(books.tickets)) == (1, 1)
@@ -130,7 +131,7 @@ MOVED = {"start": "PREPARING", "ready": "READY", "complete": "PICKED_UP"}
 def test_a_declined_order_can_be_paid_again(system: System, fuse: Fuse) -> None:
     def journey(crash: str) -> None:
         order, key = new_order("tok_decline"), uuid4().hex
-        fuse.light(crash, fuse.installation.order_id(order["customer"]["id"], key))
+        fuse.light(crash, new_order_id(fuse.installation, order["customer"]["id"], key))
         order_id = place(system, order, key=key, prefer=ASYNC)["order_id"]
         detail, _ = ends(system, fuse, order_id, "PLACED")
         assert detail["payment_status"] == "DECLINED"

@@ -9,17 +9,16 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from actors.codec import pack
 from actors.contracts.errors import Rejected
 from actors.contracts.messages import OrderReply, OrderRequest
-from actors.finding import find_installation
+from actors.order.command_codec import pack_command
 from actors.order.domain import commands as cmd
 from actors.order.host import OrderHost
 from actors.order.journal import Journal
 from actors.order.steps import Steps
-from actors.payment.actor import payment_actor
-from actors.runtime.exchange import Channel
-from actors.store.actor import store_actor
+from actors.runtime.rpc_client import RpcClient
+from cluster.client import find_installation
+from cluster.peers import PEERS
 from tests.outside import (
     ASYNC,
     SETTLED,
@@ -105,12 +104,12 @@ class Zombie:
     def __init__(self) -> None:
         it = find_installation()
         self._journal = Journal(it.settings.url("journal"))
-        steps = Steps(Channel(lambda: payment_actor(it)), Channel(lambda: store_actor(it)))
+        steps = Steps(RpcClient(lambda: PEERS.payment(it)), RpcClient(lambda: PEERS.store(it)))
         self._host = OrderHost(self._journal, steps, lambda: None, passivate_after_s=600)
 
     async def do(self, order_id: str, command: cmd.Command) -> OrderReply:
         """Carry a command out as the living incarnation would."""
-        return await self._host.handle(OrderRequest(order_id, pack(command), 30))
+        return await self._host.handle(OrderRequest(order_id, pack_command(command), 30))
 
     async def end(self) -> None:
         """Stop everything that this process still does for its orders."""

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.installation import KEY_DIGITS
+from actors.order.ids import KEY_DIGITS
 from tests.system import ROOT, System, eventually
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from actors.client import NewOrder, Siren
 from actors.contracts.errors import Invalid, NotFound, Rejected
+from cluster.client import NewOrder, Siren
 from tests.outside import assert_agreed, reaches
 from tests.system import System
 

@@ -11,11 +11,13 @@ from uuid import uuid4
 import pytest
 import ray
 
-from actors.addressing import get_or_create, node_address
 from actors.contracts.messages import RefundRequest
 from actors.runtime import replacing
-from actors.runtime.exchange import Channel, Endpoint, Exchange
+from actors.runtime.ray_actors import get_or_create, node_address
 from actors.runtime.replacing import incarnation_of
+from actors.runtime.rpc_client import RpcClient
+from actors.runtime.rpc_link import Endpoint
+from actors.runtime.rpc_server import RpcServer
 from tests.system import System, eventually
 
 pytestmark = pytest.mark.timeout(400)
@@ -28,14 +30,14 @@ class Hanging:
         for trap in Path(traps).iterdir():
             trap.unlink()
             time.sleep(3600)
-        self._exchange = Exchange(self._echo, node_address())
+        self._server = RpcServer(self._echo, node_address())
 
     async def _echo(self, request: Any) -> Any:
         return request
 
     async def endpoint(self) -> Endpoint:
         """Return where it takes requests."""
-        return await self._exchange.endpoint()
+        return await self._server.endpoint()
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def joined(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("joined")
 async def test_an_actor_that_hangs_in_its_start_or_its_restart_is_replaced(tmp_path: Path) -> None:
     remote, name = ray.remote(Hanging), f"hanging-{uuid4().hex}"
-    channel = Channel(lambda: get_or_create(remote, name, str(tmp_path)))
+    channel = RpcClient(lambda: get_or_create(remote, name, str(tmp_path)))
     (tmp_path / "trap").touch()
     assert await channel.ask(RefundRequest("first", 1), 60) == RefundRequest("first", 1)
 

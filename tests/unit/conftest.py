@@ -7,9 +7,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from actors.client import AsyncSiren
 from actors.settings import Settings
 from serve_app.app import build_app
+from serve_app.backend import Backend
 from serve_app.contract import requests
 from serve_app.routes import order_details
 from tests.in_process import in_process
@@ -24,7 +24,7 @@ def patience() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         for name in ("place", "pay", "cancel", "start", "ready", "complete", "reject", "erase"):
-            command = getattr(AsyncSiren, name)
+            command = getattr(Backend, name)
             patch.setattr(command, "__defaults__", (*command.__defaults__[:-1], PATIENCE_S))
         patch.setattr(requests, "DEFAULT_WAIT_S", PATIENCE_S)
         patch.setattr(order_details, "DEFAULT_WAIT_S", PATIENCE_S)
@@ -32,27 +32,27 @@ def patience() -> Iterator[None]:
 
 
 @pytest.fixture
-async def siren(tmp_path: Path) -> AsyncIterator[AsyncSiren]:
+async def siren(tmp_path: Path) -> AsyncIterator[Backend]:
     async with in_process(Settings(data_dir=tmp_path)) as siren:
         yield siren
 
 
 @pytest.fixture
-async def client(siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
+async def client(siren: Backend) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncSiren]:
+async def shared_siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
     """For tests that leave no trace which another test of their file could see."""
     async with in_process(Settings(data_dir=tmp_path_factory.mktemp("data"))) as siren:
         yield siren
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_client(shared_siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
+async def shared_client(shared_siren: Backend) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(build_app(shared_siren, max_in_flight=100))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

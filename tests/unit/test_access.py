@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from fastapi import APIRouter
 
-from actors.client import AsyncSiren
 from actors.settings import Settings
 from serve_app.app import build_app
+from serve_app.backend import Backend
 from serve_app.routing.access_route import AccessRoute, PageRoute, PublicRoute
 from tests.http_contract import CARD, ORDER, UNPAID
 from tests.in_process import in_process
@@ -77,7 +77,7 @@ WITH_AN_ID = [route for route in TABLE if "order_id" in route[1] or "payment_id"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncSiren]:
+async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("data"), auth="required", rate_limit="999999/second"
     )
@@ -86,7 +86,7 @@ async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Async
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
+async def client(siren: Backend) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(build_app(siren, max_in_flight=100, token_secret=SECRET))
     async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
         yield client
@@ -115,7 +115,7 @@ async def call(
     return await client.request(method, path.format(**ids), json=BODIES.get(route), headers=headers)
 
 
-async def test_the_table_has_every_route(siren: AsyncSiren) -> None:
+async def test_the_table_has_every_route(siren: Backend) -> None:
     app = build_app(siren, max_in_flight=1)
     found: dict[type, set[tuple[str, str]]] = {AccessRoute: set(), PublicRoute: set()}
     for route in app.routes:

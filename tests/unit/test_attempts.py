@@ -8,16 +8,16 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.client import AsyncSiren
-from actors.codec import decode_event
 from actors.contracts.errors import Invalid, NotFound
 from actors.contracts.values import OrderStatus, PaymentStatus
 from actors.order.domain import events as ev
 from actors.order.domain.order import Order, fold
+from actors.order.event_codec import decode_event
 from actors.order.histories import OrderHistories
 from actors.order.journal import Append, Journal
 from actors.settings import Settings
 from serve_app.app import build_app
+from serve_app.backend import Backend
 from tests.http_contract import CARD, ORDER, UNPAID, placed
 from tests.in_process import in_process
 from tests.orders import DUE, NOON, ORDER_ID, PLACED, PRIVATE, TOTAL, given, stored
@@ -113,7 +113,7 @@ def test_every_attempt_keeps_its_own_outcome() -> None:
 # --- the history in pages -----------------------------------------------------------------------
 
 
-async def test_a_history_is_read_in_pages(siren: AsyncSiren, client: httpx.AsyncClient) -> None:
+async def test_a_history_is_read_in_pages(siren: Backend, client: httpx.AsyncClient) -> None:
     await keep(siren.journal, declined(60))
     path = f"/orders/{ORDER_ID}/events"
 
@@ -132,7 +132,7 @@ async def test_a_history_is_read_in_pages(siren: AsyncSiren, client: httpx.Async
 
 
 async def test_a_page_that_ends_with_the_history_is_the_last_one(
-    siren: AsyncSiren, client: httpx.AsyncClient
+    siren: Backend, client: httpx.AsyncClient
 ) -> None:
     await keep(siren.journal, declined(2))
 

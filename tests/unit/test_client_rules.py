@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.client import AsyncSiren, NewOrder
 from actors.contracts.errors import Invalid, NotFound, Rejected
 from actors.contracts.messages import MenuItemChange, StoreChange
+from actors.order.new_order import NewOrder
 from actors.settings import Settings
+from serve_app.backend import Backend
 from tests.in_process import in_process
 
 LATTE = NewOrder("c-17", "영욱", "010-1234-5678", "gangnam", (("latte", 1),), "tok_approve")
@@ -47,7 +48,7 @@ ORDERS: list[tuple[dict[str, Any], str]] = [
     ({"expected_total": 5000.0}, "/expected_total"),
 ]
 
-Call = Callable[[AsyncSiren, str], Awaitable[object]]
+Call = Callable[[Backend, str], Awaitable[object]]
 COMMANDS: list[tuple[Call, str]] = [
     (lambda siren, _: siren.place(LATTE, key=""), "/key"),
     (lambda siren, _: siren.place(LATTE, key="키"), "/key"),
@@ -85,7 +86,7 @@ def price_of(price: Any) -> MenuItemChange:
     return MenuItemChange("gangnam", "latte", None, price)
 
 
-async def test_an_order_that_cannot_be_is_not_placed(siren: AsyncSiren) -> None:
+async def test_an_order_that_cannot_be_is_not_placed(siren: Backend) -> None:
     for changes, pointer in ORDERS:
         with pytest.raises(Invalid) as refused:
             await siren.place(replace(LATTE, **changes))
@@ -94,7 +95,7 @@ async def test_an_order_that_cannot_be_is_not_placed(siren: AsyncSiren) -> None:
     assert await siren.journal.last_position() == 0
 
 
-async def test_every_command_names_what_is_wrong_with_it(siren: AsyncSiren) -> None:
+async def test_every_command_names_what_is_wrong_with_it(siren: Backend) -> None:
     unpaid = await siren.place(replace(LATTE, token=None))
     order_id = msgspec.json.decode(unpaid.detail)["order_id"]
     events = await siren.journal.last_position()
@@ -110,7 +111,7 @@ async def test_every_command_names_what_is_wrong_with_it(siren: AsyncSiren) -> N
     assert await siren.journal.last_position() == events
 
 
-async def test_codes_of_the_system_are_not_a_customer_s_to_give(siren: AsyncSiren) -> None:
+async def test_codes_of_the_system_are_not_a_customer_s_to_give(siren: Backend) -> None:
     order_id = msgspec.json.decode((await siren.place(LATTE)).detail)["order_id"]
     for reason in ("payment_timeout", " Sold_Out\u200b", "store_full"):
         with pytest.raises(Invalid) as refused:
@@ -122,7 +123,7 @@ async def test_codes_of_the_system_are_not_a_customer_s_to_give(siren: AsyncSire
     assert msgspec.json.decode(rejected.detail)["cancel_reason"] == "sold_out"
 
 
-async def test_a_wait_is_thirty_seconds_at_most(siren: AsyncSiren) -> None:
+async def test_a_wait_is_thirty_seconds_at_most(siren: Backend) -> None:
     settled = await asyncio.wait_for(siren.place(LATTE, wait=math.inf), 60)
 
     assert settled.order_status == "ACCEPTED"
@@ -139,7 +140,7 @@ def sold_out_is(*, to: bool) -> MenuItemChange:
     return MenuItemChange("gangnam", "latte", sold_out=to, price=None)
 
 
-async def refusal_of(siren: AsyncSiren, order_id: str, key: str = "p") -> str:
+async def refusal_of(siren: Backend, order_id: str, key: str = "p") -> str:
     with pytest.raises(Rejected) as refused:
         await siren.pay(order_id, "tok_approve", key)
     return refused.value.code

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.client import AsyncSiren, NewOrder
 from actors.contracts.errors import SirenError
+from actors.order.new_order import NewOrder
 from actors.runtime.database_faults import note_damage, noted_damage
 from actors.settings import Service, Settings
 from cluster.audit import verify as audit
@@ -23,6 +23,7 @@ from cluster.running import integrity
 from cluster.running.integrity import check_files
 from readmodel import projector
 from serve_app.app import build_app
+from serve_app.backend import Backend
 from tests.damage import change, garbage_log, truncate, zero_header, zero_leaf
 from tests.http_contract import ORDER
 from tests.in_process import in_process
@@ -149,7 +150,7 @@ async def test_damage_is_told_and_gone_around(
     damage: Damage,
 ) -> None:
     monkeypatch.setattr(projector, "POLL_S", 0.01)
-    monkeypatch.setattr(AsyncSiren, "_probe", order_hosts_answer)
+    monkeypatch.setattr(Backend, "_probe", order_hosts_answer)
     folder, order_ids = template
     data = tmp_path / "data"
     if service == "journal" and damage in (zero_header, truncate):  # nothing of it can be read
@@ -177,7 +178,7 @@ async def test_a_damaged_end_of_the_journal_keeps_nothing_from_the_view_that_sta
 ) -> None:
     """A new view: nothing of the journal has been folded in when the damage is met."""
     monkeypatch.setattr(projector, "POLL_S", 0.01)
-    monkeypatch.setattr(AsyncSiren, "_probe", order_hosts_answer)
+    monkeypatch.setattr(Backend, "_probe", order_hosts_answer)
     folder, order_ids = template
     data = tmp_path / "data"
 
@@ -198,7 +199,7 @@ async def test_a_damaged_end_of_the_journal_keeps_nothing_from_the_view_that_sta
     assert any("journal.db" in each and "database_damaged" in each for each in found), found
 
 
-async def order_hosts_answer(_siren: AsyncSiren, _host: int, _timeout: float) -> None:
+async def order_hosts_answer(_siren: Backend, _host: int, _timeout: float) -> None:
     """Stand in for Ray, which knows no order host of this process."""
 
 
@@ -229,7 +230,7 @@ async def test_a_view_that_goes_while_the_system_is_up_comes_back_by_itself(
     harm: str,
 ) -> None:
     monkeypatch.setattr(projector, "POLL_S", 0.01)
-    monkeypatch.setattr(AsyncSiren, "_probe", order_hosts_answer)
+    monkeypatch.setattr(Backend, "_probe", order_hosts_answer)
     folder, order_ids = template
     data = tmp_path / "data"
     async with damaged(data, folder, "readmodel", lambda _file: None) as client:

@@ -10,11 +10,12 @@ import httpx
 import msgspec
 import pytest
 
-from actors.client import AsyncSiren, NewOrder
 from actors.contracts.errors import Invalid, PriceChanged
 from actors.contracts.messages import MenuItemChange
 from actors.order.domain.events import OrderPlaced
+from actors.order.new_order import NewOrder
 from actors.settings import Settings
+from serve_app.backend import Backend
 from tests.http_contract import ORDER, changed
 from tests.in_process import in_process
 from tests.orders import place, when
@@ -34,7 +35,7 @@ def expecting(total: object) -> dict[str, Any]:
     return ORDER | {"expected_total": total}
 
 
-async def raise_price(siren: AsyncSiren, price: int = 5500) -> None:
+async def raise_price(siren: Backend, price: int = 5500) -> None:
     await siren.change_menu_item(MenuItemChange("gangnam", "americano", None, price))
 
 
@@ -45,7 +46,7 @@ def settings_for(database_url: str, tmp_path: Path) -> Settings:
 
 
 async def test_another_total_than_the_expected_one_places_nothing(
-    siren: AsyncSiren, client: httpx.AsyncClient
+    siren: Backend, client: httpx.AsyncClient
 ) -> None:
     await raise_price(siren)
 
@@ -90,7 +91,7 @@ async def test_a_repeat_is_answered_with_its_order_whatever_the_price_is_now(
     assert mismatch.value.code == "idempotency_mismatch"
 
 
-async def test_the_client_says_the_new_total(siren: AsyncSiren) -> None:
+async def test_the_client_says_the_new_total(siren: Backend) -> None:
     with pytest.raises(PriceChanged) as refused:
         await siren.place(replace(LATTE, expected_total=1))
 
@@ -98,7 +99,7 @@ async def test_the_client_says_the_new_total(siren: AsyncSiren) -> None:
 
 
 async def test_an_order_that_expects_no_total_has_the_hash_that_it_always_had(
-    siren: AsyncSiren,
+    siren: Backend,
 ) -> None:
     reply = await siren.place(LATTE, "k")
 

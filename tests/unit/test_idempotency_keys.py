@@ -10,10 +10,11 @@ import httpx
 import msgspec
 import pytest
 
-from actors.client import AsyncSiren, NewOrder
 from actors.contracts.errors import Invalid
+from actors.order.new_order import NewOrder
 from actors.settings import Settings
 from serve_app.app import build_app
+from serve_app.backend import Backend
 from tests.files import found
 from tests.in_process import in_process
 
@@ -50,7 +51,7 @@ every_misuse = pytest.mark.parametrize(
 
 
 @asynccontextmanager
-async def http(siren: AsyncSiren) -> AsyncIterator[httpx.AsyncClient]:
+async def http(siren: Backend) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
@@ -158,7 +159,7 @@ async def test_a_key_is_known_in_dedicated_isolation(tmp_path: Path) -> None:
             assert refused(await sent(client, order_id, call))
 
 
-async def test_the_python_client_is_told_the_same(siren: AsyncSiren) -> None:
+async def test_the_python_client_is_told_the_same(siren: Backend) -> None:
     order = NewOrder("c-1", "Nara", "010-9999-1234", "gangnam", (("latte", 1),))
 
     async def ready_for(*steps: Callable[[str], Awaitable[object]]) -> str:

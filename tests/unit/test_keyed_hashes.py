@@ -4,7 +4,8 @@ import hmac
 
 import pytest
 
-from actors.installation import Installation, hash_key
+from actors.installation import Installation
+from actors.order.ids import hash_key
 from actors.settings import Settings
 
 

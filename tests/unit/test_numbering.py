@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from actors.contracts.messages import TicketCancellation, TicketReply, TicketRequest, TicketUpdate
 from actors.contracts.values import Line
-from actors.store.actor import StoreService
 from actors.store.pickup_numbers import Numbering, local_day, pickup_number, place_of
 from actors.store.queries import StoreQueries
+from actors.store.service import StoreService
 
 NOON = datetime(2026, 3, 1, 3, tzinfo=UTC)  # in Seoul
 DAY = timedelta(days=1)

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from actors.addressing import slots_of
 from actors.contracts.errors import Unavailable
 from actors.contracts.values import PrivateData
 from actors.order import overdue
 from actors.order.domain import commands as cmd
+from actors.order.ids import slots_of
 from actors.order.journal import Due
 from actors.order.overdue import OverdueOrders
 from actors.settings import Settings

@@ -9,11 +9,10 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, Table, delete, inspect, select, text, update
 
-from actors import codec
-from actors.codec import UnknownEvent, to_json
-from actors.contracts.errors import Conflict, Damaged, Rejected
+from actors.contracts.errors import Conflict, Damaged, Rejected, UnknownEvent
 from actors.contracts.values import Line, PrivateData
 from actors.installation import Installation
+from actors.order import event_codec
 from actors.order.domain import commands as cmd
 from actors.order.domain.detail import detail
 from actors.order.domain.events import PaymentRequested, StoredEvent
@@ -21,6 +20,7 @@ from actors.order.domain.order import Order, decide, fold
 from actors.order.journal import Append, Journal
 from actors.order.journal_tables import events, order_keys, order_private
 from actors.runtime.database import Database, Transaction
+from actors.runtime.wire import to_json
 from actors.settings import Settings
 from readmodel import projection as projection_module
 from readmodel import projector
@@ -387,8 +387,8 @@ async def set_data(journal: Journal, order_id: str, data: str) -> None:
 
 def teach_the_newer_event(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = msgspec.json.Decoder(PaymentRequested)
-    monkeypatch.setitem(codec.SCHEMA_VERSIONS, "PayLater", 2)
-    monkeypatch.setitem(codec._event_decoders, "PayLater", decoder)
+    monkeypatch.setitem(event_codec.SCHEMA_VERSIONS, "PayLater", 2)
+    monkeypatch.setitem(event_codec._event_decoders, "PayLater", decoder)
 
 
 async def test_an_unknown_event_stops_the_projection_and_is_never_skipped(

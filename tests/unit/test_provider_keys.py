@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from actors.client import AsyncSiren
 from actors.contracts.errors import Unavailable
 from actors.settings import Settings
 from serve_app.app import build_app
+from serve_app.backend import Backend
 from serve_app.security import identity_provider, key_document
 from serve_app.security.identity_provider import ProviderKeys
 from tests.tokens import GOOD, SECRET, bearer
@@ -87,7 +87,7 @@ def provided(key: Any = KEY, algorithm: str = "RS256", kid: str = "k1", **change
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def with_provider(
-    shared_siren: AsyncSiren, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    shared_siren: Backend, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A gateway that trusts the provider, and knows no key of it yet."""
     shared = shared_siren.installation

@@ -3,15 +3,15 @@
 import httpx
 import pytest
 
-from actors.client import AsyncSiren
 from actors.contracts.errors import Invalid
+from serve_app.backend import Backend
 from tests.http_contract import ORDER, placed
 
 LISTS = ["/order-details", "/pickups?store_id=gangnam", "/payments", "/stores"]
 LISTS += ["/stores/gangnam/menu"]
 
 
-async def paths(client: httpx.AsyncClient, siren: AsyncSiren) -> tuple[str, list[str]]:
+async def paths(client: httpx.AsyncClient, siren: Backend) -> tuple[str, list[str]]:
     """Place an order; return its id and every path that shows something."""
     order_id = await placed(client)
     await siren.wait_for(order_id, "ACCEPTED")
@@ -21,7 +21,7 @@ async def paths(client: httpx.AsyncClient, siren: AsyncSiren) -> tuple[str, list
 
 
 async def test_whoever_has_the_newest_is_told_so_without_getting_it_again(
-    client: httpx.AsyncClient, siren: AsyncSiren
+    client: httpx.AsyncClient, siren: Backend
 ) -> None:
     _, shown = await paths(client, siren)
     for path in shown:
@@ -41,7 +41,7 @@ async def test_whoever_has_the_newest_is_told_so_without_getting_it_again(
         assert (other.status_code, other.content) == (200, first.content)
 
 
-async def test_what_has_changed_is_sent(client: httpx.AsyncClient, siren: AsyncSiren) -> None:
+async def test_what_has_changed_is_sent(client: httpx.AsyncClient, siren: Backend) -> None:
     order_id, shown = await paths(client, siren)
     moving = [path for path in shown if "payments" not in path and "menu" not in path]
     tags = {path: (await client.get(path)).headers["etag"] for path in moving}
@@ -94,7 +94,7 @@ async def place_for(client: httpx.AsyncClient, customer_id: str, token: str) -> 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 10])
 async def test_a_customer_gets_all_their_payments_and_nobody_elses(
-    client: httpx.AsyncClient, siren: AsyncSiren, limit: int
+    client: httpx.AsyncClient, siren: Backend, limit: int
 ) -> None:
     mine, declined = [], []
     for number in range(6):

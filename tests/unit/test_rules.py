@@ -12,7 +12,7 @@ from actors.contracts.values import Line, PrivateData
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
 from actors.settings import Settings
-from actors.store.actor import StoreService
+from actors.store.service import StoreService
 from tests.orders import ACCEPTED_LIFE, PLACED, REQUESTED, given, place, when
 
 LATTE = Line("latte", "Latte", 1, 5000)

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from actors.client import NewOrder
 from actors.contracts.errors import SirenError
 from actors.contracts.values import PrivateData
 from actors.installation import Installation
 from actors.order.domain import commands as cmd
-from actors.runtime.exchange import Endpoint
+from actors.order.new_order import NewOrder
+from actors.runtime.rpc_link import Endpoint
 from actors.settings import Settings
 from cluster.operations.read_only import check_url
+from cluster.peers import PEERS
 from serve_app.gateway import deployment
 
 PASSWORD, SECRET = "hunter-2-hunter", "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t"
@@ -37,7 +38,7 @@ def installation() -> Installation:
         installation(),
         {"pid": 1, "installation": installation()},
         Endpoint("127.0.0.1", 1, SECRET.encode()),
-        deployment(installation(), SECRET.encode(), SECRET)._bound_deployment.init_args,
+        deployment(installation(), PEERS, SECRET.encode(), SECRET)._bound_deployment.init_args,
     ],
     ids=["settings", "installation", "describe", "endpoint", "gateway"],
 )

@@ -10,17 +10,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.client import AsyncSiren, NewOrder
 from actors.order.journal import Journal
+from actors.order.new_order import NewOrder
 from actors.settings import Settings
 from cluster.audit import verify as audit
 from cluster.audit.records import Violation
 from readmodel import lost_orders
 from readmodel.lost_orders import find_lost_orders
+from serve_app.backend import Backend
 from tests.in_process import in_process
 
 
-async def order(siren: AsyncSiren) -> str:
+async def order(siren: Backend) -> str:
     """Place an order that is paid and accepted."""
     wanted = NewOrder("c-17", "영욱", "010-1234-5678", "gangnam", (("latte", 1),), "tok_approve")
     detail: dict[str, Any] = msgspec.json.decode((await siren.place(wanted)).detail)
@@ -43,7 +44,7 @@ async def audited(folder: Path) -> set[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def set_back(folder: Path, lost: list[str]) -> AsyncIterator[AsyncSiren]:
+async def set_back(folder: Path, lost: list[str]) -> AsyncIterator[Backend]:
     """Run a system whose journal is as it was before two of its three orders, `lost`."""
     settings = Settings(data_dir=folder)
     async with in_process(settings) as siren:

@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from actors.codec import UnknownEvent
-from actors.contracts.errors import Unavailable
+from actors.contracts.errors import Unavailable, UnknownEvent
 from actors.contracts.messages import TicketReply, TicketRequest
 from actors.order import step_runner, steps
 from actors.order.activation import Activation
@@ -17,7 +16,7 @@ from actors.order.domain import commands as cmd
 from actors.order.host import OrderHost
 from actors.order.journal import Append, Due, History
 from actors.order.steps import Steps
-from actors.runtime.exchange import Channel
+from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings
 from tests.support import Direct, InProcess
 
@@ -38,7 +37,7 @@ class Watched(InProcess):
     def new_host(self) -> OrderHost:
         """Return a host that knows what is in the journal, as after a crash."""
         channels = (Direct(self.payments.handle), Direct(self._store))
-        mine = Steps(*(cast(Channel, channel) for channel in channels))
+        mine = Steps(*(cast(RpcClient, channel) for channel in channels))
         return OrderHost(self.journal, mine, lambda: None, passivate_after_s=600)
 
     async def crash(self) -> None:

@@ -16,8 +16,8 @@ from actors.contracts.messages import (
     TicketUpdate,
 )
 from actors.contracts.values import Line
-from actors.store.actor import StoreService
 from actors.store.queries import MenuItem, StoreQueries
+from actors.store.service import StoreService
 from actors.store.tickets import StoreMessage
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)

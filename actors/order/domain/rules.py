@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.contracts.limits import (
-    MAX_CAPACITY,
     MAX_COMMAND_ID,
     MAX_ID,
     MAX_LINES,
     MAX_NAME,
-    MAX_PRICE,
     MAX_QUANTITY,
     MAX_TOKEN,
     MAX_TOTAL,
 )
+from actors.contracts.numbers import check_integer, is_integer
 from actors.contracts.texts import (
     check_tel,
     check_text,
@@ -60,35 +59,6 @@ def check_expected_total(total: object) -> None:
     """Refuse a total that is no amount; None: no total is expected."""
     if total is not None:
         check_integer(total, "/expected_total", 0, MAX_TOTAL)
-
-
-def check_capacity(capacity: object) -> None:
-    """Refuse a number of tickets that no store could have at once; None: unlimited."""
-    if capacity is not None:
-        check_integer(capacity, "/capacity", 0, MAX_CAPACITY)
-
-
-def check_price(price: object) -> None:
-    """Refuse what a menu item cannot cost; None: it stays as it is."""
-    if price is not None:
-        check_integer(price, "/price", 1, MAX_PRICE)
-
-
-def check_switch(value: object, pointer: str) -> None:
-    """Refuse what is neither true nor false; None: it stays as it is."""
-    if value is not None and not isinstance(value, bool):
-        raise invalid("Must be true or false", pointer)
-
-
-def check_integer(value: object, pointer: str, least: int, most: int) -> None:
-    """Refuse what is no integer from `least` to `most`; true is none, and 1.0 is none."""
-    if not is_integer(value, least, most):
-        raise invalid(f"Must be an integer from {least} to {most}", pointer)
-
-
-def is_integer(value: object, least: int, most: int) -> bool:
-    """Whether a value is an integer from `least` to `most`."""
-    return type(value) is int and least <= value <= most
 
 
 def _place(command: cmd.PlaceOrder) -> None:

@@ -12,12 +12,12 @@ from typing import Any, TypeVar, cast
 
 import psutil
 
-from actors.addressing import SLOTS
 from actors.order.host import RECOVERY_BATCH, OrderHost
+from actors.order.ids import SLOTS
 from actors.order.journal import Journal
 from actors.order.steps import Steps
-from actors.runtime.exchange import Channel
-from actors.runtime.process import spare_garbage_collection
+from actors.runtime.ray_actors import spare_garbage_collection
+from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings
 from readmodel.projector import rebuild
 from readmodel.tables import open_database
@@ -175,7 +175,7 @@ async def rebuild_view(folder: Path) -> Rebuilt:
 
 
 def _host(system: InProcess, payment: Direct) -> OrderHost:
-    steps = Steps(cast(Channel, payment), cast(Channel, Direct(system.stores.handle)))
+    steps = Steps(cast(RpcClient, payment), cast(RpcClient, Direct(system.stores.handle)))
     return OrderHost(system.journal, steps, lambda: None, NEVER_S)
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from actors.addressing import key_of, slot_of
-from actors.payment.actor import payment_key
+from actors.order.ids import key_of, slot_of
+from actors.payment.service import payment_key
 from actors.store.demo_stores import TIME_ZONE, store_rows
 from actors.store.pickup_numbers import local_day, pickup_number
 from tests.load.growth import lives

@@ -10,15 +10,15 @@ from datetime import datetime
 
 import msgspec
 
-from actors.codec import encode_event
 from actors.contracts.messages import ChargeRequest, TicketCancellation, TicketRequest, TicketUpdate
 from actors.contracts.values import PaymentStatus, PickupStatus
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
 from actors.order.domain.order import Order, decide, evolve
 from actors.order.domain.saga import due_at
-from actors.order.journal_tables import to_micros
+from actors.order.event_codec import encode_event
 from actors.payment.ledger import Payment
+from actors.runtime.clock import to_micros
 from actors.store.demo_stores import menu_rows, store_rows
 from actors.store.tickets import Books, MenuRow, StoreRow, Ticket
 from actors.store.tickets import decide as keep_books

@@ -43,7 +43,7 @@ def _start(port: int) -> None:
     from ray import serve  # noqa: PLC0415
     from ray.serve.schema import LoggingConfig  # noqa: PLC0415
 
-    from actors.runtime.process import spare_garbage_collection  # noqa: PLC0415
+    from actors.runtime.ray_actors import spare_garbage_collection  # noqa: PLC0415
     from actors.settings import Settings  # noqa: PLC0415
     from serve_app.gateway import DRAIN_S  # noqa: PLC0415
     from serve_app.middleware.concurrency_limits import capacity  # noqa: PLC0415

@@ -19,9 +19,9 @@ from actors.contracts.messages import (
     TicketUpdate,
 )
 from actors.contracts.values import Line
-from actors.store.actor import StoreService
 from actors.store.pickup_numbers import pickup_number
 from actors.store.queries import StoreQueries
+from actors.store.service import StoreService
 
 NOON = datetime(2026, 3, 1, 3, tzinfo=UTC)  # in Seoul
 GANGNAM_PREPARE_S = 45

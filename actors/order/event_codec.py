@@ -1,12 +1,12 @@
-"""Bytes for events and messages. Explicit tags and schema versions, never a Python path."""
+"""Events as the journal keeps them: explicit tags and schema versions, never a Python path."""
 
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from actors.contracts import errors, messages
-from actors.order.domain import commands, events
+from actors.contracts.errors import UnknownEvent
+from actors.order.domain import events
 from actors.order.domain.reasons import code_of
 
 JsonObject = dict[str, Any]
@@ -48,28 +48,16 @@ UPCASTERS: dict[tuple[str, int], Callable[[JsonObject], JsonObject]] = {
     ("PickupRejected", 1): _coded,
 }
 
-_to_json = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 _event_decoders: dict[str, msgspec.json.Decoder[Any]] = {
     tag: msgspec.json.Decoder(cls) for tag, cls in EVENT_TYPES.items()
 }
 
 
-class UnknownEvent(Exception):
-    """The journal holds an event that this version of the code does not know."""
-
-    def __init__(self, tag: str, schema_version: int) -> None:
-        super().__init__(tag, schema_version)
-
-    def __str__(self) -> str:
-        tag, schema_version = self.args
-        event = f"event {tag!r} of schema version {schema_version}"
-        return f"unknown {event}: is the code older than the journal?"
-
-
 def encode_event(event: events.Event) -> tuple[str, int, str]:
     """Return tag, schema version and JSON text of an event."""
     tag = EVENT_TAGS[type(event)]
-    return tag, SCHEMA_VERSIONS[tag], _to_json.encode(event).decode()
+    return tag, SCHEMA_VERSIONS[tag], _encode(event).decode()
 
 
 def decode_event(tag: str, schema_version: int, data: str) -> events.Event:
@@ -86,59 +74,3 @@ def decode_event(tag: str, schema_version: int, data: str) -> events.Event:
     for version in range(schema_version, current):
         fields = UPCASTERS[tag, version](fields)
     return msgspec.convert(fields, EVENT_TYPES[tag])
-
-
-def to_json(value: object) -> bytes:
-    """Return JSON bytes; datetimes become RFC 3339, enums their values."""
-    return _to_json.encode(value)
-
-
-_pack = msgspec.msgpack.Encoder()
-_unpack_frame = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
-_MESSAGE_TYPES: list[type] = [
-    *commands.Command.__args__,
-    messages.OrderRequest,
-    messages.OrderReply,
-    messages.ChargeRequest,
-    messages.RefundRequest,
-    messages.PaymentReply,
-    messages.TicketRequest,
-    messages.TicketUpdate,
-    messages.TicketCancellation,
-    messages.TicketReply,
-    messages.StoreChange,
-    messages.MenuItemChange,
-    messages.Done,
-]
-_message_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
-    cls.__name__: msgspec.msgpack.Decoder(cls) for cls in _MESSAGE_TYPES
-}
-_ERRORS: dict[str, type[errors.SirenError]] = {
-    cls.__name__: cls
-    for cls in (
-        errors.Rejected,
-        errors.PriceChanged,
-        errors.SoldOut,
-        errors.Invalid,
-        errors.NotFound,
-        errors.Conflict,
-        errors.AlreadyPlaced,
-        errors.Unavailable,
-        errors.Damaged,
-    )
-}
-
-
-def pack(message: object) -> bytes:
-    """Return the bytes of a message, a command or a `SirenError`."""
-    if isinstance(message, errors.SirenError):
-        return _pack.encode((type(message).__name__, message.args))
-    return _pack.encode((type(message).__name__, message))
-
-
-def unpack(data: bytes) -> Any:
-    """Return what was packed; an error is returned, not raised."""
-    tag, body = _unpack_frame.decode(data)
-    if tag in _ERRORS:
-        return _ERRORS[tag](*msgspec.msgpack.decode(body))
-    return _message_decoders[tag].decode(body)

@@ -1,14 +1,14 @@
 """An order belongs to one slot for ever, and every slot to exactly one order host."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.addressing import SLOTS, host_of, key_of, slot_of, slots_of
 from actors.installation import Installation
+from actors.order.ids import SLOTS, host_of, key_of, new_order_id, slot_of, slots_of
 from actors.settings import Settings
 
 ORDER_IDS = st.text("0123456789abcdef", min_size=32, max_size=35)
@@ -16,7 +16,7 @@ HOSTS = st.integers(1, SLOTS)
 
 
 def test_an_order_s_id_is_its_time_and_what_customer_and_key_determine() -> None:
-    order_id: Callable[..., str] = Installation(Settings(), b"secret", order_hosts=1).order_id
+    order_id = partial(new_order_id, Installation(Settings(), b"secret", order_hosts=1))
     before = datetime.now(UTC)
     ids = [order_id("c-1", "k"), order_id("c-1", "k"), order_id("c-2", "k"), order_id("c-1", None)]
     after = datetime.now(UTC)

@@ -11,14 +11,16 @@ import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from actors.contracts.errors import Rejected, Unavailable
-from actors.contracts.messages import RefundRequest, TicketReply
-from actors.runtime import exchange, replacing
+from actors.contracts.messages import Message, RefundRequest, TicketReply
+from actors.runtime import replacing, rpc_client, rpc_link, rpc_server
 from actors.runtime.database import BUSY_TIMEOUT_S
-from actors.runtime.exchange import Channel, Endpoint, Exchange
+from actors.runtime.rpc_client import RpcClient
+from actors.runtime.rpc_link import Endpoint
+from actors.runtime.rpc_server import RpcServer
 
 PATIENCE = 30.0
 LOOPBACK = "127.0.0.1"
-Handle = Callable[[RefundRequest], Awaitable[object]]
+Handle = Callable[[RefundRequest], Awaitable[Message]]
 
 
 def ask_for(order_id: str) -> RefundRequest:
@@ -36,28 +38,28 @@ class Callee:
         self.handled: list[str] = []
         self.faults: list[Exception | Endpoint] = []
         self._handle = handle
-        self.exchange = Exchange(self._observed, LOOPBACK)
+        self.server = RpcServer(self._observed, LOOPBACK)
         self.endpoint = self
 
     async def remote(self) -> Endpoint:
         fault = self.faults.pop(0) if self.faults else None
         if isinstance(fault, Exception):
             raise fault
-        return fault or await self.exchange.endpoint()
+        return fault or await self.server.endpoint()
 
-    async def _observed(self, request: RefundRequest) -> object:
+    async def _observed(self, request: RefundRequest) -> Message:
         self.handled.append(request.order_id)
         return await self._handle(request)
 
     def cut(self) -> None:
         """Cut all connections, as the death of the process does."""
-        for link in list(self.exchange._callers):
+        for link in list(self.server._callers):
             link.abort()
 
     async def stop_listening(self) -> None:
         self.cut()
-        if self.exchange._listening is not None:
-            server = await self.exchange._listening
+        if self.server._listening is not None:
+            server = await self.server._listening
             server.close()
             await server.wait_closed()
 
@@ -66,7 +68,7 @@ class Wire:
     """A channel and the actor at its other end."""
 
     def __init__(self) -> None:
-        self.channel = Channel(self.connect)
+        self.channel = RpcClient(self.connect)
         self.connected = 0
         self.callees: list[Callee] = []
         self.missing: list[Exception] = []
@@ -92,9 +94,10 @@ class Wire:
 
 @pytest.fixture
 async def wire(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wire]:
-    monkeypatch.setattr(exchange, "HEARTBEAT_S", 0.02)
+    for side in (rpc_client, rpc_server):
+        monkeypatch.setattr(side, "HEARTBEAT_S", 0.02)
+        monkeypatch.setattr(side, "CONNECT_S", 0.3)
     monkeypatch.setattr(replacing, "SILENCE_S", 0.3)
-    monkeypatch.setattr(exchange, "CONNECT_S", 0.3)
     wire = Wire()
     yield wire
     for callee in wire.callees:
@@ -122,14 +125,14 @@ async def test_a_second_request_uses_the_connection_of_the_first(wire: Wire) -> 
 async def test_many_requests_travel_together(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     await wire.ask("the first connects")
     messages = 0
-    original = exchange._Link.write
+    original = rpc_link.Link.write
 
-    def write(link: exchange._Link, message: bytes) -> None:
+    def write(link: rpc_link.Link, message: bytes) -> None:
         nonlocal messages
         messages += 1
         original(link, message)
 
-    monkeypatch.setattr(exchange._Link, "write", write)
+    monkeypatch.setattr(rpc_link.Link, "write", write)
     replies = await asyncio.gather(*(wire.ask(str(n)) for n in range(200)))
     assert [reply.status for reply in replies] == [str(n) for n in range(200)]
     assert messages < 10, "requests and replies, in batches"
@@ -166,9 +169,9 @@ async def test_a_request_that_takes_longer_than_a_silence_is_not_repeated(wire: 
     callee = wire.serve(slow)
     original = wire.channel._received
 
-    def heard(_link: exchange._Link, message: bytes) -> None:
+    def heard(link: rpc_link.Link, message: bytes) -> None:
         beats.release()
-        original(_link, message)
+        original(link, message)
 
     wire.channel._received = heard  # type: ignore[method-assign]
     assert await wire.ask("slow") == TicketReply("slow")
@@ -190,7 +193,7 @@ async def test_an_actor_that_cannot_tell_where_it_listens_is_looked_up_again(
 
 async def test_an_address_where_nobody_listens_any_more_is_asked_for_again(wire: Wire) -> None:
     old = Callee(echo)
-    endpoint = await old.exchange.endpoint()
+    endpoint = await old.server.endpoint()
     await old.stop_listening()
     wire.callee.faults = [endpoint]
     assert await wire.ask("a") == TicketReply("a")
@@ -222,7 +225,7 @@ async def test_a_connection_that_is_not_welcomed_is_closed(wire: Wire) -> None:
 
 
 async def test_who_says_nothing_is_hung_up_on(wire: Wire) -> None:
-    host, port, _ = await wire.callee.exchange.endpoint()
+    host, port, _ = await wire.callee.server.endpoint()
     reader, writer = await asyncio.open_connection(host, port)
     assert await asyncio.wait_for(reader.read(), 10) == b""
     writer.close()
@@ -241,18 +244,18 @@ async def test_a_port_that_cannot_be_had_is_tried_for_again(
 
     monkeypatch.setattr(loop, "create_server", refused)
     with pytest.raises(OSError, match="no port"):
-        await callee.exchange.endpoint()
-    assert (await callee.exchange.endpoint()).port
+        await callee.server.endpoint()
+    assert (await callee.server.endpoint()).port
     await callee.stop_listening()
 
 
 def test_a_service_that_waits_for_its_database_does_not_count_as_hung() -> None:
-    assert replacing.SILENCE_S > BUSY_TIMEOUT_S + exchange.HEARTBEAT_S
+    assert replacing.SILENCE_S > BUSY_TIMEOUT_S + rpc_link.HEARTBEAT_S
 
 
 async def test_who_does_not_know_the_key_is_hung_up_on(wire: Wire) -> None:
     """Ray gives the key to those who may ask the actor; the port alone opens nothing."""
-    right = await wire.callee.exchange.endpoint()
+    right = await wire.callee.server.endpoint()
     wire.callee.faults = [right._replace(key=bytes(32))]
     assert await wire.ask("a") == TicketReply("a")
     assert wire.connected == 2
@@ -261,7 +264,7 @@ async def test_who_does_not_know_the_key_is_hung_up_on(wire: Wire) -> None:
 
 @pytest.mark.parametrize("sent", [b"\xff" * 64, b"\x00\x00\x00\x03GET"], ids=["length", "no key"])
 async def test_a_stranger_s_bytes_end_the_connection_only(wire: Wire, sent: bytes) -> None:
-    host, port, _ = await wire.callee.exchange.endpoint()
+    host, port, _ = await wire.callee.server.endpoint()
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(sent)
     assert await reader.read() == b""
@@ -283,7 +286,7 @@ async def test_what_was_under_way_when_the_callee_died_is_asked_again(wire: Wire
     wire.serve(echo)
     old.cut()
     assert await reply == TicketReply("a")
-    for task in old.exchange._tasks:
+    for task in old.server._tasks:
         task.cancel()
 
 
@@ -303,7 +306,7 @@ async def test_a_callee_that_falls_silent_is_asked_again(
 ) -> None:
     """It hangs in the middle of its work: no reply, no heartbeat, and the connection stands."""
     await wire.ask("connected")
-    monkeypatch.setattr(exchange._Link, "write", lambda _link, _message: None)
+    monkeypatch.setattr(rpc_link.Link, "write", lambda _link, _message: None)
     reply = asyncio.ensure_future(wire.ask("a"))
     while wire.channel._link is not None:  # noqa: ASYNC110 - the channel tells nobody
         await asyncio.sleep(0.01)
@@ -336,7 +339,7 @@ async def test_who_waited_long_enough_hears_that_the_outcome_is_unknown(wire: Wi
         await wire.ask("a", timeout=0.1)
     assert not wire.channel._unanswered
     release.set()
-    await asyncio.gather(*callee.exchange._tasks)
+    await asyncio.gather(*callee.server._tasks)
     assert callee.handled == ["a"]
 
 
@@ -387,7 +390,7 @@ async def test_one_refusal_does_not_spoil_the_others_in_its_batch(wire: Wire) ->
 
 
 async def test_two_callers_never_get_each_other_s_replies(wire: Wire) -> None:
-    other = Channel(wire.connect)
+    other = RpcClient(wire.connect)
     mine = asyncio.gather(*(wire.ask(f"mine {n}") for n in range(50)))
     others = asyncio.gather(*(other.ask(ask_for(f"other {n}"), PATIENCE) for n in range(50)))
     assert {reply.status for reply in await mine} == {f"mine {n}" for n in range(50)}
@@ -410,7 +413,7 @@ async def test_a_dead_caller_leaves_nothing_behind(wire: Wire) -> None:
     assert wire.channel._link is not None
     wire.channel._link.abort()
     release.set()
-    await asyncio.gather(*callee.exchange._tasks)
-    while callee.exchange._callers:  # noqa: ASYNC110 - the callee tells nobody
+    await asyncio.gather(*callee.server._tasks)
+    while callee.server._callers:  # noqa: ASYNC110 - the callee tells nobody
         await asyncio.sleep(0)
     assert wire.channel._connecting is None, "nobody waits, so nobody connects"

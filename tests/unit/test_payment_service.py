@@ -21,12 +21,13 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixe
 from actors.contracts.errors import Unavailable
 from actors.contracts.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.installation import Installation
-from actors.payment import actor as payment_actor
-from actors.payment.actor import PaymentActor, PaymentService
+from actors.payment import service
+from actors.payment.actor import PaymentActor
 from actors.payment.ledger import Payment, PaymentLedger
 from actors.payment.provider import Charge, PaymentProvider, SimulatedProvider, charges
-from actors.runtime.exchange import Channel
+from actors.payment.service import PaymentService
 from actors.runtime.faults import FAULTS
+from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings
 
 Services = Callable[..., PaymentService]
@@ -235,7 +236,7 @@ async def test_a_caller_who_gives_up_does_not_stop_the_charge(
     ledger: PaymentLedger,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(payment_actor, "PENDING_AFTER_S", 0)
+    monkeypatch.setattr(service, "PENDING_AFTER_S", 0)
     obstacle.before.clear()
     ask = asyncio.create_task(services(obstacle).handle(charge("tok_held")))
     await once(ledger, lambda payment: payment.payment_id is not None)
@@ -600,7 +601,7 @@ async def test_the_actor_makes_its_tables_and_takes_requests(tmp_path: Path) -> 
     await actor.__init__(Installation(settings, b"", order_hosts=1))  # type: ignore[misc]
 
     handle = SimpleNamespace(endpoint=SimpleNamespace(remote=actor.endpoint))
-    reply = await Channel(lambda: handle).ask(charge(), 10)
+    reply = await RpcClient(lambda: handle).ask(charge(), 10)
 
     assert reply.status == "APPROVED"
     assert (await actor.describe())["circuit"] == "closed"
@@ -610,7 +611,7 @@ async def test_a_quick_approval_costs_a_single_commit(
     services: Services, ledger: PaymentLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits = []
-    monkeypatch.setattr(payment_actor, "PENDING_AFTER_S", 10)
+    monkeypatch.setattr(service, "PENDING_AFTER_S", 10)
     commit = PaymentLedger.apply
 
     async def counted(self: PaymentLedger, order_id: str, change: Any) -> Payment:

@@ -1,0 +1,122 @@
+"""The side that answers. A reply leaves as soon as it is there: a slow one holds up nobody."""
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from actors.contracts.errors import SirenError, Unavailable
+from actors.contracts.messages import Message
+from actors.runtime.rpc_link import (
+    CONNECT_S,
+    HEARTBEAT_S,
+    KEY_BYTES,
+    LARGEST_MESSAGE,
+    NO_FRAMES,
+    Endpoint,
+    Link,
+    decode_frames,
+)
+from actors.runtime.wire import pack, unpack
+
+logger = logging.getLogger("siren")
+
+
+class _Caller:
+    """What the callee keeps of one connection."""
+
+    __slots__ = ("beating", "link", "running")
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.running = 0
+        self.beating = False
+
+
+class RpcServer:
+    """The callee's side. `handle` turns an unpacked request into a reply or raises `SirenError`.
+
+    Listens on `host`, on any port, once `endpoint` was asked for.
+    """
+
+    def __init__(self, handle: Callable[[Any], Awaitable[Message]], host: str) -> None:
+        self._handle = handle
+        self._host = host
+        self._key = secrets.token_bytes(KEY_BYTES)
+        self._listening: asyncio.Task[asyncio.Server] | None = None
+        self._callers: dict[Link, _Caller] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def endpoint(self) -> Endpoint:
+        """Return where to connect to."""
+        if self._listening is None:
+            listening = asyncio.get_running_loop().create_server(self._accept, self._host, 0)
+            self._listening = asyncio.ensure_future(listening)
+        try:
+            server = await asyncio.shield(self._listening)
+        except OSError:
+            self._listening = None  # no port free, say: the next caller tries again
+            raise
+        return Endpoint(self._host, server.sockets[0].getsockname()[1], self._key)
+
+    def _accept(self) -> Link:
+        link = Link(
+            self._received, self._forget, largest=KEY_BYTES, serves=True
+        )  # until it is known
+        asyncio.get_running_loop().call_later(CONNECT_S, self._expect, link)
+        return link
+
+    def _expect(self, link: Link) -> None:
+        if link not in self._callers:
+            link.abort()
+
+    def _forget(self, link: Link) -> None:
+        self._callers.pop(link, None)
+
+    def _received(self, link: Link, message: bytes) -> None:
+        caller = self._callers.get(link)
+        if caller is None:
+            self._welcome(link, message)
+            return
+        try:
+            frames = decode_frames(message)
+        except msgspec.MsgspecError:
+            link.abort()
+            return
+        for number, request in frames:
+            caller.running += 1
+            task = asyncio.create_task(self._serve(caller, number, request))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if not caller.beating:
+            caller.beating = True
+            asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat, caller)
+
+    def _welcome(self, link: Link, key: bytes) -> None:
+        if not hmac.compare_digest(key, self._key):
+            link.abort()
+            return
+        link.largest = LARGEST_MESSAGE
+        self._callers[link] = _Caller(link)
+        link.write(NO_FRAMES)
+
+    def _beat(self, caller: _Caller) -> None:
+        caller.beating = caller.running > 0 and caller.link in self._callers
+        if caller.beating:
+            caller.link.beat()
+            asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat, caller)
+
+    async def _serve(self, caller: _Caller, number: int, request: bytes) -> None:
+        try:
+            reply = pack(await self._handle(unpack(request)))
+        except SirenError as error:
+            reply = pack(error)
+        except Exception:
+            logger.exception("a request failed unexpectedly")
+            reply = pack(Unavailable("internal_error", "The service failed; ask again."))
+        caller.running -= 1
+        caller.link.send((number, reply))

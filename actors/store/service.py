@@ -1,0 +1,74 @@
+"""The store service: takes tickets in, follows their orders, and keeps menus and opening state.
+
+Its data is read without it, through `queries`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from actors.contracts.errors import Invalid, NotFound, SirenError
+from actors.runtime.batching import Batcher
+from actors.runtime.clock import Clock, utc_now
+from actors.runtime.database import Database, Transaction
+from actors.store import demo_stores
+from actors.store.books import StoreBooks
+from actors.store.tables import menu_items, metadata, stores
+from actors.store.tickets import Books, StoreMessage, StoreReply, decide
+
+
+class StoreService:
+    """The store without Ray. Several of them on one database are safe, as two systems would be.
+
+    Everything is decided inside a write transaction, on rows that were read in it; all messages
+    that wait share one, in the order in which they arrived.
+    """
+
+    def __init__(self, url: str, clock: Clock = utc_now) -> None:
+        self._database = Database(url, metadata)
+        self._books = StoreBooks(self._database)
+        self._clock = clock
+        self._batches: Batcher[StoreMessage, StoreReply] = Batcher(self._commit)
+
+    async def create(self) -> None:
+        """Create the tables that are missing, and the demo stores where there is no store."""
+        await self._database.create_tables()
+        await self._database.add_column(stores.c.numbering)
+        async with self._database.write() as connection:
+            if await connection.scalar(select(stores.c.store_id).limit(1)) is None:
+                await connection.execute(insert(stores), demo_stores.store_rows())
+                await connection.execute(insert(menu_items), demo_stores.menu_rows())
+
+    async def handle(self, message: StoreMessage) -> StoreReply:
+        """Carry out a message durably and return its reply; repeating it changes nothing.
+
+        Raises `NotFound` for a change of an unknown store or menu item, `Invalid` for one that
+        cannot be, or `Unavailable` where the outcome is unknown.
+        """
+        return await self._batches.submit(message)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._database.close()
+
+    async def _commit(self, batch: list[StoreMessage]) -> list[Any]:
+        return await self._database.transact(partial(self._commit_all, batch))
+
+    def _commit_all(self, batch: Sequence[StoreMessage], transaction: Transaction) -> list[Any]:
+        now = self._clock()  # after the lock, so that times follow the order of the tickets
+        found = self._books.load(transaction, batch)
+        books = found.copy()
+        self._books.begin_days(transaction, books, batch, now)
+        answers = [_answer(books, message, now) for message in batch]
+        self._books.save(transaction, found, books)
+        return answers
+
+
+def _answer(books: Books, message: StoreMessage, now: datetime) -> StoreReply | SirenError:
+    try:
+        return decide(books, message, now)
+    except (NotFound, Invalid) as error:
+        return error  # one message's answer; the others' stand
