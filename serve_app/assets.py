@@ -16,7 +16,8 @@ from pathlib import Path
 from fastapi import Request, Response
 
 from serve_app.contract.negotiation import GZIP, accepts, coding
-from serve_app.contract.problems import Refused, not_acceptable
+from serve_app.contract.problem_types import not_acceptable
+from serve_app.contract.problems import Refused, problem
 from serve_app.contract.validators import is_known
 
 FOLDER = Path(__file__).with_name("static")
@@ -58,7 +59,7 @@ class Asset:
         """
         media_type = self.headers["Content-Type"].partition(";")[0]
         if not accepts(request.scope, (media_type,)) or coding(request.scope) is None:
-            raise Refused(not_acceptable(media_type))
+            raise Refused(problem(not_acceptable(media_type)))
         if is_known(request.scope, self.headers["ETag"].encode()):
             return Response(status_code=304, headers=self.headers)
         return self._coded(request, 200, self.headers)

@@ -48,6 +48,11 @@ class RpcClient:
         self._watching = False
         self._fruitless = 0
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether anything asked has no reply yet; it may not even have been sent."""
+        return bool(self._unanswered)
+
     async def ask(self, request: Message, timeout: float) -> Any:
         """Return the reply, or raise the `SirenError` that came instead of one.
 

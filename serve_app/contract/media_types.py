@@ -2,7 +2,8 @@
 
 from functools import lru_cache
 
-from serve_app.contract.problems import Refused, unsupported_coding, unsupported_media_type
+from serve_app.contract.problem_types import UNSUPPORTED_CODING, UNSUPPORTED_MEDIA_TYPE
+from serve_app.contract.problems import Refused, problem
 
 TAKEN = ("application/json", "application/x-www-form-urlencoded")
 """The second is what curl says of whatever it sends with `-d`. It is read as JSON all the same."""
@@ -21,9 +22,9 @@ def check_media_type(headers: list[tuple[bytes, bytes]]) -> None:
         if name == b"content-type":
             types.append(value)
         elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            raise Refused(unsupported_coding())
+            raise Refused(problem(UNSUPPORTED_CODING))
     if len(types) > 1 or (types and not (len(types[0]) <= LONGEST and _is_json(types[0]))):
-        raise Refused(unsupported_media_type())
+        raise Refused(problem(UNSUPPORTED_MEDIA_TYPE))
 
 
 @lru_cache(maxsize=64)

@@ -11,8 +11,9 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
 from actors.runtime.wire import to_json
+from serve_app.contract import problem_types as kinds
 from serve_app.contract import request_schemas, response_schemas
-from serve_app.contract.problems import MEDIA_TYPE, WEAK_TAGS, offered
+from serve_app.contract.identity import Role
 
 SECURITY_SCHEME = "bearer"
 
@@ -38,21 +39,27 @@ _BEARER = {
     "bearerFormat": "JWT",
     "description": "Not needed on a machine where authentication is off: see `GET /session`.",
 }
-_PROBLEMS = {
-    400: ("host_missing", "HTTP/1.1 needs a Host."),
-    401: ("unauthenticated", "This needs a token: Authorization: Bearer <token>."),
-    402: ("card_declined", "The card was declined; the order can be paid again."),
-    403: ("forbidden", "This is not for the role customer."),
-    404: ("order_not_found", "There is no order with this id."),
-    406: ("not_acceptable", offered("application/json", coded=True)),
-    408: ("body_too_late", "The whole body has to arrive within 10 s; nothing was done."),
-    409: ("out_of_turn", "The order is PLACED; this needs ACCEPTED."),
-    412: ("precondition_failed", WEAK_TAGS),
-    413: ("body_too_large", "The body may have at most 65536 bytes."),
-    415: ("unsupported_media_type", "The body has to be application/json in UTF-8."),
-    422: ("invalid_request", "The body is not valid, at /store_id: Field required."),
-    429: ("too_many_requests", "Too many requests; try again in 7 s."),
-    503: ("overloaded", "Too many requests are under way; nothing was done."),
+_FAULT = {"pointer": "/store_id", "detail": "Field required"}
+_EXAMPLES = {
+    each.status: each
+    for each in (
+        kinds.HOST_MISSING,
+        kinds.NO_TOKEN,
+        kinds.CARD_DECLINED,
+        kinds.WRONG_ROLE.filled(role=Role.CUSTOMER),
+        kinds.ORDER_NOT_FOUND,
+        kinds.NOT_ACCEPTABLE.filled(media_type="application/json"),
+        kinds.BODY_TOO_LATE.filled(seconds=10),
+        kinds.ProblemType(409, "out_of_turn", "The order is PLACED; this needs ACCEPTED."),
+        kinds.PRECONDITION_FAILED,
+        kinds.BODY_TOO_LARGE.filled(most=65536),
+        kinds.UNSUPPORTED_MEDIA_TYPE,
+        kinds.INVALID_REQUEST.filled(
+            what="The body", where=_FAULT["pointer"], fault=_FAULT["detail"]
+        ),
+        kinds.TOO_MANY_REQUESTS.filled(seconds=7),
+        kinds.OVERLOADED,
+    )
 }
 _DESCRIPTIONS = {
     400: "The request says not whom it is for.",
@@ -112,22 +119,15 @@ def problems(*statuses: int) -> Responses:
     return {status: problem_answer(status) for status in (*statuses, 503)}
 
 
-def problem_answer(status: int, told: str | None = None) -> dict[str, Any]:
-    """Describe a problem document, whose example says what is `told`, or what most say."""
-    code, detail = _PROBLEMS[status]
-    example: dict[str, Any] = {
-        "type": f"urn:problem-type:siren:{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": told or detail,
-        "code": code,
-    }
-    if status == 422:  # noqa: PLR2004
-        example["errors"] = [{"pointer": "/store_id", "detail": "Field required"}]
+def problem_answer(status: int, example: kinds.ProblemType | None = None) -> dict[str, Any]:
+    """Describe a problem document, with this example or the one that most routes have."""
+    shown = (example or _EXAMPLES[status]).document()
+    if status == kinds.INVALID_REQUEST.status:
+        shown["errors"] = [_FAULT]
     schema = {"$ref": _REFERENCE.format(model="Problem")}
     described = {
         "description": _DESCRIPTIONS[status],
-        "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
+        "content": {kinds.MEDIA_TYPE: {"schema": schema, "example": example}},
     }
     return described | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
 
@@ -199,7 +199,7 @@ def _drop_validation_errors(schema: dict[str, Any]) -> None:
     """Drop the 422 that FastAPI adds to whatever has a parameter: ours are problem documents."""
     for methods in schema["paths"].values():
         for operation in methods.values():
-            if MEDIA_TYPE not in operation["responses"].get("422", {}).get("content", ()):
+            if kinds.MEDIA_TYPE not in operation["responses"].get("422", {}).get("content", ()):
                 operation["responses"].pop("422", None)
     for name in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(name, None)

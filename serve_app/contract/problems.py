@@ -1,4 +1,7 @@
-"""Errors as `application/problem+json` (RFC 9457): one table from exception to status."""
+"""Errors as `application/problem+json` (RFC 9457): one table from exception to status.
+
+What the gateway itself says is in `problem_types`.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -23,12 +26,19 @@ from actors.contracts.errors import (
     Unavailable,
 )
 from actors.runtime.wire import to_json
+from serve_app.contract.problem_types import (
+    AGAIN_SOON,
+    DAMAGED,
+    INVALID_REQUEST,
+    MEDIA_TYPE,
+    METHOD_NOT_ALLOWED,
+    NO_SUCH_PATH,
+    TOO_MANY_REQUESTS,
+    UNKNOWN_OUTCOME,
+    ProblemType,
+)
 
-MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER = {"Retry-After": "1"}
 MAX_FIELD_ERRORS = 20
-UNKNOWN_OUTCOME = "The outcome is not known yet. Repeat the request with the same Idempotency-Key."
-DAMAGED = "What is stored of this cannot be read at the moment; the operator has been told."
 
 STATUS: dict[type[SirenError], int] = {
     Rejected: 409,
@@ -40,10 +50,7 @@ STATUS: dict[type[SirenError], int] = {
     Unavailable: 503,
     Damaged: 503,
 }
-HTTP_PROBLEMS = {
-    404: ("not_found", "There is nothing at this path."),
-    405: ("method_not_allowed", "This path does not take this method."),
-}
+HTTP_PROBLEMS = {each.status: each for each in (NO_SUCH_PATH, METHOD_NOT_ALLOWED)}
 
 # Where pydantic's own text says nothing to people.
 MESSAGES = {"string_pattern_mismatch": "Has characters that are not allowed here"}
@@ -52,110 +59,17 @@ logger = logging.getLogger("siren")
 
 
 def problem(
-    status: int,
-    code: str,
-    detail: str,
-    *,
-    headers: dict[str, str] | None = None,
-    **members: object,
+    kind: ProblemType, *, headers: Mapping[str, str] | None = None, **members: object
 ) -> Response:
-    """Return a problem document; `members` are added to the standard ones."""
-    body = {
-        "type": f"urn:problem-type:siren:{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": detail,
-        "code": code,
-        **members,
-    }
-    return Response(to_json(body), status, headers, MEDIA_TYPE)
-
-
-def too_large(limit: int) -> Response:
-    """Return the problem of a body of more than `limit` bytes."""
-    return problem(413, "body_too_large", f"The body may have at most {limit} bytes.")
-
-
-def overloaded() -> Response:
-    """Return the problem of a request that was not even begun."""
-    detail = "Too many requests are under way; nothing was done."
-    return problem(503, "overloaded", detail, headers=RETRY_AFTER)
-
-
-def body_too_late(seconds: float) -> Response:
-    """Return the problem of a body that was not there after `seconds`; closes the connection."""
-    detail = f"The whole body has to arrive within {seconds:g} s; nothing was done."
-    return problem(408, "body_too_late", detail, headers={"Connection": "close"})
-
-
-def internal_error() -> Response:
-    """Return the problem that is our own fault."""
-    return problem(500, "internal_error", "The request failed unexpectedly.")
-
-
-def unauthenticated(detail: str, *, error: str | None = None) -> Response:
-    """Return the problem of a caller who is not known; `error` as in RFC 6750."""
-    challenge = "Bearer" if error is None else f'Bearer error="{error}"'
-    return problem(401, "unauthenticated", detail, headers={"WWW-Authenticate": challenge})
-
-
-def forbidden(code: str, detail: str) -> Response:
-    """Return the problem of a caller who is known and may not do this."""
-    return problem(403, code, detail)
+    """Return a problem document; `members` are added to the standard ones, `headers` to its own."""
+    body = to_json(kind.document() | members)
+    return Response(body, kind.status, {**kind.headers, **(headers or {})}, MEDIA_TYPE)
 
 
 def too_many(seconds: int) -> Response:
     """Return the problem of a caller who has to wait for so long, at least a second."""
-    detail = f"Too many requests; try again in {seconds} s."
-    return problem(429, "too_many_requests", detail, headers={"Retry-After": str(seconds)})
-
-
-def not_acceptable(media_type: str, *, coded: bool = True) -> Response:
-    """Return the problem of a client that takes nothing that there is; see `offered`."""
-    detail = offered(media_type, coded=coded)
-    return problem(406, "not_acceptable", detail, headers={"Vary": "Accept, Accept-Encoding"})
-
-
-def offered(media_type: str, *, coded: bool) -> str:
-    """Return in words what there is: a media type, and whether it is compressed for who asks."""
-    return f"This is answered as {media_type}, as it is{' or as gzip' if coded else ' alone'}."
-
-
-WEAK_TAGS = (
-    "All tags here are weak, and If-Match compares strongly: it is met by * alone, where the thing "
-    "exists. Nothing was done."
-)
-
-
-def precondition_failed(detail: str) -> Response:
-    """Return the problem of a request that is not to be carried out on what is there now."""
-    return problem(412, "precondition_failed", detail)
-
-
-def unsupported_media_type() -> Response:
-    """Return the problem of a body that says it is no JSON in UTF-8."""
-    detail = "The body has to be application/json in UTF-8."
-    headers = {"Accept": "application/json"}
-    return problem(415, "unsupported_media_type", detail, headers=headers)
-
-
-def unsupported_coding() -> Response:
-    """Return the problem of a body that is compressed (RFC 9110, section 12.5.3)."""
-    detail = "The body has to be sent as it is, without a content coding."
-    headers = {"Accept-Encoding": "identity"}
-    return problem(415, "unsupported_coding", detail, headers=headers)
-
-
-def too_many_at_once(most: int) -> Response:
-    """Return the problem of a subject who has `most` requests under way already."""
-    detail = f"You have {most} requests under way; try again once one of them is answered."
-    return problem(429, "too_many_at_once", detail, headers=RETRY_AFTER)
-
-
-def too_many_streams(most: int) -> Response:
-    """Return the problem of a subject who keeps `most` streams open already."""
-    detail = f"You keep {most} streams open; close one of them first."
-    return problem(429, "too_many_streams", detail, headers=RETRY_AFTER)
+    wait = {"Retry-After": str(seconds)}
+    return problem(TOO_MANY_REQUESTS.filled(seconds=seconds), headers=wait)
 
 
 class Refused(Exception):
@@ -186,15 +100,16 @@ async def _siren_error(_request: Request, error: Any) -> Response:
         # Its detail is for operators: it may name hosts and files.
         logger.warning("unavailable: %s", error)
         detail = DAMAGED if isinstance(error, Damaged) else UNKNOWN_OUTCOME
-        return problem(status, error.code, detail, headers=RETRY_AFTER)
+        return problem(ProblemType(status, error.code, detail, AGAIN_SOON))
+    kind = ProblemType(status, error.code, error.detail)
     if isinstance(error, Invalid):
         fault = {"pointer": error.pointer, "detail": error.detail}
-        return problem(status, error.code, error.detail, errors=[fault])
+        return problem(kind, errors=[fault])
     if isinstance(error, PriceChanged):
-        return problem(status, error.code, error.detail, total=error.total)
+        return problem(kind, total=error.total)
     if isinstance(error, SoldOut):
-        return problem(status, error.code, error.detail, menu_ids=error.menu_ids)
-    return problem(status, error.code, error.detail)
+        return problem(kind, menu_ids=error.menu_ids)
+    return problem(kind)
 
 
 async def _invalid_body(_request: Request, error: Any) -> Response:
@@ -214,8 +129,8 @@ def _invalid(what: str, faults: list[tuple[Any, str]]) -> Response:
         for location, detail in faults[:MAX_FIELD_ERRORS]
     ]
     where = errors[0]["pointer"] or "all of it"
-    detail = f"{what} is not valid, at {where}: {errors[0]['detail']}."
-    return problem(422, "invalid_request", detail, errors=errors)
+    kind = INVALID_REQUEST.filled(what=what, where=where, fault=errors[0]["detail"])
+    return problem(kind, errors=errors)
 
 
 def _message(fault: Mapping[str, Any]) -> str:
@@ -230,10 +145,10 @@ def pointer(location: tuple[str | int, ...]) -> str:
 
 def problem_of(error: HTTPException) -> Response:
     """Return the problem that an error of Starlette's stands for."""
-    phrase = HTTPStatus(error.status_code).phrase
-    default = (phrase.lower().replace(" ", "_"), f"{phrase}.")
-    code, detail = HTTP_PROBLEMS.get(error.status_code, default)
-    return problem(error.status_code, code, detail, headers=dict(error.headers or {}))
+    status = HTTPStatus(error.status_code)
+    code = status.phrase.lower().replace(" ", "_")
+    default = ProblemType(status.value, code, f"{status.phrase}.")
+    return problem(HTTP_PROBLEMS.get(status.value, default), headers=error.headers)
 
 
 async def _refused(_request: Request, error: Any) -> Response:

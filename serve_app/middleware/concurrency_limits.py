@@ -12,7 +12,8 @@ from contextvars import ContextVar, Token
 from enum import Enum
 
 from serve_app.contract.identity import Identity, Role
-from serve_app.contract.problems import Refused, overloaded, too_many_at_once, too_many_streams
+from serve_app.contract.problem_types import OVERLOADED, TOO_MANY_AT_ONCE, TOO_MANY_STREAMS
+from serve_app.contract.problems import Refused, problem
 
 SHARE = 5
 """One place in so many is for reads alone, and one for commands alone."""
@@ -145,7 +146,7 @@ class Place:
         """Count the request as this subject's; raises `Refused` (429) where it has too many."""
         most = self._places.requests_of.take(identity)
         if most is not None:
-            raise Refused(too_many_at_once(most))
+            raise Refused(problem(TOO_MANY_AT_ONCE.filled(most=most)))
         self._requests_of = identity
 
     @contextmanager
@@ -164,10 +165,10 @@ class Place:
         """Wait for events from now on; raises `Refused`, 429 for one subject's, 503 for all."""
         most = self._places.streams_of.take(identity)
         if most is not None:
-            raise Refused(too_many_streams(most))
+            raise Refused(problem(TOO_MANY_STREAMS.filled(most=most)))
         if not self._places.streams.take():
             self._places.streams_of.give_back(identity)
-            raise Refused(overloaded())
+            raise Refused(problem(OVERLOADED))
         self._streams_of = identity
         self._stop_working()
         self._forget_request()

@@ -5,7 +5,8 @@ import traceback
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.contract.problems import internal_error, overloaded
+from serve_app.contract.problem_types import INTERNAL_ERROR, OVERLOADED
+from serve_app.contract.problems import problem
 from serve_app.middleware.concurrency_limits import Kind, Places
 
 HEALTH = ("/healthz", "/readyz")
@@ -34,7 +35,7 @@ class Guard:
             return
         place = self._places.enter(_kind(scope))
         if place is None:
-            await overloaded()(scope, receive, send)
+            await problem(OVERLOADED)(scope, receive, send)
             return
         with place:
             await self._serve(scope, receive, send)
@@ -52,7 +53,7 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - the last resort
             _log(scope["method"], error)
             if not started:
-                await internal_error()(scope, receive, send)
+                await problem(INTERNAL_ERROR)(scope, receive, send)
 
 
 def _kind(scope: Scope) -> Kind:

@@ -8,6 +8,7 @@ from hmac import compare_digest
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve_app.contract.problem_types import MISDIRECTED
 from serve_app.contract.problems import problem
 
 HEADER = b"x-siren-system"
@@ -23,8 +24,7 @@ class OwnSystem:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "lifespan" and not self._is_ours(scope):
-            detail = "This port is for the system's own proxy. Nothing was done."
-            await problem(421, "misdirected", detail)(scope, receive, send)
+            await problem(MISDIRECTED)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -2,6 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve_app.contract.problem_types import HOST_MISSING
 from serve_app.contract.problems import problem
 
 NO_BODY = (204, 304)
@@ -33,7 +34,7 @@ class Protocol:
             except* _Over:
                 pass
         elif b"host" not in dict(scope["headers"]):
-            await problem(400, "host_missing", "HTTP/1.1 needs a Host.")(scope, receive, send)
+            await problem(HOST_MISSING)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

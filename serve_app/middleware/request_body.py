@@ -4,7 +4,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve_app.contract.problems import Refused, body_too_late, too_large
+from serve_app.contract.problem_types import BODY_TOO_LARGE, BODY_TOO_LATE
+from serve_app.contract.problems import Refused, problem
 
 MAX_BODY = 64 * 1024
 """Bytes."""
@@ -51,7 +52,7 @@ class Bodies:
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the body, None where the client left; raises `Refused`."""
         if _announces_too_much(scope):
-            raise Refused(too_large(MAX_BODY))
+            raise Refused(problem(BODY_TOO_LARGE.filled(most=MAX_BODY)))
         if len(self._coming) >= self._at_once:
             self._give_up(next(iter(self._coming)))
         task = self._await_one()
@@ -60,7 +61,8 @@ class Bodies:
         except asyncio.CancelledError:
             if task not in self._late or task.uncancel():
                 raise
-            raise Refused(body_too_late(self._deadline_s)) from None
+            late = BODY_TOO_LATE.filled(seconds=self._deadline_s)
+            raise Refused(problem(late)) from None
         finally:
             self._coming.pop(task, None)
             self._late.discard(task)
@@ -103,7 +105,7 @@ async def _whole(receive: Receive) -> bytes | None:
         piece: bytes = message.get("body", b"")
         body += piece
         if len(body) > MAX_BODY:
-            raise Refused(too_large(MAX_BODY))
+            raise Refused(problem(BODY_TOO_LARGE.filled(most=MAX_BODY)))
         if not message.get("more_body", False):
             return body
 

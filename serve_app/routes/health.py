@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from serve_app.contract.openapi import problems
-from serve_app.contract.problems import RETRY_AFTER, problem
+from serve_app.contract.problem_types import NOT_READY
+from serve_app.contract.problems import problem
 from serve_app.contract.responses import json_answer
 from serve_app.readiness import Readiness
 from serve_app.routing.access_route import PublicRoute
@@ -28,5 +29,4 @@ async def readyz(request: Request) -> Response:
     missing = await readiness.missing()
     if not missing:
         return json_answer({"status": "ready"})
-    detail = "No orders can be placed at the moment; reading works."
-    return problem(503, "not_ready", detail, headers=RETRY_AFTER, missing=missing)
+    return problem(NOT_READY, missing=missing)

@@ -9,6 +9,7 @@ from starlette.routing import Match
 from actors.contracts.errors import NotFound
 from serve_app.assets import LANGUAGES, Asset, load_page
 from serve_app.contract.negotiation import prefers_html
+from serve_app.contract.problem_types import NOT_IMPLEMENTED, ProblemType
 from serve_app.contract.problems import problem, problem_of
 from serve_app.routes.pages import CUSTOMER, language_of
 
@@ -29,7 +30,7 @@ def add_handlers(app: FastAPI) -> None:
 
 
 async def _not_found(request: Request, error: Any) -> Response:
-    return _told(request, problem(NOT_FOUND, error.code, error.detail))
+    return _told(request, problem(ProblemType(NOT_FOUND, error.code, error.detail)))
 
 
 async def _http_error(request: Request, error: Any) -> Response:
@@ -38,7 +39,7 @@ async def _http_error(request: Request, error: Any) -> Response:
     if request.method == "OPTIONS":
         return Response(status_code=204, headers={"Allow": allowed(request)})
     if request.method not in METHODS:
-        return problem(501, "not_implemented", "This is no method that anything here knows.")
+        return problem(NOT_IMPLEMENTED)
     response = _told(request, problem_of(error))
     response.headers["Allow"] = allowed(request)
     return response

@@ -15,6 +15,7 @@ from actors.order.histories import DEFAULT_PAGE
 from actors.runtime.paging import Page
 from serve_app.contract import request_schemas, response_schemas
 from serve_app.contract.openapi import REPLAYED_HEADER, answer, problems, takes
+from serve_app.contract.problem_types import CARD_DECLINED
 from serve_app.contract.problems import problem
 from serve_app.contract.requests import CommandHeaders, command_headers, read, read_query, siren_of
 from serve_app.contract.responses import JSON, REPLAYED, command_answer, detail_answer, page_answer
@@ -181,9 +182,8 @@ def _payment_answer(reply: OrderReply, asked: CommandHeaders) -> Response:
         case PaymentStatus.APPROVED:
             return command_answer(reply, asked)
         case PaymentStatus.DECLINED:
-            detail = "The card was declined; the order can be paid again."
             order = msgspec.Raw(reply.detail)
-            return problem(402, "card_declined", detail, headers=asked.applied, order=order)
+            return problem(CARD_DECLINED, headers=asked.applied, order=order)
         case PaymentStatus.CANCELED:
             raise Rejected("payment_canceled", "The order was cancelled, and its payment with it.")
     return command_answer(reply, asked, 202)

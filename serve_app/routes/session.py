@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 from serve_app.contract import request_schemas, response_schemas
 from serve_app.contract.identity import Identity
 from serve_app.contract.openapi import answer, problems, takes
-from serve_app.contract.problems import Refused, forbidden
+from serve_app.contract.problem_types import NOT_FROM_THIS_MACHINE
+from serve_app.contract.problems import Refused, problem
 from serve_app.contract.requests import read
 from serve_app.contract.responses import json_answer
 from serve_app.routing.access_route import PublicRoute
@@ -55,9 +56,8 @@ async def post_session(request: Request) -> Response:
     identity = await gate.identify(request.scope)
     read(request, request_schemas.Nothing, request_schemas.Nothing())
     if identity is None and gate.owner_mode is not None:
-        detail = "Authentication is off here: only requests from this machine to itself are let in"
         why = gate.owner_mode.objection(request.scope)
-        raise Refused(forbidden("forbidden", f"{detail}; of this one, {why}."))
+        raise Refused(problem(NOT_FROM_THIS_MACHINE.filled(why=why)))
     guest = identity if identity is not None and identity.guest else new_guest()
     token, expires_at = issue(gate.tokens.secret, guest, GUEST_LIFE)
     shown = _shown(replace(guest, expires_at=expires_at))

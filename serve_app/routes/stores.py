@@ -6,7 +6,8 @@ from actors.contracts.messages import MenuItemChange, StoreChange
 from actors.runtime.paging import Page
 from serve_app.contract import request_schemas, response_schemas
 from serve_app.contract.openapi import answer, problems, takes
-from serve_app.contract.problems import Refused, forbidden
+from serve_app.contract.problem_types import PRICES_ARE_SET_BY_THE_OWNER
+from serve_app.contract.problems import Refused, problem
 from serve_app.contract.requests import read, siren_of
 from serve_app.contract.responses import json_answer, page_answer, resource_answer
 from serve_app.routing.access_route import EVERYBODY, OWNER, SERVICE, STAFF, AccessRoute, allow
@@ -85,8 +86,7 @@ async def change_menu_item(request: Request, store_id: str, menu_id: str) -> Res
     check_store(request, store_id)
     wanted = read(request, request_schemas.ChangeMenuItem)
     if wanted.price is not None and not caller(request).sees_everything:
-        detail = "Only the owner sets prices; nothing was changed."
-        raise Refused(forbidden("forbidden", detail))
+        raise Refused(problem(PRICES_ARE_SET_BY_THE_OWNER))
     siren = siren_of(request)
     await siren.change_menu_item(MenuItemChange(store_id, menu_id, wanted.sold_out, wanted.price))
     menu = await siren.stores.menu(store_id)

@@ -20,7 +20,8 @@ from serve_app.contract.openapi import (
     problems,
     query_names,
 )
-from serve_app.contract.problems import Refused, not_acceptable, offered
+from serve_app.contract.problem_types import not_acceptable
+from serve_app.contract.problems import Refused, problem
 from serve_app.contract.requests import check_query
 from serve_app.middleware.compression import sent_shorter
 from serve_app.routing.preconditions import SAFE, check_preconditions, check_tags, is_conditional
@@ -87,7 +88,7 @@ class _DocumentedRoute(APIRoute):
         streamed = self.answered_as == STREAM
         uncodable = refuses_identity if streamed else _takes_no_coding
         if not accepts(request.scope, (self.answered_as,)) or uncodable(request.scope):
-            raise Refused(not_acceptable(self.answered_as, coded=not streamed))
+            raise Refused(problem(not_acceptable(self.answered_as, coded=not streamed)))
         check_query(request, self.parameters)
 
     async def answer(self, request: Request, handler: Handler) -> Response:
@@ -174,10 +175,10 @@ def _refusals(options: dict[str, Any]) -> Responses:
     """Describe what every route refuses, a body that nobody asked for included."""
     reads_body = "requestBody" in (options.get("openapi_extra") or {})
     media_type = _media_type(options)
-    told = offered(media_type, coded=media_type != STREAM)
+    kind = not_acceptable(media_type, coded=media_type != STREAM)
     return {
         **problems(400, 408, 412, 413, *((415,) if reads_body else ()), 422),
-        406: problem_answer(406, told),
+        406: problem_answer(406, kind),
     }
 
 

@@ -8,16 +8,16 @@ is ignored (section 13.1.4).
 from fastapi import Request
 from starlette.types import Scope
 
-from actors.codec import to_json
 from actors.contracts.errors import NotFound
-from serve_app.contract.problems import WEAK_TAGS, Refused, precondition_failed
+from actors.runtime.wire import to_json
+from serve_app.contract.problem_types import IS_THERE, PRECONDITION_FAILED
+from serve_app.contract.problems import Refused, problem
 from serve_app.contract.requests import siren_of
 from serve_app.contract.validators import is_known, tag_of
 from serve_app.security.order_scope import check_detail, check_store
 
 SAFE = ("GET", "HEAD")
 TESTED = frozenset((b"if-match", b"if-none-match"))
-IS_THERE = "If-None-Match says that what is there now must not be there. Nothing was done."
 
 
 def is_conditional(scope: Scope) -> bool:
@@ -35,7 +35,7 @@ def check_tags(scope: Scope) -> None:
     """
     given = [value for name, value in scope["headers"] if name == b"if-match"]
     if given and b",".join(given).strip() != b"*":
-        raise Refused(precondition_failed(WEAK_TAGS))
+        raise Refused(problem(PRECONDITION_FAILED))
 
 
 async def check_preconditions(request: Request) -> None:
@@ -46,7 +46,7 @@ async def check_preconditions(request: Request) -> None:
     current = await _current(request)
     check_tags(request.scope)
     if current is not None and is_known(request.scope, tag_of(current)):
-        raise Refused(precondition_failed(IS_THERE))
+        raise Refused(problem(IS_THERE))
 
 
 async def _current(request: Request) -> bytes | None:

@@ -5,15 +5,19 @@ from starlette.types import Scope
 
 from actors.settings import Settings
 from serve_app.contract.identity import OWNER, Identity, Role
-from serve_app.contract.problems import Refused, forbidden, unauthenticated
+from serve_app.contract.problem_types import (
+    NO_TOKEN,
+    NOT_KNOWN_TO_BE_THE_OWNER,
+    TOKEN_NOT_VALID,
+    WRONG_ROLE,
+    ProblemType,
+)
+from serve_app.contract.problems import Refused, problem
 from serve_app.middleware.concurrency_limits import current
 from serve_app.security.identity_provider import ProviderKeys
 from serve_app.security.loopback_owner import OwnerMode
 from serve_app.security.rate_limit import RateLimit
 from serve_app.security.tokens import InvalidToken, Tokens
-
-WHO_ARE_YOU = "This needs a token: Authorization: Bearer <token>."
-NOT_THE_OWNER = "The owner needs none on this machine, but this request is not known to be theirs"
 
 
 class Gate:
@@ -43,10 +47,10 @@ class Gate:
         """
         identity = await self.identify(request.scope)
         if identity is None:
-            raise Refused(unauthenticated(self._who_are_you(request.scope)))
+            raise Refused(problem(self._who_are_you(request.scope)))
         request.scope["identity"] = identity
         if identity.role not in roles:
-            raise Refused(forbidden("forbidden", f"This is not for the role {identity.role}."))
+            raise Refused(problem(WRONG_ROLE.filled(role=identity.role)))
         place = current()
         if place is not None:
             place.belong_to(identity)
@@ -54,18 +58,18 @@ class Gate:
         if self._limit is not None and identity.role is not Role.SERVICE:
             self._limit.count(identity)
 
-    def _who_are_you(self, scope: Scope) -> str:
+    def _who_are_you(self, scope: Scope) -> ProblemType:
         objection = self.owner_mode and self.owner_mode.objection(scope)
-        return f"{WHO_ARE_YOU} {NOT_THE_OWNER}: {objection}." if objection else WHO_ARE_YOU
+        return NOT_KNOWN_TO_BE_THE_OWNER.filled(why=objection) if objection else NO_TOKEN
 
     async def _holder(self, credentials: list[bytes]) -> Identity:
         scheme, _, token = credentials[0].strip().partition(b" ")
         if len(credentials) > 1 or scheme.lower() != b"bearer":
-            raise Refused(unauthenticated(WHO_ARE_YOU))
+            raise Refused(problem(NO_TOKEN))
         try:
             return await self.tokens.identity(token.strip())
         except InvalidToken as error:
-            raise Refused(unauthenticated(str(error), error="invalid_token")) from error
+            raise Refused(problem(TOKEN_NOT_VALID.filled(why=error))) from error
 
 
 def caller(request: Request) -> Identity:

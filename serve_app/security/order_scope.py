@@ -7,11 +7,11 @@ from fastapi import Request
 
 from actors.contracts.errors import NotFound
 from serve_app.contract.identity import Identity, Role
-from serve_app.contract.problems import Refused, forbidden
+from serve_app.contract.problem_types import FOREIGN_CUSTOMER, ORDER_NOT_FOUND, WRONG_STORE
+from serve_app.contract.problems import Refused, problem
 from serve_app.contract.requests import siren_of
 from serve_app.security.authentication import caller
 
-NO_ORDER = "There is no order with this id."
 NOT_IN_VIEW = "The view has no order with this id."
 
 
@@ -33,7 +33,7 @@ async def check_order(request: Request, order_id: str) -> None:
     Does nothing for those who see everything: what comes next finds out by itself.
     """
     if not caller(request).sees_everything and not await may_see(request, order_id):
-        raise NotFound("order_not_found", NO_ORDER)
+        raise NotFound(ORDER_NOT_FOUND.code, ORDER_NOT_FOUND.detail)
 
 
 async def may_see(request: Request, order_id: str) -> bool:
@@ -44,7 +44,7 @@ async def may_see(request: Request, order_id: str) -> bool:
     return caller(request).sees(placed.customer_id, placed.store_id)
 
 
-def check_detail(request: Request, detail: bytes, unknown: str = NO_ORDER) -> bytes:
+def check_detail(request: Request, detail: bytes, unknown: str = ORDER_NOT_FOUND.detail) -> bytes:
     """Return an order detail; raises `NotFound` where it is not in the caller's scope.
 
     `unknown` is what the caller would be told if the order did not exist.
@@ -53,7 +53,7 @@ def check_detail(request: Request, detail: bytes, unknown: str = NO_ORDER) -> by
     if not identity.sees_everything:
         whose = _whose.decode(detail)
         if not identity.sees(whose.customer.id, whose.store_id):
-            raise NotFound("order_not_found", unknown)
+            raise NotFound(ORDER_NOT_FOUND.code, unknown)
     return detail
 
 
@@ -61,15 +61,14 @@ def check_customer(request: Request, customer_id: str) -> None:
     """Raise `Refused` (403) where a customer orders in another's name."""
     identity = caller(request)
     if identity.role is Role.CUSTOMER and identity.subject != customer_id:
-        detail = "A customer orders in their own name: customer.id must be the token's subject."
-        raise Refused(forbidden("foreign_customer", detail))
+        raise Refused(problem(FOREIGN_CUSTOMER))
 
 
 def check_store(request: Request, store_id: str) -> None:
     """Raise `Refused` (403) where staff touches another store."""
     identity = caller(request)
     if identity.role is Role.STAFF and identity.store_id != store_id:
-        raise Refused(forbidden("forbidden", "This is for the staff of another store."))
+        raise Refused(problem(WRONG_STORE))
 
 
 def in_scope(request: Request, filters: dict[str, Any]) -> dict[str, Any] | None:

@@ -11,9 +11,9 @@ import pytest_asyncio
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from actors.client import AsyncSiren
 from actors.settings import Settings
 from serve_app.app import build_app
+from serve_app.backend import Backend
 from serve_app.contract.identity import Identity, Role
 from serve_app.middleware.request_body import MAX_BODY, Bodies
 from tests.http_contract import ORDER
@@ -58,7 +58,7 @@ def served(app: FastAPI) -> Any:
     return serve
 
 
-def client_of(siren: AsyncSiren, max_in_flight: int = 100) -> Client:
+def client_of(siren: Backend, max_in_flight: int = 100) -> Client:
     app = build_app(siren, max_in_flight, SECRET)
     for middleware in app.user_middleware:
         if getattr(middleware.cls, "__name__", "") == Bodies.__name__:
@@ -67,14 +67,14 @@ def client_of(siren: AsyncSiren, max_in_flight: int = 100) -> Client:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncSiren]:
+async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
     folder = tmp_path_factory.mktemp("data")
     async with in_process(Settings(data_dir=folder, auth="required", rate_limit="1/hour")) as siren:
         yield siren
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(siren: AsyncSiren) -> AsyncIterator[Client]:
+async def client(siren: Backend) -> AsyncIterator[Client]:
     async with client_of(siren) as client:
         yield client
 
@@ -153,7 +153,7 @@ async def test_what_reads_a_body_documents_that_it_reads_json_alone(
         assert "requestBody" in operation
 
 
-async def test_too_much_at_once_is_documented_with_each(siren: AsyncSiren, calls: Calls) -> None:
+async def test_too_much_at_once_is_documented_with_each(siren: Backend, calls: Calls) -> None:
     async with client_of(siren, max_in_flight=0) as client:
         for (method, path), operation in calls.items():
             if path == "/healthz":
