@@ -1,13 +1,11 @@
 """Every problem that the gateway states itself: one table of statuses, codes and texts.
 
 Answers, their examples in the OpenAPI document, and what HAProxy answers for the gateway are made
-of these. What the services refuse is worded by them (`actors.contracts.errors`). Standard library
-only: HAProxy's wrapper has no time for more.
+of these. What the services refuse is worded by them (`actors.contracts.errors`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -26,7 +24,7 @@ class ProblemType:
         """Return the same with values in its detail."""
         return replace(self, detail=self.detail.format(**values))
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Return the members that every problem document has."""
         return {
             "type": f"urn:problem-type:siren:{self.code}",
