@@ -13,10 +13,11 @@ import ray
 from actors.contracts.errors import Conflict, Damaged
 from actors.installation import Installation
 from actors.order.journal import Journal
-from actors.runtime.database import Database, file_id
+from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of, noted_damage
 from actors.runtime.ray_actors import get_or_create, spare_garbage_collection, whereabouts
 from actors.runtime.retrying import until_done
+from actors.runtime.sqlite_connections import file_id
 from readmodel.lost_orders import find_lost_orders
 from readmodel.new_file import fold_into_new_file
 from readmodel.projection import JournalReplaced, Projection, ViewIncomplete

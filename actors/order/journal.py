@@ -41,8 +41,9 @@ from actors.order.journal_tables import (
 )
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros, to_micros, utc_now
-from actors.runtime.database import Database, Transaction
+from actors.runtime.database import Database
 from actors.runtime.database_faults import UNREADABLE
+from actors.runtime.statements import Transaction
 
 EVENT_COLUMNS = [column.name for column in events.c if column.name != "position"]
 KEY_PARTS = 256

@@ -29,7 +29,8 @@ from actors.order.journal_tables import (
     order_private,
 )
 from actors.runtime.clock import to_micros
-from actors.runtime.database import Database, Transaction
+from actors.runtime.database import Database
+from actors.runtime.statements import Transaction
 from actors.runtime.wire import to_json
 
 PART = 5000

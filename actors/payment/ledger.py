@@ -18,7 +18,8 @@ from actors.contracts.values import PaymentStatus
 from actors.payment.tables import metadata, payments
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import to_micros, utc_now
-from actors.runtime.database import Database, Transaction
+from actors.runtime.database import Database
+from actors.runtime.statements import Transaction
 
 PENDING, APPROVED = PaymentStatus.PENDING, PaymentStatus.APPROVED
 DECLINED, CANCELED = PaymentStatus.DECLINED, PaymentStatus.CANCELED

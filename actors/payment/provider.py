@@ -19,7 +19,8 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, sel
 from actors.contracts.errors import Unavailable
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import to_micros, utc_now
-from actors.runtime.database import Database, Transaction
+from actors.runtime.database import Database
+from actors.runtime.statements import Transaction
 
 
 class ChargeStatus(StrEnum):

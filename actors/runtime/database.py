@@ -4,29 +4,23 @@ Owns what differs between SQLite and PostgreSQL, so that the services need not k
 """
 
 import asyncio
-import os
-import sqlite3
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from operator import itemgetter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import msgspec
 from sqlalchemy import (
     ARRAY,
     JSON,
     Column,
     ColumnElement,
     Connection,
-    Engine,
     Executable,
     MetaData,
     Table,
     any_,
     bindparam,
-    event,
     func,
     inspect,
     make_url,
@@ -37,13 +31,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from actors.runtime.database_faults import DatabaseFaults
-from actors.sqlite_connection import OPENING
+from actors.runtime.sqlite_connections import FileId, InlineSqlite, configure_engine, file_id
+from actors.runtime.sqlite_opening import OPENING
+from actors.runtime.statements import Prepared, Row, Transaction
 
 Result = TypeVar("Result")
-_json = msgspec.json.encode
-Row = Mapping[str, Any]
 
-BUSY_TIMEOUT_S = 10
 # Parameters hold names and phone numbers: they must not reach a log by way of an error.
 SQLITE_POOL: dict[str, Any] = {
     "max_overflow": 0,
@@ -59,52 +52,6 @@ READ_LIMIT_S = 5.0
 WRITE_LIMIT_S = 10.0
 """How long a server may take for a transaction, the connection included. One that was stopped, or
 that a network no longer leads to, says nothing at all."""
-CACHE_KIB = 32 * 1024
-CHECKPOINT_PAGES = 4000
-"""Pages in the write-ahead log before they are copied into the database: 16 MiB. By then many of
-them are newer versions of each other, and only the newest is copied."""
-
-
-FileId = tuple[int, int] | None
-"""Device and inode; None where there is no file."""
-
-
-class Prepared:
-    """A statement that is built and compiled once: see `Database.prepare`."""
-
-    def __init__(self, statement: Executable, columns: Iterable[str], *, for_sqlite: bool) -> None:
-        self.statement = statement
-        self.text = ""
-        self._names: Sequence[str] = ()
-        self._fixed: Row = {}
-        if for_sqlite:
-            names = list(columns) or None
-            compiled = statement.compile(dialect=sqlite.dialect(), column_keys=names)  # type: ignore[attr-defined]
-            self.text = compiled.string
-            self._names = compiled.positiontup or ()
-            self._fixed = compiled.params
-
-    def arguments(self, parameters: Row) -> list[Any]:
-        """Return the parameters of the text, in its order; a list becomes JSON, for `among`."""
-        given = {**self._fixed, **parameters}
-        values = (given[name] for name in self._names)
-        return [_json(value).decode() if type(value) is list else value for value in values]
-
-    def rows(self, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
-        """Return many rows of parameters as tuples in the text's order."""
-        if len(self._names) == 1:
-            return ((row[self._names[0]],) for row in rows)
-        return map(itemgetter(*self._names), rows)
-
-
-class Transaction(Protocol):
-    """What the work of a transaction runs its statements in."""
-
-    def all(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-        """Return the rows of a query; what the database has as boolean may come as 0 or 1."""
-
-    def change(self, statement: Prepared, rows: Sequence[Row]) -> int:
-        """Run a statement once for each row of parameters; return how many rows it changed."""
 
 
 class Database:
@@ -125,18 +72,18 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._lock_key = zlib.crc32(",".join(sorted(metadata.tables)).encode())
         self._write_turn = asyncio.Lock()
-        self._inline_write: _InlineSqlite | None = None
-        self._inline_read: _InlineSqlite | None = None
+        self._inline_write: InlineSqlite | None = None
+        self._inline_read: InlineSqlite | None = None
         self._looked_at = self._checked_at = 0.0
         self._read_file: FileId = None
         self._reader_is_stale = False
         if self.is_sqlite:
             self._writer = create_async_engine(url, pool_size=1, **SQLITE_POOL)
             self._reader = create_async_engine(url, pool_size=READERS, **SQLITE_POOL)
-            _configure_engine(self._writer.sync_engine, "BEGIN IMMEDIATE", synchronous)
-            _configure_engine(self._reader.sync_engine, "BEGIN", synchronous)
-            self._inline_write = _InlineSqlite(url, "BEGIN IMMEDIATE", synchronous)
-            self._inline_read = _InlineSqlite(url, "BEGIN", synchronous)
+            configure_engine(self._writer.sync_engine, "BEGIN IMMEDIATE", synchronous)
+            configure_engine(self._reader.sync_engine, "BEGIN", synchronous)
+            self._inline_write = InlineSqlite(url, "BEGIN IMMEDIATE", synchronous)
+            self._inline_read = InlineSqlite(url, "BEGIN", synchronous)
         else:
             self._writer = self._reader = create_async_engine(
                 url, pool_size=5, pool_pre_ping=True, hide_parameters=True
@@ -315,63 +262,6 @@ class Database:
                 inline.close()
 
 
-class _InlineSqlite:
-    """One connection for transactions that run on the event loop. Not connected before its use."""
-
-    def __init__(self, url: str, begin: str, synchronous: str) -> None:
-        self.path = make_url(url).database or ""
-        self._files: tuple[FileId, ...] | None = None
-        self._begin = begin
-        self._synchronous = synchronous
-        self._connection: sqlite3.Connection | None = None
-
-    def run(self, work: Callable[[Transaction], Result]) -> Result:
-        connection = self._connection or self._connect()
-        connection.execute(self._begin)
-        try:
-            result = work(_SqliteTransaction(connection))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        if self._files is None:  # the log is there by now
-            self._files = self._find_files()
-        return result
-
-    def has_lost_its_files(self) -> bool:
-        """Return whether the database or its log is another file than the one that is open."""
-        return self._files is not None and self._files != self._find_files()
-
-    def _find_files(self) -> tuple[FileId, ...]:
-        return tuple(file_id(self.path + end) for end in ("", "-wal", "-shm"))
-
-    def fetch(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-        return _SqliteTransaction(self._connection or self._connect()).all(statement, parameters)
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = self._files = None
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        _configure(connection, self._synchronous)
-        self._connection = connection
-        return connection
-
-
-class _SqliteTransaction:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def all(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-        return self._connection.execute(statement.text, statement.arguments(parameters)).fetchall()
-
-    def change(self, statement: Prepared, rows: Sequence[Row]) -> int:
-        return self._connection.executemany(statement.text, statement.rows(rows)).rowcount
-
-
 class _SqlAlchemyTransaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -381,37 +271,3 @@ class _SqlAlchemyTransaction:
 
     def change(self, statement: Prepared, rows: Sequence[Row]) -> int:
         return self._connection.execute(statement.statement, rows).rowcount
-
-
-def file_id(path: str) -> FileId:
-    """Return which file is at a path."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - a third of the time of Path's
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _configure_engine(engine: Engine, begin: str, synchronous: str) -> None:
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:
-        # The driver's own transaction handling begins too late and never IMMEDIATE.
-        connection.isolation_level = None
-        _configure(connection, synchronous)
-
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-
-def _configure(connection: Any, synchronous: str) -> None:
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_S * 1000:.0f}",
-        "journal_mode=WAL",
-        f"synchronous={synchronous}",
-        f"cache_size=-{CACHE_KIB}",
-        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()

@@ -14,7 +14,8 @@ from actors.contracts.messages import (
     TicketRequest,
     TicketUpdate,
 )
-from actors.runtime.database import Database, Transaction
+from actors.runtime.database import Database
+from actors.runtime.statements import Transaction
 from actors.runtime.wire import to_json
 from actors.store.pickup_numbers import Numbering, local_day, place_of
 from actors.store.tables import menu_items, stores, tickets

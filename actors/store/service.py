@@ -13,7 +13,8 @@ from sqlalchemy import insert, select
 from actors.contracts.errors import Invalid, NotFound, SirenError
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import Clock, utc_now
-from actors.runtime.database import Database, Transaction
+from actors.runtime.database import Database
+from actors.runtime.statements import Transaction
 from actors.store import demo_stores
 from actors.store.books import StoreBooks
 from actors.store.tables import menu_items, metadata, stores

@@ -17,8 +17,8 @@ from actors.contracts.errors import Damaged, SirenError
 from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.runtime.database import Database
 from actors.runtime.database_faults import is_damage, name_of, words_of
+from actors.runtime.sqlite_opening import OPENING
 from actors.settings import Service, Settings
-from actors.sqlite_connection import OPENING
 
 CONNECT_S = 5.0
 READ_S = 60.0

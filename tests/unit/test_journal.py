@@ -25,8 +25,8 @@ from actors.order.domain.events import Event, StoredEvent
 from actors.order.ids import SLOTS, slot_of
 from actors.order.journal import Append, Due, Journal
 from actors.order.journal_tables import events, meta, open_orders, order_keys, order_private
-from actors.runtime import database
-from actors.runtime.database import Transaction
+from actors.runtime import sqlite_connections
+from actors.runtime.statements import Transaction
 from tests.orders import ACCEPTED_LIFE, DUE, NOON, PLACED, PRIVATE, REQUESTED
 
 EVERY_SLOT = range(SLOTS)
@@ -433,7 +433,7 @@ async def test_a_lock_that_another_process_keeps_is_unavailable_until_it_lets_go
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(database_url) as holder:
-        monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.001)
+        monkeypatch.setattr(sqlite_connections, "BUSY_TIMEOUT_S", 0.001)
         async with opened(database_url) as journal:
             async with holder.database.write():
                 with pytest.raises(Unavailable):

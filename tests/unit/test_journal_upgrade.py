@@ -21,7 +21,7 @@ from actors.order.ids import command_id, key_of, slot_of
 from actors.order.journal import Due, Journal
 from actors.order.journal_tables import events, meta
 from actors.runtime.clock import to_micros
-from actors.runtime.database import Transaction
+from actors.runtime.statements import Transaction
 from actors.settings import Settings
 from cluster.operations.forget import forget
 from serve_app.backend import Backend

@@ -388,7 +388,7 @@ async def test_a_disk_of_ours_that_is_full_is_not_the_providers_fault(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("actors.runtime.database.BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr("actors.runtime.sqlite_connections.BUSY_TIMEOUT_S", 0)
     clock = Clock()
     service = services(obstacle, breaker_threshold=2, clock=clock)
     with database_that_takes_nothing(tmp_path / f"{full}.db"):

@@ -19,7 +19,8 @@ from actors.order.domain.events import PaymentRequested, StoredEvent
 from actors.order.domain.order import Order, decide, fold
 from actors.order.journal import Append, Journal
 from actors.order.journal_tables import events, order_keys, order_private
-from actors.runtime.database import Database, Transaction
+from actors.runtime.database import Database
+from actors.runtime.statements import Transaction
 from actors.runtime.wire import to_json
 from actors.settings import Settings
 from readmodel import projection as projection_module

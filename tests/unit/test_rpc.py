@@ -13,10 +13,10 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError
 from actors.contracts.errors import Rejected, Unavailable
 from actors.contracts.messages import Message, RefundRequest, TicketReply
 from actors.runtime import replacing, rpc_client, rpc_link, rpc_server
-from actors.runtime.database import BUSY_TIMEOUT_S
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
+from actors.runtime.sqlite_connections import BUSY_TIMEOUT_S
 
 PATIENCE = 30.0
 LOOPBACK = "127.0.0.1"
