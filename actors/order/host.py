@@ -31,7 +31,8 @@ from actors.order.domain.detail import detail
 from actors.order.domain.order import Order, decide, evolve
 from actors.order.domain.private import private_after
 from actors.order.domain.saga import Step, UpdateTicket, due_at
-from actors.order.journal import Append, Due, History, Journal
+from actors.order.journal import Due, History, Journal
+from actors.order.journal_appends import Append
 from actors.order.step_runner import StepRunner
 from actors.order.steps import Steps
 from actors.runtime.clock import Clock, utc_now

@@ -11,25 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct, field
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Integer,
-    Text,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, func, select
 
-from actors.contracts.errors import AlreadyPlaced, Conflict, Damaged, SirenError, UnknownEvent
+from actors.contracts.errors import Damaged, SirenError, UnknownEvent
 from actors.contracts.values import PrivateData
 from actors.order import journal_upgrade
 from actors.order.domain.events import StoredEvent
-from actors.order.ids import SLOTS, key_of, slot_of
-from actors.order.journal_rows import row_of, stored_event
+from actors.order.ids import SLOTS, key_of
+from actors.order.journal_appends import Append, append_all
+from actors.order.journal_rows import stored_event
+from actors.order.journal_statements import Statements
 from actors.order.journal_tables import (
     JOURNAL_SCHEMA_VERSION,
     events,
@@ -37,7 +28,6 @@ from actors.order.journal_tables import (
     metadata,
     open_orders,
     order_keys,
-    order_private,
 )
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros, to_micros, utc_now
@@ -45,29 +35,9 @@ from actors.runtime.database import Database
 from actors.runtime.database_faults import UNREADABLE
 from actors.runtime.statements import Transaction
 
-EVENT_COLUMNS = [column.name for column in events.c if column.name != "position"]
 KEY_PARTS = 256
 """Keys are read by their first two digits: as long as one reader stays, SQLite's log grows."""
 BEHIND_HEX_DIGITS = "g"
-
-
-class Append(Struct, frozen=True):
-    """What one command adds to one order: all of it, or nothing.
-
-    `due_at` and `ticket_version` are the order's new row in `open_orders`; no row where `due_at`
-    is None. `private` is stored with a new order; `token` replaces its card token ("" forgets it),
-    `cancel_reason` the words of a cancellation. An append without events only moves the row.
-    """
-
-    order_id: str
-    expected_version: int
-    events: tuple[StoredEvent, ...]
-    due_at: datetime | None
-    ticket_version: int | None = None
-    private: PrivateData | None = None
-    token: str | None = None
-    cancel_reason: str | None = None
-    erase: bool = False
 
 
 class History(Struct, frozen=True):
@@ -85,16 +55,12 @@ class Due(Struct, frozen=True):
     due_at: datetime
 
 
-Refusal = Conflict | AlreadyPlaced | None
-"""Why an append was not stored; None where it was."""
-
-
 class Journal:
     """Reads and appends events. Every process that needs the journal opens its own."""
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
-        self._run = _Statements(self.database)
+        self._statements = Statements(self.database)
         self._appends: Batcher[Append, None] = Batcher(self._commit)
         self._loads: Batcher[str, History] = Batcher(self._load_each)
 
@@ -139,7 +105,7 @@ class Journal:
 
     async def placed_as(self, order_id: str) -> str | None:
         """Return the id of the order that this one's key has placed; None where it placed none."""
-        rows = await self.database.fetch(self._run.keys, {"keys": [key_of(order_id)]})
+        rows = await self.database.fetch(self._statements.keys, {"keys": [key_of(order_id)]})
         return str(rows[0][1]) if rows else None
 
     async def prewarm_keys(self) -> int:
@@ -177,7 +143,7 @@ class Journal:
     async def private_of(self, order_ids: Iterable[str]) -> dict[str, PrivateData]:
         """Return private data but for card tokens of the orders that exist; None: erased."""
         mine = {"order_ids": list(order_ids)}
-        rows = await self.database.fetch(self._run.private, mine)
+        rows = await self.database.fetch(self._statements.private, mine)
         return {
             order_id: PrivateData(name, tel, cancel_reason=reason)
             for order_id, name, tel, reason in rows
@@ -185,14 +151,14 @@ class Journal:
 
     async def versions_of(self, order_ids: Iterable[str]) -> dict[str, int]:
         """Return the versions of those orders that exist."""
-        rows = await self.database.fetch(self._run.versions, {"order_ids": list(order_ids)})
+        rows = await self.database.fetch(self._statements.versions, {"order_ids": list(order_ids)})
         return dict(rows)  # type: ignore[arg-type]
 
     async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
         """Return up to `limit` (position, event) after `position`, in order of position."""
         after = {"position": position, "limit": limit}
         batch = []
-        for row in await self.database.fetch(self._run.read_after, after):
+        for row in await self.database.fetch(self._statements.read_after, after):
             try:
                 batch.append(stored_event(row))
             except UNREADABLE as error:
@@ -267,85 +233,8 @@ class Journal:
             rows = await connection.execute(query)
             return [Due(row[0], from_micros(_due_by(now, *row[1:]))) for row in rows]
 
-    # --- one transaction for all who wait -----------------------------------------------------
-
     async def _commit(self, batch: list[Append]) -> list[Any]:
-        return await self.database.transact(partial(self._commit_all, batch))
-
-    def _commit_all(self, batch: list[Append], transaction: Transaction) -> list[Refusal]:
-        winners, results = self._arbitrate(transaction, batch)
-        self._insert_events(transaction, winners)
-        self._insert_keys(transaction, winners)
-        self._move_open_orders(transaction, winners)
-        self._store_private(transaction, winners)
-        return results
-
-    def _arbitrate(
-        self, transaction: Transaction, batch: list[Append]
-    ) -> tuple[list[Append], list[Refusal]]:
-        """Split a batch into those whose expected version stands and the others' errors."""
-        mine = {"order_ids": list({append.order_id for append in batch})}
-        versions: dict[str, int] = dict(transaction.all(self._run.versions, mine))  # type: ignore[arg-type]
-        keys = {"keys": [key_of(append.order_id) for append in batch if _places(append)]}
-        placed: dict[str, str] = dict(transaction.all(self._run.keys, keys)) if keys["keys"] else {}  # type: ignore[arg-type]
-        winners: list[Append] = []
-        results: list[Refusal] = []
-        for append in batch:
-            current = versions.get(append.order_id, 0)
-            if current != append.expected_version:
-                detail = f"expected version {append.expected_version}, found {current}"
-                results.append(Conflict("stale_version", detail))
-                continue
-            if _places(append):
-                first = placed.setdefault(key_of(append.order_id), append.order_id)
-                if first != append.order_id:
-                    results.append(AlreadyPlaced(first))
-                    continue
-            versions[append.order_id] = current + len(append.events)
-            winners.append(append)
-            results.append(None)
-        return winners, results
-
-    def _insert_events(self, transaction: Transaction, winners: list[Append]) -> None:
-        rows = [row_of(stored) for append in winners for stored in append.events]
-        if rows:
-            transaction.change(self._run.insert_events, rows)
-
-    def _insert_keys(self, transaction: Transaction, winners: list[Append]) -> None:
-        keys = [_key_row(append.order_id) for append in winners if _places(append)]
-        if keys:
-            transaction.change(self._run.insert_keys, keys)
-
-    def _move_open_orders(self, transaction: Transaction, winners: list[Append]) -> None:
-        last = {append.order_id: append for append in winners}
-        opened = [_open_row(append) for append in last.values() if append.due_at is not None]
-        if opened:
-            transaction.change(self._run.open, opened)
-        closed = [{"mine": a.order_id} for a in last.values() if a.due_at is None]
-        if closed:
-            transaction.change(self._run.close, closed)
-
-    def _store_private(self, transaction: Transaction, winners: list[Append]) -> None:
-        placed = [_private_row(a.order_id, a.private) for a in winners if a.private is not None]
-        if placed:
-            transaction.change(self._run.insert_private, placed)
-        tokens = [
-            {"mine": a.order_id, "new_token": a.token or None}
-            for a in winners
-            if a.token is not None
-        ]
-        if tokens:
-            transaction.change(self._run.replace_token, tokens)
-        reasons = [
-            {"mine": a.order_id, "reason": a.cancel_reason}
-            for a in winners
-            if a.cancel_reason is not None
-        ]
-        if reasons:
-            transaction.change(self._run.note_reason, reasons)
-        erased = [{"mine": a.order_id, "nothing": None} for a in winners if a.erase]
-        if erased:
-            transaction.change(self._run.erase, erased)
+        return await self.database.transact(partial(append_all, self._statements, batch))
 
     def _histories(
         self, wanted: list[str], transaction: Transaction
@@ -353,7 +242,7 @@ class Journal:
         histories = {order_id: History() for order_id in wanted}
         damaged: dict[str, Damaged] = {}
         mine = {"order_ids": wanted}
-        for row in transaction.all(self._run.events, mine):
+        for row in transaction.all(self._statements.events, mine):
             try:
                 _, stored = stored_event(row)
                 known = histories[stored.order_id].events
@@ -362,59 +251,12 @@ class Journal:
                 known.append(stored)
             except UNREADABLE:
                 damaged.setdefault(row[1], self._unreadable(row))
-        extras = {row[0]: row[1:] for row in transaction.all(self._run.extras, mine)}
+        extras = {row[0]: row[1:] for row in transaction.all(self._statements.extras, mine)}
         read = {
             order_id: _with_extras(history, extras.get(order_id))
             for order_id, history in histories.items()
         }
         return read | damaged
-
-
-class _Statements:
-    """What is run again and again, prepared once. `order_ids` is a list, `mine` one order's id."""
-
-    def __init__(self, database: Database) -> None:
-        def among(column: Column[str]) -> ColumnElement[bool]:
-            return database.among(column, "order_ids")
-
-        prepare, e, p = database.prepare, events.c, order_private.c
-        nothing = bindparam("nothing", type_=Text)
-        my_private = update(order_private).where(p.order_id == bindparam("mine"))
-        private_of = select(
-            p.order_id,
-            p.name,
-            p.tel,
-            p.payment_token,
-            p.cancel_reason,
-            open_orders.c.ticket_version,
-        )
-        opened = order_private.outerjoin(open_orders, p.order_id == open_orders.c.order_id)
-        self.versions = prepare(
-            select(e.order_id, func.max(e.version)).where(among(e.order_id)).group_by(e.order_id)
-        )
-        self.events = prepare(
-            select(events).where(among(e.order_id)).order_by(e.order_id, e.version)
-        )
-        self.read_after = prepare(
-            select(events)
-            .where(e.position > bindparam("position"))
-            .order_by(e.position)
-            .limit(bindparam("limit", type_=Integer))
-        )
-        self.private = prepare(
-            select(p.order_id, p.name, p.tel, p.cancel_reason).where(among(p.order_id))
-        )
-        self.extras = prepare(private_of.select_from(opened).where(among(p.order_id)))
-        self.insert_events = prepare(insert(events), EVENT_COLUMNS)
-        k = order_keys.c
-        self.keys = prepare(select(k.key, k.order_id).where(database.among(k.key, "keys")))
-        self.insert_keys = prepare(insert(order_keys), k.keys())
-        self.open = database.prepare_upsert(open_orders, "order_id", ("due_at", "ticket_version"))
-        self.close = prepare(delete(open_orders).where(open_orders.c.order_id == bindparam("mine")))
-        self.insert_private = prepare(insert(order_private), order_private.c.keys())
-        self.replace_token = prepare(my_private.values(payment_token=bindparam("new_token")))
-        self.note_reason = prepare(my_private.values(cancel_reason=bindparam("reason")))
-        self.erase = prepare(my_private.values(name=nothing, tel=nothing, cancel_reason=nothing))
 
 
 def _due_by(now: int, due_at: int, began: int | None, last: int | None) -> int:
@@ -432,31 +274,3 @@ def _with_extras(history: History, extras: Sequence[Any] | None) -> History:
         return history
     *private, ticket_version = extras
     return History(history.events, PrivateData(*private), ticket_version)
-
-
-def _open_row(append: Append) -> dict[str, Any]:
-    assert append.due_at is not None
-    return {
-        "order_id": append.order_id,
-        "slot": slot_of(append.order_id),
-        "due_at": to_micros(append.due_at),
-        "ticket_version": append.ticket_version,
-    }
-
-
-def _places(append: Append) -> bool:
-    return append.expected_version == 0 and bool(append.events)
-
-
-def _key_row(order_id: str) -> dict[str, str]:
-    return {"key": key_of(order_id), "order_id": order_id}
-
-
-def _private_row(order_id: str, private: PrivateData) -> dict[str, Any]:
-    return {
-        "order_id": order_id,
-        "name": private.name,
-        "tel": private.tel,
-        "payment_token": private.payment_token,
-        "cancel_reason": private.cancel_reason,
-    }

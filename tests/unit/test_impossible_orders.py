@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from actors.contracts.values import Line, OrderStatus, PrivateData
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
-from actors.order.journal import Append
+from actors.order.journal_appends import Append
 from actors.settings import Settings
 from cluster.audit import verify
 from cluster.cli import app

@@ -21,9 +21,11 @@ from actors.contracts.errors import (
     UnknownEvent,
 )
 from actors.contracts.values import PrivateData
+from actors.order import journal_appends
 from actors.order.domain.events import Event, StoredEvent
 from actors.order.ids import SLOTS, slot_of
-from actors.order.journal import Append, Due, Journal
+from actors.order.journal import Due, Journal
+from actors.order.journal_appends import Append
 from actors.order.journal_tables import events, meta, open_orders, order_keys, order_private
 from actors.runtime import sqlite_connections
 from actors.runtime.statements import Transaction
@@ -313,7 +315,7 @@ async def test_nothing_of_a_failed_transaction_remains(
 
     placing = Append("o", 0, appending("o").events, DUE, private=PRIVATE)
     with monkeypatch.context() as broken:
-        broken.setattr(Journal, "_store_private", fail)
+        broken.setattr(journal_appends, "_store_private", fail)
         with pytest.raises(ZeroDivisionError):
             await journal.append(placing)
     assert await rows_everywhere(journal) == [0, 0, 0, 0]

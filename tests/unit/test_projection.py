@@ -17,7 +17,8 @@ from actors.order.domain import commands as cmd
 from actors.order.domain.detail import detail
 from actors.order.domain.events import PaymentRequested, StoredEvent
 from actors.order.domain.order import Order, decide, fold
-from actors.order.journal import Append, Journal
+from actors.order.journal import Journal
+from actors.order.journal_appends import Append
 from actors.order.journal_tables import events, order_keys, order_private
 from actors.runtime.database import Database
 from actors.runtime.statements import Transaction

@@ -11,7 +11,8 @@ import pytest
 from actors.contracts.errors import Invalid, Unavailable
 from actors.contracts.values import Line, PrivateData
 from actors.order.domain.events import Event, OrderCanceled, OrderPlaced, StoredEvent
-from actors.order.journal import Append, Journal
+from actors.order.journal import Journal
+from actors.order.journal_appends import Append
 from actors.runtime.batching import LARGEST_BATCH
 from actors.runtime.paging import Page
 from readmodel import queries

@@ -14,7 +14,8 @@ from actors.order import step_runner, steps
 from actors.order.activation import Activation
 from actors.order.domain import commands as cmd
 from actors.order.host import OrderHost
-from actors.order.journal import Append, Due, History
+from actors.order.journal import Due, History
+from actors.order.journal_appends import Append
 from actors.order.steps import Steps
 from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings

@@ -13,7 +13,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from actors.order.domain.events import Event, StoredEvent
-from actors.order.journal import Append, Journal
+from actors.order.journal import Journal
+from actors.order.journal_appends import Append
 from tests.load.measure import percentile
 from tests.orders import DUE, NOON, PLACED, PRIVATE, REQUESTED
 

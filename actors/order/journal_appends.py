@@ -1,0 +1,153 @@
+"""What one command adds to its order, and how all that wait are added in one transaction."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from actors.contracts.errors import AlreadyPlaced, Conflict
+from actors.contracts.values import PrivateData
+from actors.order.domain.events import StoredEvent
+from actors.order.ids import key_of, slot_of
+from actors.order.journal_rows import row_of
+from actors.order.journal_statements import Statements
+from actors.runtime.clock import to_micros
+from actors.runtime.statements import Transaction
+
+
+class Append(Struct, frozen=True):
+    """What one command adds to one order: all of it, or nothing.
+
+    `due_at` and `ticket_version` are the order's new row in `open_orders`; no row where `due_at`
+    is None. `private` is stored with a new order; `token` replaces its card token ("" forgets it),
+    `cancel_reason` the words of a cancellation. An append without events only moves the row.
+    """
+
+    order_id: str
+    expected_version: int
+    events: tuple[StoredEvent, ...]
+    due_at: datetime | None
+    ticket_version: int | None = None
+    private: PrivateData | None = None
+    token: str | None = None
+    cancel_reason: str | None = None
+    erase: bool = False
+
+
+Refusal = Conflict | AlreadyPlaced | None
+"""Why an append was not stored; None where it was."""
+
+
+def append_all(
+    statements: Statements, batch: list[Append], transaction: Transaction
+) -> list[Refusal]:
+    """Append what can be appended of a batch, in one transaction; return what became of each.
+
+    Write transactions run one at a time, so the versions that are read in it are the latest.
+    """
+    winners, results = _arbitrate(statements, transaction, batch)
+    _insert_events(statements, transaction, winners)
+    _insert_keys(statements, transaction, winners)
+    _move_open_orders(statements, transaction, winners)
+    _store_private(statements, transaction, winners)
+    return results
+
+
+def _arbitrate(
+    statements: Statements, transaction: Transaction, batch: list[Append]
+) -> tuple[list[Append], list[Refusal]]:
+    """Split a batch into those whose expected version stands and the others' errors."""
+    mine = {"order_ids": list({append.order_id for append in batch})}
+    versions: dict[str, int] = dict(transaction.all(statements.versions, mine))  # type: ignore[arg-type]
+    keys = {"keys": [key_of(append.order_id) for append in batch if _places(append)]}
+    placed: dict[str, str] = dict(transaction.all(statements.keys, keys)) if keys["keys"] else {}  # type: ignore[arg-type]
+    winners: list[Append] = []
+    results: list[Refusal] = []
+    for append in batch:
+        current = versions.get(append.order_id, 0)
+        if current != append.expected_version:
+            detail = f"expected version {append.expected_version}, found {current}"
+            results.append(Conflict("stale_version", detail))
+            continue
+        if _places(append):
+            first = placed.setdefault(key_of(append.order_id), append.order_id)
+            if first != append.order_id:
+                results.append(AlreadyPlaced(first))
+                continue
+        versions[append.order_id] = current + len(append.events)
+        winners.append(append)
+        results.append(None)
+    return winners, results
+
+
+def _insert_events(statements: Statements, transaction: Transaction, winners: list[Append]) -> None:
+    rows = [row_of(stored) for append in winners for stored in append.events]
+    if rows:
+        transaction.change(statements.insert_events, rows)
+
+
+def _insert_keys(statements: Statements, transaction: Transaction, winners: list[Append]) -> None:
+    keys = [_key_row(append.order_id) for append in winners if _places(append)]
+    if keys:
+        transaction.change(statements.insert_keys, keys)
+
+
+def _move_open_orders(
+    statements: Statements, transaction: Transaction, winners: list[Append]
+) -> None:
+    last = {append.order_id: append for append in winners}
+    opened = [_open_row(append) for append in last.values() if append.due_at is not None]
+    if opened:
+        transaction.change(statements.open, opened)
+    closed = [{"mine": a.order_id} for a in last.values() if a.due_at is None]
+    if closed:
+        transaction.change(statements.close, closed)
+
+
+def _store_private(statements: Statements, transaction: Transaction, winners: list[Append]) -> None:
+    placed = [_private_row(a.order_id, a.private) for a in winners if a.private is not None]
+    if placed:
+        transaction.change(statements.insert_private, placed)
+    tokens = [
+        {"mine": a.order_id, "new_token": a.token or None} for a in winners if a.token is not None
+    ]
+    if tokens:
+        transaction.change(statements.replace_token, tokens)
+    reasons = [
+        {"mine": a.order_id, "reason": a.cancel_reason}
+        for a in winners
+        if a.cancel_reason is not None
+    ]
+    if reasons:
+        transaction.change(statements.note_reason, reasons)
+    erased = [{"mine": a.order_id, "nothing": None} for a in winners if a.erase]
+    if erased:
+        transaction.change(statements.erase, erased)
+
+
+def _open_row(append: Append) -> dict[str, Any]:
+    assert append.due_at is not None
+    return {
+        "order_id": append.order_id,
+        "slot": slot_of(append.order_id),
+        "due_at": to_micros(append.due_at),
+        "ticket_version": append.ticket_version,
+    }
+
+
+def _places(append: Append) -> bool:
+    return append.expected_version == 0 and bool(append.events)
+
+
+def _key_row(order_id: str) -> dict[str, str]:
+    return {"key": key_of(order_id), "order_id": order_id}
+
+
+def _private_row(order_id: str, private: PrivateData) -> dict[str, Any]:
+    return {
+        "order_id": order_id,
+        "name": private.name,
+        "tel": private.tel,
+        "payment_token": private.payment_token,
+        "cancel_reason": private.cancel_reason,
+    }
