@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from actors.runtime.lock_file import is_held
 from actors.settings import Settings
+from cluster.audit import whole_tables
+from cluster.audit.databases import Databases
+from cluster.audit.record_reader import RecordReader
 from cluster.audit.records import Dossier, Violation
 from cluster.audit.rules import OVERDUE, examine, has_long_waited_for_provider
-from cluster.audit.sources import Sources
 
 RECHECKS = 3
 PAUSE_S = 0.5  # time for what was under way to arrive
@@ -60,12 +62,12 @@ async def verify(settings: Settings, report: Report, progress: Progress) -> Tota
     Reads only, and never more than some thousand orders at a time. Raises `SirenError` where a
     database is missing or unreadable.
     """
-    sources = Sources(settings)
+    databases = Databases(settings)
     try:
-        await sources.check()
-        return await _Audit(sources, report, progress, running=_may_run(settings)).run()
+        await databases.check()
+        return await _Audit(databases, report, progress, running=_may_run(settings)).run()
     finally:
-        await sources.close()
+        await databases.close()
 
 
 def _may_run(settings: Settings) -> bool:
@@ -75,10 +77,11 @@ def _may_run(settings: Settings) -> bool:
 
 class _Audit:
     def __init__(
-        self, sources: Sources, report: Report, progress: Progress, *, running: bool
+        self, databases: Databases, report: Report, progress: Progress, *, running: bool
     ) -> None:
         self._running = running
-        self._sources = sources
+        self._databases = databases
+        self._reader = RecordReader(databases)
         self._report = report
         self._progress = progress
         self._totals = Totals()
@@ -86,11 +89,11 @@ class _Audit:
         self._strays: defaultdict[str, set[str]] = defaultdict(set)
 
     async def run(self) -> Totals:
-        if await self._sources.set_back():
+        if await whole_tables.set_back(self._databases):
             words = "it lost its end, or is an older copy: the view has read what it does not have"
             self._found(Violation("journal", "journal_set_back", words))
-        expected = await self._sources.count_events()
-        async for page in self._sources.pages():
+        expected = await whole_tables.count_events(self._databases)
+        async for page in self._reader.pages():
             for dossier in page:
                 self._totals.count(dossier)
                 if not self._running:
@@ -100,29 +103,29 @@ class _Audit:
         await self._audit_strays()
         await self._confirm()
         await self._audit_numbers()
-        self._totals.lag = await self._sources.lag()
-        await self._sources.check_books()
-        await self._sources.look_through()
-        for place, words in self._sources.damage.items():
+        self._totals.lag = await whole_tables.lag(self._databases)
+        await whole_tables.check_books(self._databases)
+        await self._databases.look_through()
+        for place, words in self._databases.damage.items():
             self._found(Violation(place, "database_damaged", words))
         return self._totals
 
     async def _audit_strays(self) -> None:
-        async for strays in self._sources.stray_charges():
+        async for strays in whole_tables.stray_charges(self._databases):
             if strays:
                 for order_id, keys in strays.items():
                     self._strays[order_id] |= keys
                 await self._suspect(await self._load(strays))
 
     async def _audit_numbers(self) -> None:
-        for row in await self._sources.shared_numbers():
+        for row in await whole_tables.shared_numbers(self._databases):
             words = f"{row.number} of {row.day} at {row.store_id} was given to another order too"
             self._found(Violation(row.order_id, "ticket_number_twice", words))
 
     async def _load(self, order_ids: Iterable[str]) -> list[Dossier]:
         wanted = set(order_ids)
         strays = {order_id: self._strays[order_id] for order_id in wanted & self._strays.keys()}
-        return await self._sources.load(lambda column: column.in_(wanted), strays)
+        return await self._reader.load(lambda column: column.in_(wanted), strays)
 
     def _examine(self, dossier: Dossier) -> list[Violation]:
         """Return what is wrong; that orders wait while nothing runs is not."""

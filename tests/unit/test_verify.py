@@ -17,7 +17,7 @@ from actors.order.domain import commands as cmd
 from actors.runtime.clock import utc_now
 from actors.runtime.database import Database
 from actors.settings import Service, Settings
-from cluster.audit import sources, verify
+from cluster.audit import record_reader, verify, whole_tables
 from cluster.cli import app
 from tests.support import InProcess
 
@@ -113,8 +113,9 @@ def test_what_the_services_wrote_is_right(installation: Installation) -> None:
 def test_pages_of_any_size_audit_every_order_once(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "PAGE", 1)
-    monkeypatch.setattr(sources, "EVENTS_AN_ORDER", 2)
+    monkeypatch.setattr(record_reader, "PAGE", 1)
+    monkeypatch.setattr(whole_tables, "PAGE", 1)
+    monkeypatch.setattr(record_reader, "EVENTS_AN_ORDER", 2)
     installation.plant("journal", DELETE_EVENT, "accepted", version=1)
     assert "audited 11 orders" in installation.verify().stdout
     assert installation.finds(("accepted", "version_gap"))
@@ -526,7 +527,7 @@ def codes(installation: Installation) -> set[tuple[str, str]]:
 
 @pytest.fixture
 def in_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "utc_now", lambda: utc_now() + timedelta(hours=1))
+    monkeypatch.setattr(record_reader, "utc_now", lambda: utc_now() + timedelta(hours=1))
 
 
 @pytest.fixture
@@ -565,12 +566,12 @@ def test_an_order_that_waits_for_the_provider_is_a_note_until_its_deadline(
             return order_id
 
     installation.orders = {**installation.orders, "dead card": asyncio.run(place())}
-    monkeypatch.setattr(sources, "utc_now", lambda: utc_now() + timedelta(minutes=5))
+    monkeypatch.setattr(record_reader, "utc_now", lambda: utc_now() + timedelta(minutes=5))
     result = installation.verify()
     assert result.exit_code == 0, result.output
     assert "1 orders wait for the payment provider" in result.stdout
 
-    monkeypatch.setattr(sources, "utc_now", lambda: utc_now() + timedelta(minutes=30))
+    monkeypatch.setattr(record_reader, "utc_now", lambda: utc_now() + timedelta(minutes=30))
     assert installation.finds(*((name, "overdue") for name in ("unpaid", "declined", "dead card")))
 
 
@@ -586,5 +587,5 @@ def test_an_order_that_payment_was_never_asked_about_is_overdue(
             return order_id
 
     installation.orders = {**installation.orders, "left alone": asyncio.run(place())}
-    monkeypatch.setattr(sources, "utc_now", lambda: utc_now() + timedelta(minutes=5))
+    monkeypatch.setattr(record_reader, "utc_now", lambda: utc_now() + timedelta(minutes=5))
     assert installation.finds(("left alone", "overdue"))
