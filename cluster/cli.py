@@ -1,29 +1,14 @@
 """The `siren` command. Imports Ray only where a command needs it, so that help is quick."""
 
-import asyncio
 import secrets
 import shlex
 import sys
 import time
-from collections.abc import Coroutine
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from actors.contracts.errors import SirenError
 from actors.runtime.lock_file import ray_address
@@ -32,13 +17,22 @@ from cluster.running import environment
 from cluster.running.down import stop
 from cluster.running.token_secret import read_secret
 from cluster.running.up import Up, leave
+from cluster.terminal import (
+    Data,
+    Host,
+    Port,
+    console,
+    fail,
+    problems,
+    progress_bar,
+    run,
+    settings_of,
+)
 from serve_app.contract.identity import Identity, Role
 
 environment.prepare()
 
 MAX_HOURS = 366 * 24
-
-Result = TypeVar("Result")
 
 app = typer.Typer(
     name="siren",
@@ -46,25 +40,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-console = Console(highlight=False)
-problems = Console(stderr=True, highlight=False, soft_wrap=True)
-
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Data folder. (default: $SIREN_DATA_DIR or ./data)")
-]
-Port = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="Gateway port. (default: $SIREN_PORT or 8088)")
-]
-Host = Annotated[
-    str | None, typer.Option(help="Gateway address. (default: $SIREN_HOST or 127.0.0.1)")
-]
 
 
 @app.command()
 def up(data: Data = None, port: Port = None, host: Host = None) -> None:
     """Start the whole system on this machine, in the foreground; Ctrl-C stops it."""
     started = time.monotonic()
-    settings = _settings(data_dir=data, port=port, host=host)
+    settings = settings_of(data_dir=data, port=port, host=host)
     system = Up(
         settings,
         lambda step: console.print(f"· {step}"),
@@ -102,11 +84,11 @@ def down(data: Data = None) -> None:
 
     One that does not stop in time is killed, with all its processes; no order is lost by that.
     """
-    folder = _settings(data_dir=data).data_dir.absolute()
+    folder = settings_of(data_dir=data).data_dir.absolute()
     try:
         pid = stop(folder, lambda step: console.print(f"· {step}"))
     except SirenError as error:
-        _fail(error)
+        fail(error)
     console.print(f"nothing runs on {folder}" if pid is None else f"stopped process {pid}")
 
 
@@ -120,11 +102,11 @@ def status(data: Data = None) -> None:
     from cluster.operations import status as report  # noqa: PLC0415 - its imports take a second
     from cluster.operations.read_only import check_url  # noqa: PLC0415 - as above
 
-    settings = _settings(data_dir=data)
+    settings = settings_of(data_dir=data)
     try:
         check_url(settings)
     except SirenError as error:
-        _fail(error)
+        fail(error)
     answer = report.describe(settings)
     console.print(answer.shown)
     if answer.problem is not None:
@@ -142,11 +124,11 @@ def env(data: Data = None) -> None:
     For a shell: eval "$(siren env)". Then `ray status` and
     `ray.init(address="auto")` work, and `Siren.connect()` means this system.
     """
-    folder = _settings(data_dir=data).data_dir.absolute()
+    folder = settings_of(data_dir=data).data_dir.absolute()
     try:
         address = ray_address(folder)
     except SirenError as error:
-        _fail(error)
+        fail(error)
     for name, value in environment.exports(address, folder).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
@@ -158,8 +140,8 @@ def verify(data: Data = None) -> None:
     Prints each violation on a line: order id, code, what is wrong. Exit code 1 if there is any.
     Works while the system is up, too: what moves is looked at again before it is reported.
     """
-    settings = _settings(data_dir=data)
-    with _progress() as progress:
+    settings = settings_of(data_dir=data)
+    with progress_bar() as progress:
         from cluster.audit import verify as audit  # noqa: PLC0415 - its imports take a second
 
         bar = progress.add_task("auditing events", total=None)
@@ -168,7 +150,7 @@ def verify(data: Data = None) -> None:
             lambda violation: console.print(str(violation), markup=False, soft_wrap=True),
             lambda done, total: progress.update(bar, completed=done, total=total),
         )
-        totals = _run(work)
+        totals = run(work)
     console.print(
         f"audited {totals.orders} orders, {totals.events} events, {totals.payments} payments, "
         f"{totals.charges} charges, {totals.tickets} tickets, {totals.rows} rows of the view",
@@ -199,13 +181,13 @@ def rebuild_view(data: Data = None) -> None:
 
     The details stay readable meanwhile. Works while the system is up, and while it is down.
     """
-    settings = _settings(data_dir=data)
+    settings = settings_of(data_dir=data)
     started = time.monotonic()
-    with _progress() as progress:
+    with progress_bar() as progress:
         from cluster.operations.rebuild_view import rebuild_view as rebuild  # noqa: PLC0415 - as above
 
         bar = progress.add_task("folding events", total=None)
-        reached = _run(
+        reached = run(
             rebuild(settings, lambda done, total: progress.update(bar, completed=done, total=total))
         )
     seconds = time.monotonic() - started
@@ -241,29 +223,16 @@ def token(
     if not is_name(name):
         detail = f"must have 1 to {MAX_SUBJECT} printable characters"
         raise typer.BadParameter(detail, param_hint="--subject")
-    settings = _settings(data_dir=data)
+    settings = settings_of(data_dir=data)
     try:
         secret = read_secret(settings)
     except SirenError as error:
-        _fail(error)
+        fail(error)
     if store is not None:
-        _run(_check_store(settings, store))
+        from cluster.operations.known_stores import check_store  # noqa: PLC0415 - as above
+
+        run(check_store(settings, store))
     typer.echo(issue(secret, Identity(name, role, store), timedelta(hours=hours))[0])
-
-
-async def _check_store(settings: Settings, store_id: str) -> None:
-    """Raise `SirenError` where there is no such store, or where the stores cannot be read."""
-    from actors.store.queries import StoreQueries  # noqa: PLC0415 - as above
-
-    if settings.database_url is None and not (settings.data_dir / "stores.db").exists():
-        return  # the first `siren up` has made the secret, and was ended before it made the stores
-    queries = StoreQueries(settings.url("stores"))
-    try:
-        known = [store["store_id"] for store in await queries.stores()]
-    finally:
-        await queries.close()
-    if store_id not in known:
-        raise SirenError("unknown_store", f"there is no store {store_id}, only {', '.join(known)}")
 
 
 @app.command()
@@ -280,26 +249,26 @@ def forget(
     forget again after restoring one. On PostgreSQL, the server's own write-ahead log and archives
     keep what they have until the server recycles them.
     """
-    settings = _settings(data_dir=data)
+    settings = settings_of(data_dir=data)
     if not (yes or sys.stdin.isatty()):
         detail = "nobody can be asked here whether to forget: repeat it with --yes"
-        _fail(SirenError("not_confirmed", detail))
+        fail(SirenError("not_confirmed", detail))
     from cluster.operations.forget import find_customer, forget_customer  # noqa: PLC0415 - as above
 
-    found = _run(find_customer(settings, customer))
+    found = run(find_customer(settings, customer))
     orders = f"{len(found.order_ids)} order{'' if len(found.order_ids) == 1 else 's'}"
     if found.forgotten:
         console.print(f"the customer of {orders} was forgotten before", soft_wrap=True)
     if not yes:
         question = f"Forget the customer of {orders} for ever, and write the databases anew?"
         typer.confirm(question, abort=True)
-    with _progress() as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("erasing orders", total=None)
 
         def show(what: str, done: int, total: int) -> None:
             progress.update(bar, description=what, completed=done, total=total)
 
-        forgotten = _run(forget_customer(settings, customer, show))
+        forgotten = run(forget_customer(settings, customer, show))
     console.print(
         f"forgot the customer of {orders}; scrubbed "
         f"{', '.join(forgotten.databases)}; backups, where there are any, still know them",
@@ -316,50 +285,7 @@ def forget(
             f"view or store has not followed yet and may have the name of "
             f"{', '.join(forgotten.behind)}; see `siren status`, then repeat this command"
         )
-        _fail(SirenError("not_followed", detail))
-
-
-def _progress() -> Progress:
-    """Return a bar with count, rate and time left; silent where nobody watches."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-class _Rate(ProgressColumn):
-    """How many a second, once that is known."""
-
-    def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
-
-
-def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    try:
-        return asyncio.run(work)
-    except SirenError as error:
-        _fail(error)
-
-
-def _settings(**given: Any) -> Settings:
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "SIREN_" + "_".join(str(part) for part in problem["loc"]).upper()
-            problems.print(f"[red]{name}[/red]: {problem['msg']}")
-        raise typer.Exit(2) from error
-
-
-def _fail(error: SirenError) -> NoReturn:
-    problems.print(f"[red]siren:[/red] {escape(error.detail)}")
-    raise typer.Exit(1) from error
+        fail(SirenError("not_followed", detail))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,18 @@
+"""Whether there is a store of some name. Reads only."""
+
+from actors.contracts.errors import SirenError
+from actors.settings import Settings
+from actors.store.queries import StoreQueries
+
+
+async def check_store(settings: Settings, store_id: str) -> None:
+    """Raise `SirenError` where there is no such store, or where the stores cannot be read."""
+    if settings.database_url is None and not (settings.data_dir / "stores.db").exists():
+        return  # the first `siren up` has made the secret, and was ended before it made the stores
+    queries = StoreQueries(settings.url("stores"))
+    try:
+        known = [store["store_id"] for store in await queries.stores()]
+    finally:
+        await queries.close()
+    if store_id not in known:
+        raise SirenError("unknown_store", f"there is no store {store_id}, only {', '.join(known)}")

@@ -1,0 +1,85 @@
+"""What the commands of `siren` share: options, where they print, progress, and how they fail."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from actors.contracts.errors import SirenError
+from actors.settings import Settings
+
+Result = TypeVar("Result")
+
+console = Console(highlight=False)
+problems = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Data folder. (default: $SIREN_DATA_DIR or ./data)")
+]
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Gateway port. (default: $SIREN_PORT or 8088)")
+]
+Host = Annotated[
+    str | None, typer.Option(help="Gateway address. (default: $SIREN_HOST or 127.0.0.1)")
+]
+
+
+def progress_bar() -> Progress:
+    """Return a bar with count, rate and time left; silent where nobody watches."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+class _Rate(ProgressColumn):
+    """How many a second, once that is known."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of `work`; ends the command where it raises `SirenError`."""
+    try:
+        return asyncio.run(work)
+    except SirenError as error:
+        fail(error)
+
+
+def settings_of(**given: Any) -> Settings:
+    """Return the settings with the options that were given; ends the command if any is wrong."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "SIREN_" + "_".join(str(part) for part in problem["loc"]).upper()
+            problems.print(f"[red]{name}[/red]: {problem['msg']}")
+        raise typer.Exit(2) from error
+
+
+def fail(error: SirenError) -> NoReturn:
+    """Say what went wrong, and end the command with exit code 1."""
+    problems.print(f"[red]siren:[/red] {escape(error.detail)}")
+    raise typer.Exit(1) from error
