@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from actors.contracts.values import Line, PrivateData
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
-from actors.order.domain.order import Order, decide, fold
+from actors.order.domain.decisions import decide
+from actors.order.domain.order import Order, fold
 
 ORDER_ID = "0123456789abcdef0123456789abcdef"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

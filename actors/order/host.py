@@ -27,8 +27,9 @@ from actors.order.command_codec import unpack_command
 from actors.order.deadlines import Deadlines
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
+from actors.order.domain.decisions import decide
 from actors.order.domain.detail import detail
-from actors.order.domain.order import Order, decide, evolve
+from actors.order.domain.order import Order, evolve
 from actors.order.domain.private import private_after
 from actors.order.domain.saga import Step, UpdateTicket, due_at
 from actors.order.journal import Due, History, Journal

@@ -13,7 +13,8 @@ from actors.order import deadlines, journal
 from actors.order.deadlines import Deadlines
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
-from actors.order.domain.order import Order, decide, fold
+from actors.order.domain.decisions import decide
+from actors.order.domain.order import Order, fold
 from actors.order.host import OrderHost
 from actors.runtime.clock import utc_now
 from actors.settings import Settings

@@ -483,6 +483,11 @@ def test_a_history_that_does_not_begin_at_the_beginning_stops_the_fold() -> None
         evolve(None, stored(REQUESTED, 1))
 
 
+def test_an_order_that_is_placed_twice_stops_the_fold() -> None:
+    with pytest.raises(ValueError, match="placed twice"):
+        evolve(given(PLACED), stored(PLACED, 2))
+
+
 def test_the_detail_has_the_amount_and_the_payment_id() -> None:
     """In the original, the view had no amount and never a payment id."""
     shown = detail(given(*PAID_LIFE), PRIVATE)

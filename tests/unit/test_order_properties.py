@@ -14,7 +14,8 @@ from actors.contracts.errors import Invalid, NotFound, Rejected
 from actors.contracts.values import OrderStatus, PickupStatus
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
-from actors.order.domain.order import Order, decide, evolve, fold
+from actors.order.domain.decisions import decide
+from actors.order.domain.order import Order, evolve, fold
 from actors.order.domain.saga import AuthorizePayment, CancelPayment, Step, next_steps
 from tests.orders import DUE, NOON, ORDER_ID, TOTAL, place
 from tests.participants import Acknowledged, Ahead, Message, Payment, Reply, Store, deliver

@@ -14,9 +14,10 @@ from actors.contracts.values import Line, PrivateData
 from actors.installation import Installation
 from actors.order import event_codec
 from actors.order.domain import commands as cmd
+from actors.order.domain.decisions import decide
 from actors.order.domain.detail import detail
 from actors.order.domain.events import PaymentRequested, StoredEvent
-from actors.order.domain.order import Order, decide, fold
+from actors.order.domain.order import Order, fold
 from actors.order.journal import Journal
 from actors.order.journal_appends import Append
 from actors.order.journal_tables import events, order_keys, order_private

@@ -14,7 +14,8 @@ from actors.contracts.messages import ChargeRequest, TicketCancellation, TicketR
 from actors.contracts.values import PaymentStatus, PickupStatus
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
-from actors.order.domain.order import Order, decide, evolve
+from actors.order.domain.decisions import decide
+from actors.order.domain.order import Order, evolve
 from actors.order.domain.saga import due_at
 from actors.order.event_codec import encode_event
 from actors.payment.ledger import Payment
