@@ -10,8 +10,8 @@ import httpx
 import msgspec
 import pytest
 
-from actors import installation
 from actors.contracts.errors import NotFound
+from actors.order import ids
 from actors.order.dedicated import DedicatedOrders
 from actors.order.new_order import NewOrder
 from actors.settings import Settings
@@ -27,7 +27,7 @@ def every_request_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no two ids begin alike, however quick the requests come."""
     times = itertools.count(1)
     clock = SimpleNamespace(time_ns=lambda: next(times) * 1_000_000)
-    monkeypatch.setattr(installation, "time", clock)
+    monkeypatch.setattr(ids, "time", clock)
 
 
 async def test_a_paid_order_is_accepted_by_its_store(client: httpx.AsyncClient) -> None:
