@@ -21,13 +21,12 @@ from actors.contracts.errors import (
     NotFound,
     Rejected,
     SirenError,
-    SoldOut,
     Unavailable,
 )
 from actors.contracts.limits import MAX_ID, MAX_KEY, MAX_WAIT_S
 from actors.contracts.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
 from actors.contracts.texts import check_text, check_visible_ascii, invalid, is_visible_ascii
-from actors.contracts.values import Line, PrivateData
+from actors.contracts.values import PrivateData
 from actors.installation import Installation
 from actors.order.command_codec import pack_command
 from actors.order.domain import commands as cmd
@@ -42,7 +41,7 @@ from actors.peers import Peers
 from actors.runtime.database_faults import damaged_databases
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.wire import to_json
-from actors.store.queries import Offer, StoreQueries
+from actors.store.queries import StoreQueries
 from actors.store.rules import check_capacity, check_price, check_switch
 
 DEFAULT_WAIT_S = 2.0
@@ -96,7 +95,7 @@ class AsyncSiren:
         try:
             check_new_order(order)
             offer = await self.stores.offer(order.store_id)
-            lines, currency = _priced(offer, order.items), offer.currency
+            lines, currency = offer.priced(order.items), offer.currency
         except (Rejected, Invalid):
             # A repeat is answered from what was placed, whatever is said of it today.
             known = await self.journal.placed_as(order_id) if key is not None else None
@@ -276,26 +275,6 @@ class AsyncSiren:
         """Close the database connections."""
         await self.journal.close()
         await self.stores.close()
-
-
-def _priced(offer: Offer, items: tuple[tuple[str, int], ...]) -> tuple[Line, ...]:
-    """Freeze names and prices; raises what is known now to stand against the order."""
-    lines, sold_out = [], {}
-    for index, (menu_id, quantity) in enumerate(items):
-        item = offer.items.get(menu_id)
-        if item is None:
-            detail = f"{offer.store_id} has no menu item {menu_id!r}."
-            raise Invalid("unknown_menu_item", detail, f"/items/{index}/menu_id")
-        if item.sold_out:
-            sold_out[menu_id] = item.name
-        lines.append(Line(menu_id, item.name, quantity, item.price))
-    if sold_out:
-        raise SoldOut(sold_out, sold_out.values())
-    if not offer.open:
-        raise Rejected("store_closed", "The store is closed.")
-    if offer.full:
-        raise Rejected("store_full", "The store takes no more orders at the moment.")
-    return tuple(lines)
 
 
 def _check_key(key: str | None) -> None:

@@ -1,8 +1,6 @@
 """Stores, menus and tickets, read from the database alone: no store actor need be alive."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from sqlalchemy import Row, Select, or_, select
@@ -13,35 +11,9 @@ from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros
 from actors.runtime.database import Database
 from actors.runtime.paging import Cursors, Page, check_limit
+from actors.store.offer import MenuItem, Offer, is_full
 from actors.store.tables import menu_items, metadata, stores, tickets
-from actors.store.tickets import StoreRow, is_full
-
-
-class MenuItem(NamedTuple):
-    """What an order line takes from the menu; `price` is in the store's minor unit."""
-
-    name: str
-    price: int
-    sold_out: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a store sells at this moment, by menu id, and whether it takes another order."""
-
-    store_id: str
-    currency: str
-    open: bool
-    full: bool
-    items: dict[str, MenuItem]
-
-    def refusal(self, menu_ids: Iterable[str]) -> str | None:
-        """Return why a ticket for these items would be refused now, None where it would not."""
-        if not self.open:
-            return "store_closed"
-        if any(menu_id not in self.items or self.items[menu_id].sold_out for menu_id in menu_ids):
-            return "sold_out"
-        return "store_full" if self.full else None
+from actors.store.tickets import StoreRow
 
 
 class StoreQueries:

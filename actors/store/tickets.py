@@ -25,6 +25,7 @@ from actors.contracts.messages import (
 from actors.contracts.values import Line, PickupStatus
 from actors.runtime.clock import from_micros, to_micros
 from actors.runtime.wire import to_json
+from actors.store.offer import is_full, refusal
 from actors.store.pickup_numbers import Numbering, pickup_number
 from actors.store.rules import check_capacity, check_price
 
@@ -34,11 +35,6 @@ StoreReply = TicketReply | Done
 QUEUED = (PickupStatus.ACCEPTED, PickupStatus.PREPARING)
 STANDING = (*QUEUED, PickupStatus.READY)
 """On the store's board."""
-
-
-def is_full(capacity: int | None, uncollected: int) -> bool:
-    """Whether a store takes no more: `uncollected` tickets wait, are being made or are ready."""
-    return capacity is not None and uncollected >= capacity
 
 
 class StoreRow(Struct, frozen=True):
@@ -203,13 +199,8 @@ def _refusal(books: Books, request: TicketRequest) -> str | None:
     store = books.stores.get(request.store_id)
     if store is None:
         return "unknown_store"
-    if not store.open:
-        return "store_closed"
-    for line in request.lines:
-        item = books.menu.get((store.store_id, line.menu_id))
-        if item is None or item.sold_out:
-            return "sold_out"
-    return "store_full" if store.full else None
+    items = (books.menu.get((store.store_id, line.menu_id)) for line in request.lines)
+    return refusal(items, is_open=store.open, full=store.full)
 
 
 def _items(lines: tuple[Line, ...]) -> str:

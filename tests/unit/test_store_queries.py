@@ -16,7 +16,8 @@ from actors.contracts.messages import (
     TicketUpdate,
 )
 from actors.contracts.values import Line
-from actors.store.queries import MenuItem, StoreQueries
+from actors.store.offer import MenuItem
+from actors.store.queries import StoreQueries
 from actors.store.service import StoreService
 from actors.store.tickets import StoreMessage
 
