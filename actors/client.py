@@ -25,7 +25,7 @@ from actors.contracts.errors import (
 )
 from actors.contracts.limits import MAX_ID, MAX_KEY, MAX_WAIT_S
 from actors.contracts.messages import MenuItemChange, OrderReply, OrderRequest, StoreChange
-from actors.contracts.texts import check_text, check_visible_ascii, invalid, is_visible_ascii
+from actors.contracts.texts import check_text, check_visible_ascii, invalid
 from actors.contracts.values import PrivateData
 from actors.installation import Installation
 from actors.order.command_codec import pack_command
@@ -34,13 +34,14 @@ from actors.order.domain.detail import detail
 from actors.order.domain.order import fold
 from actors.order.domain.rules import check
 from actors.order.histories import OrderHistories
-from actors.order.ids import command_id, host_of, new_order_id
+from actors.order.ids import check_order_id, command_id, host_of, new_order_id
 from actors.order.journal import Journal
 from actors.order.new_order import NewOrder, body_of, check_new_order
 from actors.peers import Peers
 from actors.runtime.database_faults import damaged_databases
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.wire import to_json
+from actors.store.offer import Offer
 from actors.store.queries import StoreQueries
 from actors.store.rules import check_capacity, check_price, check_switch
 
@@ -92,34 +93,41 @@ class AsyncSiren:
         _check_key(key)
         check_text(order.customer_id, "/customer/id", MAX_ID)
         order_id = new_order_id(self.installation, order.customer_id, key)
+        # The journal keeps the body's own hash with the order.
+        placing_id = command_id(self.installation, order_id, key) if key else order_id
         try:
             check_new_order(order)
-            offer = await self.stores.offer(order.store_id)
-            lines, currency = offer.priced(order.items), offer.currency
+            command = self._placement(placing_id, order, await self.stores.offer(order.store_id))
         except (Rejected, Invalid):
             # A repeat is answered from what was placed, whatever is said of it today.
             known = await self.journal.placed_as(order_id) if key is not None else None
             if known is None:
                 raise
-            order_id, lines, currency = known, (), ""
+        else:
+            try:
+                return await self._ask(order_id, command, wait)
+            except AlreadyPlaced as before:  # a repeat comes with an id of its own
+                known = before.order_id
+        repeat = cmd.RepeatPlacement(placing_id, self._body_hash(order))
+        return await self._ask(known, repeat, wait)
+
+    def _placement(self, placing_id: str, order: NewOrder, offer: Offer) -> cmd.PlaceOrder:
         deadline = timedelta(seconds=self.installation.settings.payment_deadline_s)
-        command = cmd.PlaceOrder(
-            # The journal keeps the body's own hash with the order.
-            id=command_id(self.installation, order_id, key) if key else order_id,
+        return cmd.PlaceOrder(
+            id=placing_id,
             customer_id=order.customer_id,
             store_id=order.store_id,
-            lines=lines,
-            currency=currency,
-            body_hash=self.installation.digest(body_of(order)),
+            lines=offer.priced(order.items),
+            currency=offer.currency,
+            body_hash=self._body_hash(order),
             payment_due=datetime.now(UTC) + deadline,
             pay=order.token is not None,
             private=PrivateData(order.name, order.tel, order.token),
             expected_total=order.expected_total,
         )
-        try:
-            return await self._ask(order_id, command, wait)
-        except AlreadyPlaced as before:  # a repeat comes with an id of its own
-            return await self._ask(before.order_id, command, wait)
+
+    def _body_hash(self, order: NewOrder) -> str:
+        return self.installation.digest(body_of(order))
 
     async def pay(
         self, order_id: str, token: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
@@ -242,10 +250,8 @@ class AsyncSiren:
     async def _ask(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
         wait, loop = _bounded(wait), asyncio.get_running_loop()
         channel = self._order_hosts[host_of(order_id, self.installation.order_hosts)]
-        request, began = (
-            OrderRequest(order_id, pack_command(command), min(wait, WORK_S)),
-            loop.time(),
-        )
+        request = OrderRequest(order_id, pack_command(command), min(wait, WORK_S))
+        began = loop.time()
         reply: OrderReply = await channel.ask(request, wait + ANSWER_MARGIN_S)
         left = began + wait - loop.time()
         if reply.settled or left <= 0 or loop.time() < began + WORK_S:
@@ -280,14 +286,6 @@ class AsyncSiren:
 def _check_key(key: str | None) -> None:
     if key is not None:
         check_visible_ascii(key, "/key", MAX_KEY)
-
-
-def check_order_id(order_id: str) -> None:
-    """Raise `NotFound`, or `Invalid`, for what no order's id can be."""
-    if not isinstance(order_id, str):
-        raise invalid("Must be a text", "/order_id")
-    if not is_visible_ascii(order_id, MAX_ID):  # no database need be asked
-        raise NotFound("order_not_found", "There is no order with this id.")
 
 
 def _bounded(wait: float) -> float:

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from actors.client import AsyncSiren, check_order_id
+from actors.client import AsyncSiren
 from actors.contracts.errors import NotFound
 from actors.installation import Installation
+from actors.order.ids import check_order_id
 from actors.payment.queries import PaymentQueries
 from actors.peers import Peers
 from actors.runtime.paging import Cursors, Page, check_limit

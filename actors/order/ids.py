@@ -4,6 +4,9 @@ import secrets
 import time
 import zlib
 
+from actors.contracts.errors import NotFound
+from actors.contracts.limits import MAX_ID
+from actors.contracts.texts import invalid, is_visible_ascii
 from actors.installation import Installation, keyed_hash
 
 KEY_DIGITS = 24
@@ -58,6 +61,14 @@ def hash_key(secret: bytes, order_id: str, key: str) -> str:
 def key_of(order_id: str) -> str:
     """Return what customer and idempotency key determine of an order's id: its last 24 digits."""
     return order_id[-KEY_DIGITS:]
+
+
+def check_order_id(order_id: str) -> None:
+    """Raise `NotFound`, or `Invalid`, for what no order's id can be."""
+    if not isinstance(order_id, str):
+        raise invalid("Must be a text", "/order_id")
+    if not is_visible_ascii(order_id, MAX_ID):  # no database need be asked
+        raise NotFound("order_not_found", "There is no order with this id.")
 
 
 def slot_of(order_id: str) -> int:

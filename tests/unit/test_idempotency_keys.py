@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -157,6 +157,45 @@ async def test_a_key_is_known_in_dedicated_isolation(tmp_path: Path) -> None:
         assert (await sent(client, order_id, PAY)).status_code == 200
         for call in (PAY_OTHERWISE, CANCEL):
             assert refused(await sent(client, order_id, call))
+
+
+@pytest.mark.parametrize("isolation", ["pooled", "dedicated"])
+@pytest.mark.parametrize("change", [{"open": False}, {"capacity": 0}], ids=str)
+async def test_a_repeat_is_answered_although_its_store_takes_no_orders_any_more(
+    tmp_path: Path, isolation: Literal["pooled", "dedicated"], change: dict[str, object]
+) -> None:
+    settings = Settings(data_dir=tmp_path, order_isolation=isolation)
+    order, other = ORDER | {"payment": CARD}, ORDER | {"payment": OTHER_CARD}
+
+    async def is_answered(client: httpx.AsyncClient) -> None:
+        repeated = await client.post("/orders", json=order, headers=KEY)
+        assert (repeated.status_code, repeated.json()) == (200, answered.json())
+        assert repeated.headers["idempotency-replayed"] == "true"
+        assert refused(await client.post("/orders", json=other, headers=KEY))
+
+    async with in_process(settings) as siren, http(siren) as client:
+        answered = await client.post("/orders", json=order, headers=KEY)
+        assert (answered.status_code, answered.json()["order_status"]) == (201, "ACCEPTED")
+        assert (await client.patch("/stores/gangnam", json=change)).status_code == 200
+        await is_answered(client)
+    async with in_process(settings) as siren, http(siren) as client:
+        await is_answered(client)
+        assert (await client.post("/orders", json=order)).status_code == 409
+        listed = await client.get("/pickups", params={"store_id": "gangnam"})
+        assert len(listed.json()["items"]) == 1
+
+
+async def test_a_repeat_of_an_order_under_way_waits_for_it(client: httpx.AsyncClient) -> None:
+    order = ORDER | {"payment": {"method": "card", "token": "tok_slow_1000"}}
+    at_once = KEY | {"Prefer": "wait=0"}
+    first = await client.post("/orders", json=order, headers=at_once)
+    assert (await client.patch("/stores/gangnam", json={"capacity": 0})).status_code == 200
+    hasty = await client.post("/orders", json=order, headers=at_once)
+    assert (await client.patch("/stores/gangnam", json={"capacity": None})).status_code == 200
+    patient = await client.post("/orders", json=order, headers=KEY | {"Prefer": "wait=10"})
+    assert [each.json()["payment_status"] for each in (first, hasty)] == ["PENDING"] * 2
+    assert patient.json()["order_status"] == "ACCEPTED"
+    assert {each.json()["order_id"] for each in (hasty, patient)} == {first.json()["order_id"]}
 
 
 async def test_the_python_client_is_told_the_same(siren: Backend) -> None:

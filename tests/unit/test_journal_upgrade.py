@@ -12,14 +12,16 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from actors.contracts.errors import Invalid, SirenError
+from actors.contracts.messages import StoreChange
 from actors.contracts.values import PaymentStatus, PrivateData
 from actors.installation import Installation
 from actors.order import journal_upgrade
 from actors.order.domain import events as ev
 from actors.order.domain.order import fold
-from actors.order.ids import command_id, key_of, slot_of
+from actors.order.ids import command_id, key_of, new_order_id, slot_of
 from actors.order.journal import Due, Journal
 from actors.order.journal_tables import events, meta
+from actors.order.new_order import NewOrder, body_of
 from actors.runtime.clock import to_micros
 from actors.runtime.statements import Transaction
 from actors.settings import Settings
@@ -249,6 +251,30 @@ async def test_an_old_system_goes_on_where_it_was(tmp_path: Path) -> None:
         assert await siren.detail(id_of(2)) == await siren.order(id_of(2))
         await forget(siren, PLACED.customer_id, lambda *_: None)
         assert found(tmp_path, KEY, WORDS, PERSON.name or "", PERSON.tel or "") == set()
+
+
+async def test_an_order_of_an_older_journal_is_known_when_it_is_placed_again(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    order = NewOrder(
+        PLACED.customer_id, "Nara", "010-9999-1234", "gangnam", (("latte", 1),), "tok_approve"
+    )
+    order_id = new_order_id(INSTALLATION, order.customer_id, KEY)
+    placed = replace(PLACED, body_hash=INSTALLATION.digest(body_of(order)))
+    async with old_journal(settings.url("journal")) as old:
+        await old.add(*life(order_id, (placed, KEY), *CANCELED[1:]), private=PERSON)
+    async with in_process(settings) as siren:
+        from_key = await siren.place(order, KEY)
+        await siren.change_store(
+            StoreChange("gangnam", open=False, set_capacity=False, capacity=None)
+        )
+        from_journal = await siren.place(order, KEY)
+        with pytest.raises(Invalid, match="idempotency_mismatch"):
+            await siren.place(replace(order, token="tok_decline"), KEY)
+    for reply in (from_key, from_journal):
+        assert (reply.replayed, reply.order_status) == (True, "CANCELED")
+        assert order_id in reply.detail.decode()
 
 
 async def _knows_its_repeats(siren: Backend, order_id: str) -> None:

@@ -107,6 +107,21 @@ def test_nothing_can_be_done_with_an_order_that_does_not_exist(command: cmd.Comm
         when(None, command)
 
 
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_repeated_placement_causes_nothing_whatever_the_order_is_now(status: str) -> None:
+    assert when(given(*STATUSES[status]), cmd.RepeatPlacement("place", "hash")) == ()
+
+
+def test_the_repeat_of_a_different_order_is_a_misuse() -> None:
+    with pytest.raises(Invalid, match="idempotency_mismatch"):
+        when(given(PLACED), cmd.RepeatPlacement("place", "another hash"))
+
+
+def test_a_repeated_placement_places_nothing() -> None:
+    with pytest.raises(NotFound):
+        when(None, cmd.RepeatPlacement("place", "hash"))
+
+
 # --- paying -------------------------------------------------------------------------------------
 
 
@@ -369,6 +384,7 @@ def test_a_charge_that_was_never_made_is_recorded_as_canceled_without_an_id() ->
 # --- what is final ------------------------------------------------------------------------------
 
 EVERY_COMMAND: list[cmd.Command] = [
+    cmd.RepeatPlacement("place", "hash"),
     cmd.PayOrder("x", "tok"),
     cmd.CancelOrder("x", "late"),
     cmd.StartPreparation("x"),

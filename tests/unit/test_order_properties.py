@@ -165,7 +165,7 @@ class OrderUnderFire(RuleBasedStateMachine):
     def outstanding(self) -> tuple[Step, ...]:
         return next_steps(self.order, self.acknowledged) if self.order else ()
 
-    def ask(self, command: cmd.Request) -> None:
+    def ask(self, command: cmd.Placement | cmd.Request) -> None:
         try:
             caused = self.run(command)
         except (Rejected, NotFound, Invalid):

@@ -1,8 +1,9 @@
 """What an order can be asked to do. Imperative; each may be refused, and each carries its id.
 
-Requests come from people; their id is two hashes, of the sender's key and of what was asked under
-it (see `parts_of`). Outcomes come from the saga's steps: what payment or store answered; their id
-is empty, because the state alone tells whether they are news.
+A placement makes the order, or repeats what made it. Requests come from people; their id is two
+hashes, of the sender's key and of what was asked under it (see `parts_of`). Outcomes come from the
+saga's steps: what payment or store answered; their id is empty, because the state alone tells
+whether they are news.
 """
 
 from dataclasses import dataclass, field
@@ -36,6 +37,20 @@ class PlaceOrder:
     pay: bool
     private: PrivateData
     expected_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatPlacement:
+    """Answer with the order that this key has placed, whatever may be said of it today.
+
+    `body_hash` is that of the repeat: it tells whether the same order is asked for.
+    """
+
+    id: str
+    body_hash: str
+
+
+Placement = PlaceOrder | RepeatPlacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +117,7 @@ class EraseCustomer:
 
 
 Request = (
-    PlaceOrder
-    | PayOrder
+    PayOrder
     | CancelOrder
     | StartPreparation
     | MarkReady
@@ -172,4 +186,4 @@ Outcome = (
     | RecordTicketCanceled
     | RecordPaymentCanceled
 )
-Command = Request | Outcome
+Command = Placement | Request | Outcome

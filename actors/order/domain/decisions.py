@@ -6,6 +6,7 @@ time-out. `order.py` folds the events into the next state.
 """
 
 from datetime import datetime
+from typing import assert_never
 
 from actors.contracts.errors import Invalid, NotFound, PriceChanged, Rejected
 from actors.contracts.limits import MAX_ATTEMPTS
@@ -43,10 +44,14 @@ def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev
     Raises `Rejected` (not allowed in this state; `PriceChanged` for a total that was not
     expected), `Invalid` (not a valid request, or one key used for two) or `NotFound`.
     """
-    if isinstance(command, cmd.PlaceOrder):
-        return _place(order, command)
     if order is None:
+        if isinstance(command, cmd.PlaceOrder):
+            return _place(command)
         raise NotFound("order_not_found", "There is no order with this id.")
+    if isinstance(command, cmd.Placement):
+        if order.body_hash != command.body_hash:
+            raise Invalid("idempotency_mismatch", "This key was used for a different order.")
+        return ()
     if isinstance(command, cmd.Outcome):
         return _record(order, command, now)
     key, body = cmd.parts_of(command.id)
@@ -66,11 +71,7 @@ def _is_repeat(known: CarriedOut, command: cmd.Request, body: str) -> bool:
     return known.first_event == FIRST_EVENT.get(type(command))
 
 
-def _place(order: Order | None, command: cmd.PlaceOrder) -> tuple[ev.Event, ...]:
-    if order is not None:
-        if order.body_hash != command.body_hash:
-            raise Invalid("idempotency_mismatch", "This key was used for a different order.")
-        return ()
+def _place(command: cmd.PlaceOrder) -> tuple[ev.Event, ...]:
     check(command)
     total = sum(line.amount for line in command.lines)
     if command.expected_total not in (None, total):
@@ -106,7 +107,8 @@ def _request(order: Order, command: cmd.Request, now: datetime) -> tuple[ev.Even
             return (ev.OrderCanceled(PAYMENT_TIMEOUT, "system"),) if overdue else ()
         case cmd.EraseCustomer():
             return () if order.erased else (ev.CustomerErased(),)
-    raise TypeError(f"no rule for {type(command).__name__}")
+        case _:
+            assert_never(command)
 
 
 def _pay(order: Order, command: cmd.PayOrder, now: datetime) -> tuple[ev.Event, ...]:

@@ -111,6 +111,7 @@ def _nothing_else(_command: cmd.Command) -> None:
 # What the system asks itself, and what payment or store answered, is not looked at.
 _RULES: dict[type, Callable[[Any], None]] = {
     cmd.PlaceOrder: _place,
+    cmd.RepeatPlacement: _nothing_else,
     cmd.PayOrder: _pay,
     cmd.CancelOrder: _cancel,
     cmd.RejectOrder: _reject,
