@@ -327,9 +327,11 @@ class OrderHost:
         waiter = (command_id, settled)
         activation.waiters.append(waiter)
         timer = loop.call_later(seconds, _let_go, settled)
-        await settled
-        timer.cancel()
-        activation.waiters.remove(waiter)
+        try:
+            await settled
+        finally:  # also where the sender gave up: a waiter keeps its order in memory
+            timer.cancel()
+            activation.waiters.remove(waiter)
 
     # --- steps and deadlines ------------------------------------------------------------------
 
