@@ -7,6 +7,7 @@ from actors.order.domain.commands import parts_of
 from actors.order.domain.order import Order, fold
 from actors.order.domain.saga import Step, is_settled, next_steps
 from actors.order.journal import History
+from actors.order.mailbox import Mailbox
 
 
 class Activation:
@@ -30,7 +31,7 @@ class Activation:
         self.private = PrivateData()
         self.ticket_acknowledged = 0
         self.loaded = False
-        self.mailbox = asyncio.Lock()  # wakes its waiters in the order of their arrival
+        self.mailbox = Mailbox()
         self.running: set[Step] = set()
         self.waiters: list[tuple[str, asyncio.Future[None]]] = []
         self.touched = 0.0
@@ -38,7 +39,7 @@ class Activation:
     @property
     def busy(self) -> bool:
         """Whether anybody works on it or waits for it."""
-        return bool(self.mailbox.locked() or self.running or self.waiters)
+        return bool(self.mailbox.occupied or self.running or self.waiters)
 
     def outstanding(self) -> tuple[Step, ...]:
         """Return the steps that the saga needs next."""
@@ -68,7 +69,7 @@ class Activation:
         """Take the state that the journal has."""
         self.order = order = fold(history.events)
         self.private = history.private
-        self.loaded = True
+        self.loaded = order is not None  # that there is none is not remembered: it may be placed
         if order is not None:
             unconfirmed = history.ticket_version is not None
             self.ticket_acknowledged = 0 if unconfirmed else order.ticket_version

@@ -118,7 +118,7 @@ class OrderHost:
         histories = await self._journal.load_all(order_ids)
         for order_id, history in zip(order_ids, histories, strict=True):
             activation = self._activate(order_id)
-            if activation.mailbox.locked():  # a command was faster, and may still fail
+            if activation.mailbox.occupied:  # a command was faster, and may still fail
                 self._wake_soon(order_id)
             elif not activation.loaded or not (activation.busy or activation.is_ahead_of(history)):
                 # In memory and idle: another system has carried it on since, and then ended.
@@ -183,35 +183,34 @@ class OrderHost:
     async def _wake(self, order_id: str) -> None:
         activation = self._activate(order_id)
         async with activation.mailbox:
-            if self._live.get(order_id) is not activation:
-                raise Unavailable("passivated", "The order was let go meanwhile.")
             if not activation.loaded:
                 await self._load(activation)
-            if activation.order is None:
-                self._live.pop(order_id)
+        if activation.order is None:
+            self._passivate(activation)
 
     # --- commands -----------------------------------------------------------------------------
 
     async def _execute(self, activation: Activation, command: cmd.Command) -> bool:
         """Run a command in the order's mailbox; return whether it caused any event."""
-        async with activation.mailbox:
-            remembered = activation.loaded
-            # A new order is not looked up first: its append finds out if there is one already.
-            if not remembered and not isinstance(command, cmd.PlaceOrder):
-                await self._load(activation)
-            try:
-                return await self._decide_and_append(activation, (command,))
-            except (Rejected, Invalid):
+        try:
+            async with activation.mailbox:
+                remembered = activation.loaded
+                # A new order is not looked up first: its append finds out if there is one already.
                 if not remembered and not isinstance(command, cmd.PlaceOrder):
-                    raise
-                # A "no" from memory might come from a state that another incarnation left behind.
-                await self._load(activation)
-                if activation.order is None:
-                    await self._refer(activation.order_id)
-                return await self._decide_and_append(activation, (command,))
-            finally:
-                if activation.order is None:
-                    self._live.pop(activation.order_id, None)
+                    await self._load(activation)
+                try:
+                    return await self._decide_and_append(activation, (command,))
+                except (Rejected, Invalid):
+                    if not remembered and not isinstance(command, cmd.PlaceOrder):
+                        raise
+                    # A "no" from memory might come from a state that another incarnation left.
+                    await self._load(activation)
+                    if activation.order is None:
+                        await self._refer(activation.order_id)
+                    return await self._decide_and_append(activation, (command,))
+        finally:
+            if activation.order is None:  # the last who asked for it lets it go
+                self._passivate(activation)
 
     async def _refer(self, order_id: str) -> None:
         """Raise `AlreadyPlaced` where the key of a refused order has placed one: it is a repeat."""

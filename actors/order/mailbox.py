@@ -1,0 +1,37 @@
+"""An order's mailbox: one command at a time, in order of arrival, and whether it is empty."""
+
+import asyncio
+from types import TracebackType
+
+
+class Mailbox(asyncio.Lock):
+    """A lock that knows of everybody who is in it or waits for it, also while it changes hands.
+
+    `locked()` does not: it is false from a release until the next one who waits takes his turn.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._present = 0
+
+    @property
+    def occupied(self) -> bool:
+        """Whether anybody is in it or waits for it."""
+        return self._present > 0
+
+    async def __aenter__(self) -> None:
+        self._present += 1
+        try:
+            await self.acquire()
+        except BaseException:
+            self._present -= 1
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._present -= 1
+        self.release()
