@@ -86,7 +86,7 @@ class CrashingOrderActor(OrderActor):
         super().__init__(installation, peers, host)
         fuse = Fuse(installation)
         fuse.lay(self._journal, "append", _append)
-        fuse.lay(self._orders._steps, "perform", _step)
+        fuse.lay(self._orders._around.steps, "perform", _step)
 
     async def describe(self) -> dict[str, Any]:
         """Tell it from the ordinary one."""

@@ -75,7 +75,7 @@ async def system(tmp_path: Path, clock: WallClock) -> AsyncIterator[InProcess]:
 
 
 def host(system: InProcess, clock: WallClock) -> OrderHost:
-    return OrderHost(system.journal, system.host._steps, lambda: None, 600, clock)
+    return OrderHost(system.journal, system.host._around.steps, lambda: None, 600, clock)
 
 
 async def test_a_clock_that_is_set_back_prolongs_no_deadline(
@@ -170,10 +170,10 @@ async def test_after_a_restart_with_the_clock_set_back_what_was_begun_goes_on_at
     system: InProcess, clock: WallClock
 ) -> None:
     clock.moved = HOUR
-    perform = system.host._steps.perform
-    system.host._steps.perform = lambda *_: asyncio.Event().wait()  # type: ignore[method-assign,assignment]
+    perform = system.host._around.steps.perform
+    system.host._around.steps.perform = lambda *_: asyncio.Event().wait()  # type: ignore[method-assign,assignment]
     order_id = await place(system, clock() + HOUR / 4, "tok_approve")
-    system.host._steps.perform = perform  # type: ignore[method-assign]
+    system.host._around.steps.perform = perform  # type: ignore[method-assign]
     clock.moved = timedelta()
 
     restarted = host(system, clock)

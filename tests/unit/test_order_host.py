@@ -62,7 +62,7 @@ async def test_an_order_is_in_memory_once_although_its_placement_failed_while_a_
     system: InProcess,
 ) -> None:
     payment = Silent()
-    system.host._steps._payment = cast(Any, payment)
+    system.host._around.steps._payment = cast(Any, payment)
     order_id, due = uuid4().hex, datetime.now(UTC) + timedelta(minutes=15)
     private = PrivateData("영욱", "010-1234-5678", "tok_approve")
     order = cmd.PlaceOrder(
@@ -145,7 +145,7 @@ async def test_who_gives_up_waiting_for_an_answer_keeps_no_order_in_memory(
 ) -> None:
     order_id = await system.place("tok_slow_300", wait=0)
     waiting = asyncio.create_task(system.do(order_id, cmd.CancelOrder, reason="too slow"))
-    while not system.host._live[order_id].waiters:  # noqa: ASYNC110 - nobody tells
+    while not system.host._live[order_id]._waiters:  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

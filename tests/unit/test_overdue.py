@@ -79,9 +79,9 @@ async def test_the_open_orders_of_a_system_that_ended_are_finished_by_the_other(
     systems: tuple[InProcess, InProcess],
 ) -> None:
     one, other = systems
-    one.host._steps._payment = cast(Any, Silent())
+    one.host._around.steps._payment = cast(Any, Silent())
     unpaid_for = [await one.place(wait=0) for _ in range(20)]
-    one.host._steps._store = cast(Any, Silent())
+    one.host._around.steps._store = cast(Any, Silent())
     await die(one)
 
     assert await habit(other).look() == 20
@@ -115,7 +115,7 @@ async def test_an_idle_order_in_memory_is_read_again_where_another_system_left_i
 ) -> None:
     one, other = systems
     order_id = await other.place()
-    one.host._steps._store = cast(Any, Silent())
+    one.host._around.steps._store = cast(Any, Silent())
     await one.do(order_id, cmd.CancelOrder, reason="changed my mind", wait=0)
     await die(one)
 
@@ -144,7 +144,7 @@ async def test_an_order_that_is_worked_on_here_is_left_to_whoever_does(
     systems: tuple[InProcess, InProcess],
 ) -> None:
     _, system = systems
-    system.host._steps._payment = cast(Any, Silent())
+    system.host._around.steps._payment = cast(Any, Silent())
     await system.place(wait=0)
     assert await habit(system).look() == 0
 
@@ -153,7 +153,7 @@ async def test_every_host_looks_after_its_own_slots_alone(
     systems: tuple[InProcess, InProcess],
 ) -> None:
     one, other = systems
-    one.host._steps._payment = cast(Any, Silent())
+    one.host._around.steps._payment = cast(Any, Silent())
     for _ in range(40):
         await one.place(wait=0)
     await die(one)

@@ -11,12 +11,12 @@ import pytest
 from actors.contracts.errors import Unavailable, UnknownEvent
 from actors.contracts.messages import TicketReply, TicketRequest
 from actors.order import step_runner, steps
-from actors.order.activation import Activation
 from actors.order.domain import commands as cmd
 from actors.order.host import OrderHost
 from actors.order.journal import Due, History
 from actors.order.journal_appends import Append
 from actors.order.steps import Steps
+from actors.order.virtual_order import VirtualOrder
 from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings
 from tests.support import Direct, InProcess
@@ -153,9 +153,12 @@ async def test_a_cancellation_that_comes_first_undoes_a_ticket_that_the_journal_
     system: Watched,
 ) -> None:
     order_id = await placed_and_crashed_before_the_approval_was_written(system)
-    system.host._steps._payment, silent = cast(Any, _Silent()), system.host._steps._payment
+    system.host._around.steps._payment, silent = (
+        cast(Any, _Silent()),
+        system.host._around.steps._payment,
+    )
     await system.do(order_id, cmd.CancelOrder, wait=0, reason="changed my mind")
-    system.host._steps._payment = silent
+    system.host._around.steps._payment = silent
     await system.crash()
     await system.host.take_up([order_id])
     await system.settle()
@@ -181,12 +184,12 @@ async def test_recovery_takes_up_some_steps_at_a_time_and_a_new_order_goes_first
     system: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(step_runner, "RECOVERING", 2)
-    system.host._steps._payment = cast(Any, _Silent())
+    system.host._around.steps._payment = cast(Any, _Silent())
     waiting = [await system.place(wait=0) for _ in range(20)]
     asked: list[str] = []
     await system.crash()
     payment = _Held(system.payments.handle, asked)
-    system.host._steps._payment = cast(Any, payment)
+    system.host._around.steps._payment = cast(Any, payment)
     await system.host.take_up(waiting)
     await payment.reached(2)
     new = await system.place(wait=0)
@@ -201,17 +204,17 @@ async def test_recovery_takes_up_some_steps_at_a_time_and_a_new_order_goes_first
 async def test_an_order_that_cannot_be_read_keeps_no_other_from_being_recovered(
     system: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    system.host._steps._payment = cast(Any, _Silent())
+    system.host._around.steps._payment = cast(Any, _Silent())
     broken, whole = [await system.place(wait=0) for _ in range(2)]
     await system.crash()
-    original = Activation.restore
+    original = VirtualOrder._restore
 
-    def restore(activation: Activation, history: History) -> None:
-        if activation.order_id == broken:
+    def restore(order: VirtualOrder, history: History, *, recovered: bool = False) -> None:
+        if order.order_id == broken:
             raise UnknownEvent("FromTheFuture", 1)
-        original(activation, history)
+        original(order, history, recovered=recovered)
 
-    monkeypatch.setattr(Activation, "restore", restore)
+    monkeypatch.setattr(VirtualOrder, "_restore", restore)
     now = datetime.now(UTC)
     await system.host.recover([Due(broken, now), Due(whole, now)])
     await reaches(system, whole, "PickupStarted")
@@ -243,13 +246,13 @@ async def test_recovery_looks_after_an_order_whose_command_fails_meanwhile(
     system: Watched,
 ) -> None:
     """The customer's repeat holds the mailbox while the host recovers, and its append fails."""
-    system.host._steps._payment = cast(Any, _Silent())
+    system.host._around.steps._payment = cast(Any, _Silent())
     order_id = await system.place(wait=0)
     await system.crash()
-    activation = system.host._activate(order_id)
-    async with activation.mailbox:
+    order = system.host._activate(order_id)
+    async with order.mailbox:
         await system.host.take_up([order_id])
-        system.host._live.pop(order_id)  # as a placement does that did not come to an order
+        system.host._let_go(order)  # as a placement does that did not come to an order
     await reaches(system, order_id, "PickupStarted")
 
 

@@ -581,7 +581,9 @@ def test_an_order_that_payment_was_never_asked_about_is_overdue(
 ) -> None:
     async def place() -> str:
         async with InProcess(installation.settings) as system:
-            monkeypatch.setattr(system.host._steps, "perform", lambda *_: asyncio.Event().wait())
+            monkeypatch.setattr(
+                system.host._around.steps, "perform", lambda *_: asyncio.Event().wait()
+            )
             order_id = await system.place(wait=0)
             await system.projection.catch_up()
             return order_id
