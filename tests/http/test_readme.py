@@ -72,7 +72,7 @@ def test_the_session_with_curl_goes_as_it_is_written(system: System) -> None:
 
 def test_the_first_script_prints_what_it_says(system: System, tmp_path: Path) -> None:
     script = tmp_path / "first.py"
-    script.write_text(block("from actors.client import"), encoding="utf-8")
+    script.write_text(block("from cluster.client import"), encoding="utf-8")
     ran = run(system, f"python {script}")
     assert ran.stdout == "PREPARING\n", ran.stderr
 
