@@ -1,4 +1,4 @@
-"""The store service's tables. Only the store actor writes them; `store_queries` reads them."""
+"""The store service's tables. Only the store actor writes them; `StoreQueries` reads them."""
 
 from sqlalchemy import (
     BigInteger,

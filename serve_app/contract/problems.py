@@ -81,7 +81,7 @@ class Refused(Exception):
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Let every error of the application end as a problem document; see `nowhere` for 404, 405."""
+    """Let all errors of the application end as problem documents; see `not_found` for 404, 405."""
     app.add_exception_handler(SirenError, _siren_error)
     app.add_exception_handler(ValidationError, _invalid_body)
     app.add_exception_handler(RequestValidationError, _invalid_request)
