@@ -9,9 +9,10 @@ from datetime import datetime
 from actors.contracts.values import PrivateData
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
-from actors.order.domain.order import Order, decide, evolve
+from actors.order.domain.decisions import decide
+from actors.order.domain.order import Order, evolve
 from actors.order.domain.saga import due_at
-from actors.order.journal import Append
+from actors.order.journal_appends import Append
 
 
 def carry_out(

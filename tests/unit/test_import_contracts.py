@@ -44,6 +44,11 @@ PLANTED = [
     ("The domain imports the standard library only", "actors.order.domain.saga", "msgspec"),
     ("The domain imports the standard library only", "actors.contracts.values", "sqlalchemy"),
     (
+        "What runs at each reload of HAProxy imports the standard library only",
+        "cluster.running.haproxy_config",
+        "msgspec",
+    ),
+    (
         "The domain reads from events to saga",
         "actors.order.domain.events",
         "actors.order.domain.saga",
