@@ -13,8 +13,8 @@ from typing import Any
 from actors.contracts.errors import AlreadyPlaced, Conflict, Invalid, Rejected, Unavailable
 from actors.contracts.messages import OrderReply
 from actors.contracts.values import OrderStatus, PaymentStatus, PrivateData
+from actors.order.command_outcome import append_of, carry_out
 from actors.order.deadlines import Deadlines
-from actors.order.decision import append_of, carry_out
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
 from actors.order.domain.detail import detail
