@@ -28,16 +28,16 @@ test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems
 	$(BIN)/python -m pytest tests/chaos
 
 bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
-	$(BIN)/python -m tests.load
+	$(BIN)/python -m tests.bench
 
 bench-peers: $(INSTALLED) ## The same beside a no-op route, plain code and a workflow engine
-	$(BIN)/python -m tests.load.peers
+	$(BIN)/python -m tests.bench.peers
 
 bench-growth: $(INSTALLED) ## What two million orders of history and 100,000 live ones change
-	$(BIN)/python -m tests.load.growth
+	$(BIN)/python -m tests.bench.growth
 
 bench-checkouts: $(INSTALLED) ## This checkout beside another one: BESIDE=../before, installed
-	$(BIN)/python -m tests.load.checkouts $(BESIDE)
+	$(BIN)/python -m tests.bench.checkouts $(BESIDE)
 
 chaos: $(INSTALLED) ## Two minutes of orders while every process is killed in turn, then an audit
 	$(BIN)/python -m tests.chaos.storm

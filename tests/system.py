@@ -56,7 +56,7 @@ SERVICES = (ORDER_ACTOR, PAYMENT_ACTOR, STORE_ACTOR, PROJECTION_ACTOR)
 
 def on_the_system(nodeid: str) -> bool:
     """Tell whether a test uses the run's one real system."""
-    return nodeid.startswith(("tests/browser/", "tests/http/", "tests/ray/"))
+    return nodeid.startswith(("tests/browser/", "tests/http/", "tests/scripts/"))
 
 
 def eventually(

@@ -155,7 +155,7 @@ class Database:
         """Run `work` in a write transaction and return its result. Raises what `write` raises.
 
         On SQLite it runs here and now, and the event loop waits: SQLite works in this process, so
-        a thread would only take turns with the loop, row by row (see tests/load/README.md).
+        a thread would only take turns with the loop, row by row (see tests/bench/README.md).
         """
         with self.faults.reached:
             if self._inline_write is not None:
