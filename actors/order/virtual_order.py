@@ -125,8 +125,7 @@ class VirtualOrder:
             return
         loop = asyncio.get_running_loop()
         settled: asyncio.Future[None] = loop.create_future()
-        waiter = (command_id, settled)
-        self._waiters.append(waiter)
+        self._waiters.append(waiter := (command_id, settled))
         timer = loop.call_later(seconds, _end_wait, settled)
         try:
             await settled
