@@ -32,18 +32,18 @@ from actors.order.command_codec import pack_command
 from actors.order.domain import commands as cmd
 from actors.order.domain.detail import detail
 from actors.order.domain.order import fold
-from actors.order.domain.rules import check
-from actors.order.histories import OrderHistories
+from actors.order.domain.validation import check
 from actors.order.ids import check_order_id, command_id, host_of, new_order_id
 from actors.order.journal import Journal
 from actors.order.new_order import NewOrder, body_of, check_new_order
+from actors.order.queries import OrderHistories
 from actors.peers import Peers
 from actors.runtime.database_faults import damaged_databases
+from actors.runtime.message_codec import to_json
 from actors.runtime.rpc_client import RpcClient
-from actors.runtime.wire import to_json
 from actors.store.offer import Offer
 from actors.store.queries import StoreQueries
-from actors.store.rules import check_capacity, check_price, check_switch
+from actors.store.validation import check_capacity, check_price, check_switch
 
 DEFAULT_WAIT_S = 2.0
 WORK_S = 0.5

@@ -21,8 +21,8 @@ from actors.contracts.messages import OrderReply
 from actors.installation import Installation
 from actors.order.new_order import NewOrder
 from actors.runtime.lock_file import default_address, named_address, same_address
+from actors.runtime.message_codec import to_json
 from actors.runtime.ray_actors import NAMESPACE, join
-from actors.runtime.wire import to_json
 from cluster.peers import PEERS
 from serve_app.backend import Backend
 

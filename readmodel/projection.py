@@ -23,8 +23,8 @@ from actors.order.event_codec import EVENT_TAGS
 from actors.order.journal import Journal
 from actors.runtime.clock import to_micros
 from actors.runtime.database import Database
+from actors.runtime.message_codec import to_json
 from actors.runtime.statements import Transaction
-from actors.runtime.wire import to_json
 from readmodel.tables import LIVE, checkpoint, order_detail
 
 BATCH = 1000

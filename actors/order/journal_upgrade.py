@@ -30,8 +30,8 @@ from actors.order.journal_tables import (
 )
 from actors.runtime.clock import to_micros
 from actors.runtime.database import Database
+from actors.runtime.message_codec import to_json
 from actors.runtime.statements import Transaction
-from actors.runtime.wire import to_json
 
 PART = 5000
 """Events in one transaction."""

@@ -8,13 +8,13 @@ import msgspec
 from actors.contracts.errors import Invalid
 from actors.contracts.limits import MAX_ID
 from actors.contracts.texts import check_visible_ascii, invalid
-from actors.order.domain.rules import (
+from actors.order.domain.validation import (
     check_customer,
     check_expected_total,
     check_items,
     check_payment,
 )
-from actors.runtime.wire import to_json
+from actors.runtime.message_codec import to_json
 
 
 @dataclass(frozen=True, slots=True)

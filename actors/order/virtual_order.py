@@ -27,7 +27,7 @@ from actors.order.mailbox import Mailbox
 from actors.order.step_runner import StepRunner
 from actors.order.steps import Steps
 from actors.runtime.clock import Clock
-from actors.runtime.wire import to_json
+from actors.runtime.message_codec import to_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from actors.contracts.errors import SirenError, Unavailable
 from actors.contracts.messages import Message
+from actors.runtime.message_codec import pack, unpack
 from actors.runtime.replacing import Watch
 from actors.runtime.rpc_link import CONNECT_S, HEARTBEAT_S, Link, decode_frames
-from actors.runtime.wire import pack, unpack
 
 LOST = (RayError, OSError, TimeoutError, ValueError)
 """The actor died, hangs or is not there yet; what was sent may or may not have been carried out."""

@@ -11,6 +11,7 @@ import msgspec
 
 from actors.contracts.errors import SirenError, Unavailable
 from actors.contracts.messages import Message
+from actors.runtime.message_codec import pack, unpack
 from actors.runtime.rpc_link import (
     CONNECT_S,
     HEARTBEAT_S,
@@ -21,7 +22,6 @@ from actors.runtime.rpc_link import (
     Link,
     decode_frames,
 )
-from actors.runtime.wire import pack, unpack
 
 logger = logging.getLogger("siren")
 

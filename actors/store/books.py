@@ -15,8 +15,8 @@ from actors.contracts.messages import (
     TicketUpdate,
 )
 from actors.runtime.database import Database
+from actors.runtime.message_codec import to_json
 from actors.runtime.statements import Transaction
-from actors.runtime.wire import to_json
 from actors.store.pickup_numbers import Numbering, local_day, place_of
 from actors.store.tables import menu_items, stores, tickets
 from actors.store.tickets import (

@@ -24,10 +24,10 @@ from actors.contracts.messages import (
 )
 from actors.contracts.values import Line, PickupStatus
 from actors.runtime.clock import from_micros, to_micros
-from actors.runtime.wire import to_json
+from actors.runtime.message_codec import to_json
 from actors.store.offer import is_full, refusal
 from actors.store.pickup_numbers import Numbering, pickup_number
-from actors.store.rules import check_capacity, check_price
+from actors.store.validation import check_capacity, check_price
 
 StoreMessage = TicketRequest | TicketUpdate | TicketCancellation | StoreChange | MenuItemChange
 StoreReply = TicketReply | Done

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
-from actors.runtime.wire import to_json
+from actors.runtime.message_codec import to_json
 from serve_app.contract import problem_types as kinds
 from serve_app.contract import request_schemas, response_schemas
 from serve_app.contract.identity import Role

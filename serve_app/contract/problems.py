@@ -25,7 +25,7 @@ from actors.contracts.errors import (
     SoldOut,
     Unavailable,
 )
-from actors.runtime.wire import to_json
+from actors.runtime.message_codec import to_json
 from serve_app.contract.problem_types import (
     AGAIN_SOON,
     DAMAGED,

@@ -28,8 +28,8 @@ from actors.contracts.limits import (
     MAX_TOTAL,
 )
 from actors.contracts.values import OrderStatus
-from actors.order.histories import DEFAULT_PAGE
 from actors.order.new_order import NewOrder
+from actors.order.queries import DEFAULT_PAGE
 
 MAX_VERSION = 2**31 - 1
 MAX_CURSOR = 512

@@ -7,8 +7,8 @@ from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
 from actors.contracts.messages import OrderReply
+from actors.runtime.message_codec import to_json
 from actors.runtime.paging import Page
-from actors.runtime.wire import to_json
 from serve_app.contract.requests import CommandHeaders
 from serve_app.contract.validators import is_known, tag_of
 

@@ -11,7 +11,7 @@ from actors.contracts.messages import OrderReply
 from actors.contracts.values import OrderStatus, PaymentStatus
 from actors.order.domain.events import StoredEvent
 from actors.order.event_codec import EVENT_TAGS
-from actors.order.histories import DEFAULT_PAGE
+from actors.order.queries import DEFAULT_PAGE
 from actors.runtime.paging import Page
 from serve_app.contract import request_schemas, response_schemas
 from serve_app.contract.openapi import REPLAYED_HEADER, answer, problems, takes

@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.types import Scope
 
 from actors.contracts.errors import NotFound
-from actors.runtime.wire import to_json
+from actors.runtime.message_codec import to_json
 from serve_app.contract.problem_types import IS_THERE, PRECONDITION_FAILED
 from serve_app.contract.problems import Refused, problem
 from serve_app.contract.requests import siren_of

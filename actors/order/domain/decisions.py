@@ -15,7 +15,7 @@ from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
 from actors.order.domain.order import CarriedOut, Order
 from actors.order.domain.reasons import PAYMENT_TIMEOUT, code_of
-from actors.order.domain.rules import check
+from actors.order.domain.validation import check
 
 PLACED, PAID, ACCEPTED = OrderStatus.PLACED, OrderStatus.PAID, OrderStatus.ACCEPTED
 PREPARING, READY, PICKED_UP = OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.PICKED_UP

@@ -22,8 +22,8 @@ from actors.order.journal import Journal
 from actors.order.journal_appends import Append
 from actors.order.journal_tables import events, order_keys, order_private
 from actors.runtime.database import Database
+from actors.runtime.message_codec import to_json
 from actors.runtime.statements import Transaction
-from actors.runtime.wire import to_json
 from actors.settings import Settings
 from readmodel import projection as projection_module
 from readmodel import projector

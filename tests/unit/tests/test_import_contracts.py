@@ -11,7 +11,7 @@ from importlinter.configuration import configure
 from importlinter.contracts.forbidden import ForbiddenContract
 from importlinter.contracts.layers import LayersContract
 
-from tests.import_contracts import StandardLibraryOnly
+from tests.standard_library_only import StandardLibraryOnly
 from tests.system import ROOT
 
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]

@@ -13,9 +13,9 @@ from actors.contracts.values import OrderStatus, PaymentStatus
 from actors.order.domain import events as ev
 from actors.order.domain.order import Order, fold
 from actors.order.event_codec import decode_event
-from actors.order.histories import OrderHistories
 from actors.order.journal import Journal
 from actors.order.journal_appends import Append
+from actors.order.queries import OrderHistories
 from actors.settings import Settings
 from serve_app.app import build_app
 from serve_app.backend import Backend

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from actors.contracts.errors import Unavailable
 from actors.contracts.messages import OrderReply, RefundRequest, TicketReply
+from actors.runtime.message_codec import pack, unpack
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.rpc_link import (
     HEADER,
@@ -23,7 +24,6 @@ from actors.runtime.rpc_link import (
     encode_frames,
 )
 from actors.runtime.rpc_server import RpcServer
-from actors.runtime.wire import pack, unpack
 
 LOOPBACK = "127.0.0.1"
 PATIENCE_S = 30.0

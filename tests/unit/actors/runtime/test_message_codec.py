@@ -9,7 +9,7 @@ from actors.contracts import messages
 from actors.contracts.errors import SirenError
 from actors.contracts.messages import Message
 from actors.contracts.values import OrderStatus
-from actors.runtime.wire import pack, to_json, unpack
+from actors.runtime.message_codec import pack, to_json, unpack
 from tests.errors import ERRORS, kinds_of
 
 MESSAGES = [
