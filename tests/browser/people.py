@@ -11,8 +11,8 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.visitor import SEEN_MS, Visitor
-from tests.outside import new_order, place
-from tests.system import System
+from tests.support.outside import new_order, place
+from tests.support.system import System
 
 # How a ticket is marked that was promised in so many minutes.
 AGES = {"fresh": 30, "waiting": 1, "late": -1}

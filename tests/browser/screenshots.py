@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser import chromium
 from tests.browser.sights import SIGHTS, Sight
 from tests.browser.visitor import PHONE, TABLET, Visitor
-from tests.outside import new_order, post, reaches
-from tests.system import System, eventually
+from tests.support.outside import new_order, post, reaches
+from tests.support.system import System, eventually
 
 FOLDER = Path(__file__).with_name("screenshots")
 SIZES = {"phone": PHONE, "desktop": TABLET}

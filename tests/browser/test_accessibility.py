@@ -10,8 +10,8 @@ from tests.browser.conftest import Enter
 from tests.browser.people import AGES, Barista, Customer, promise
 from tests.browser.sights import SIGHTS
 from tests.browser.visitor import PHONE, TABLET
-from tests.outside import accepted, new_order, post
-from tests.system import System
+from tests.support.outside import accepted, new_order, post
+from tests.support.system import System
 
 BAD = ("serious", "critical")
 LANGUAGES = ("en-US", "ko-KR")

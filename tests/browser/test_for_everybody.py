@@ -7,8 +7,8 @@ from tests.browser.conftest import Enter
 from tests.browser.people import Barista, Customer
 from tests.browser.sights import SIGHTS
 from tests.browser.visitor import PHONE, Visitor
-from tests.outside import post
-from tests.system import System
+from tests.support.outside import post
+from tests.support.system import System
 
 MARKUP = '<img src=x onerror="window.ran=1">'
 RIGHT_TO_LEFT = "שלום abc"

@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.browser.people import Barista
 from tests.browser.visitor import Visitor
-from tests.outside import accepted
-from tests.system import System
+from tests.support.outside import accepted
+from tests.support.system import System
 
 TICKETS = 12
 LOOKS = 10

@@ -9,8 +9,8 @@ from playwright.sync_api import BrowserContext, Error, Request, Route, expect
 
 from tests.browser.people import Customer
 from tests.browser.visitor import Visitor
-from tests.outside import assert_agreed, new_order, orders_of, place, reaches
-from tests.system import System, eventually
+from tests.support.outside import assert_agreed, new_order, orders_of, place, reaches
+from tests.support.system import System, eventually
 
 THREE_MINUTES = 180_000
 COMMANDS = re.compile(r"/orders(/.*)?$")

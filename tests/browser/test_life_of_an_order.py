@@ -5,8 +5,16 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.people import Barista, Customer
 from tests.browser.visitor import Visitor
-from tests.outside import accepted, assert_agreed, new_order, orders_of, place, post, reaches
-from tests.system import System, eventually
+from tests.support.outside import (
+    accepted,
+    assert_agreed,
+    new_order,
+    orders_of,
+    place,
+    post,
+    reaches,
+)
+from tests.support.system import System, eventually
 
 ROWS = 25
 COUNT_TONES = """

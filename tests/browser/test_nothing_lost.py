@@ -6,8 +6,8 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import Enter
 from tests.browser.people import Customer
 from tests.browser.visitor import PHONE, Visitor
-from tests.outside import orders_of, post
-from tests.system import System
+from tests.support.outside import orders_of, post
+from tests.support.system import System
 
 NOTHING_FOR_ALL_TABS = """
     Object.defineProperty(window, "localStorage", {

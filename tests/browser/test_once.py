@@ -5,8 +5,8 @@ from playwright.sync_api import Route, expect
 
 from tests.browser.people import Barista, Customer
 from tests.browser.visitor import Visitor
-from tests.outside import accepted, assert_agreed, orders_of, post, reaches
-from tests.system import ORDER_ACTOR, System
+from tests.support.outside import accepted, assert_agreed, orders_of, post, reaches
+from tests.support.system import ORDER_ACTOR, System
 
 
 @pytest.fixture

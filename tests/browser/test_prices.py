@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from tests.browser.people import Customer
 from tests.browser.visitor import Visitor
-from tests.outside import assert_agreed, new_order, orders_of, place
-from tests.system import System
+from tests.support.outside import assert_agreed, new_order, orders_of, place
+from tests.support.system import System
 
 PRICES = {"mocha": 5500, "bagel": 3500}
 MENU = "**/stores/jeju/menu"

@@ -6,8 +6,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Enter
 from tests.browser.people import Barista, Customer
 from tests.browser.visitor import PHONE, Visitor
-from tests.outside import assert_agreed, orders_of, reaches
-from tests.system import GATEWAY, ORDER_ACTOR, System
+from tests.support.outside import assert_agreed, orders_of, reaches
+from tests.support.system import GATEWAY, ORDER_ACTOR, System
 
 pytestmark = pytest.mark.timeout(240)
 RECOVERED_MS = 90_000

@@ -8,8 +8,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.browser.conftest import Enter
 from tests.browser.people import Barista
 from tests.browser.visitor import PHONE, Visitor
-from tests.outside import accepted, new_order, post
-from tests.system import System
+from tests.support.outside import accepted, new_order, post
+from tests.support.system import System
 
 A_MOMENT_MS = 600
 ON_TOP = """element => {

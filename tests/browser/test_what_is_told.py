@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Enter
 from tests.browser.people import Barista, Customer, change_ticket, promise
 from tests.browser.visitor import PHONE, TABLET, Visitor
-from tests.outside import accepted, new_order, place, post
-from tests.system import System
+from tests.support.outside import accepted, new_order, place, post
+from tests.support.system import System
 
 SHIFTS = """
     window.moved = 0;

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Enter
 from tests.browser.people import Barista, Customer
 from tests.browser.visitor import PHONE, TABLET, Visitor
-from tests.system import System
+from tests.support.system import System
 
 
 @pytest.fixture

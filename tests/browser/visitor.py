@@ -15,7 +15,7 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests.system import eventually
+from tests.support.system import eventually
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 TABLET: ViewportSize = {"width": 1280, "height": 800}

@@ -9,8 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.outside import ASYNC, Detail, accepted, headers, new_order, place
-from tests.system import System, eventually
+from tests.support.outside import ASYNC, Detail, accepted, headers, new_order, place
+from tests.support.system import System, eventually
 
 MORE_SYSTEMS = ("public", "catastrophe")
 CUSTOMERS = 8

@@ -22,7 +22,7 @@ from actors.peers import Peers
 from actors.runtime.ray_actors import NAMESPACE, get_or_create
 from actors.store.actor import StoreActor
 from cluster.peers import PEERS
-from tests.system import System, eventually
+from tests.support.system import System, eventually
 
 ANSWER_S = 10.0
 Point = Callable[..., tuple[str, str]]

@@ -24,8 +24,8 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from tests.outside import AGAIN, assert_agreed, headers, new_order, orders_of, reaches
-from tests.system import (
+from tests.support.outside import AGAIN, assert_agreed, headers, new_order, orders_of, reaches
+from tests.support.system import (
     GATEWAY,
     HAPROXY_MANAGER,
     ORDER_ACTOR,

@@ -9,8 +9,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests.outside import new_order, place
-from tests.system import System
+from tests.support.outside import new_order, place
+from tests.support.system import System
 
 pytestmark = pytest.mark.timeout(300)
 

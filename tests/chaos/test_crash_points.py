@@ -14,7 +14,7 @@ import pytest
 
 from actors.order.ids import new_order_id
 from tests.chaos.crashing import Fuse, fragile
-from tests.outside import (
+from tests.support.outside import (
     ASYNC,
     Books,
     Detail,
@@ -27,7 +27,7 @@ from tests.outside import (
     post,
     reaches,
 )
-from tests.system import System
+from tests.support.system import System
 
 pytestmark = pytest.mark.timeout(400)
 

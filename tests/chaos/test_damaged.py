@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.damage import zero_leaf
-from tests.outside import accepted, reaches, view
-from tests.system import System, eventually
+from tests.support.damage import zero_leaf
+from tests.support.outside import accepted, reaches, view
+from tests.support.system import System, eventually
 
 pytestmark = pytest.mark.timeout(500)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.conftest import DEDICATED_MAX, Catastrophe
-from tests.outside import (
+from tests.support.outside import (
     ASYNC,
     accepted,
     assert_agreed,
@@ -16,7 +16,7 @@ from tests.outside import (
     post,
     reaches,
 )
-from tests.system import ORDER_ACTOR, System, eventually
+from tests.support.system import ORDER_ACTOR, System, eventually
 
 pytestmark = pytest.mark.timeout(300)
 PREFIX = "order:"

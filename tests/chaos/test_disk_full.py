@@ -8,8 +8,17 @@ from uuid import uuid4
 import httpx
 import psutil
 
-from tests.outside import ASYNC, accepted, assert_agreed, headers, new_order, place, post, reaches
-from tests.system import ORDER_ACTOR, PAYMENT_ACTOR, System, eventually
+from tests.support.outside import (
+    ASYNC,
+    accepted,
+    assert_agreed,
+    headers,
+    new_order,
+    place,
+    post,
+    reaches,
+)
+from tests.support.system import ORDER_ACTOR, PAYMENT_ACTOR, System, eventually
 
 
 @contextmanager

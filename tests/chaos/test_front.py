@@ -16,8 +16,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.outside import accepted, headers, new_order
-from tests.system import GATEWAY, HAPROXY_MANAGER, SERVE_CONTROLLER, System, eventually
+from tests.support.outside import accepted, headers, new_order
+from tests.support.system import GATEWAY, HAPROXY_MANAGER, SERVE_CONTROLLER, System, eventually
 
 pytestmark = pytest.mark.timeout(300)
 

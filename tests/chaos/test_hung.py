@@ -9,8 +9,17 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests.outside import ASYNC, accepted, assert_agreed, headers, new_order, place, reaches, view
-from tests.system import (
+from tests.support.outside import (
+    ASYNC,
+    accepted,
+    assert_agreed,
+    headers,
+    new_order,
+    place,
+    reaches,
+    view,
+)
+from tests.support.system import (
     ORDER_ACTOR,
     PAYMENT_ACTOR,
     PROJECTION_ACTOR,

@@ -7,8 +7,17 @@ from uuid import uuid4
 
 import pytest
 
-from tests.outside import accepted, assert_agreed, card, found, new_order, place, post, reaches
-from tests.system import ORDER_ACTOR, System
+from tests.support.outside import (
+    accepted,
+    assert_agreed,
+    card,
+    found,
+    new_order,
+    place,
+    post,
+    reaches,
+)
+from tests.support.system import ORDER_ACTOR, System
 
 
 @dataclass

@@ -19,7 +19,7 @@ from actors.order.steps import Steps
 from actors.runtime.rpc_client import RpcClient
 from cluster.client import find_installation
 from cluster.peers import PEERS
-from tests.outside import (
+from tests.support.outside import (
     ASYNC,
     SETTLED,
     accepted,
@@ -32,7 +32,7 @@ from tests.outside import (
     post,
     reaches,
 )
-from tests.system import System
+from tests.support.system import System
 
 ROUNDS = 12
 

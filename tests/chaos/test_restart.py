@@ -3,7 +3,7 @@
 import pytest
 
 from tests.chaos.conftest import DEADLINE_S, Catastrophe
-from tests.outside import assert_agreed, orders_of, place, reaches
+from tests.support.outside import assert_agreed, orders_of, place, reaches
 
 pytestmark = pytest.mark.timeout(400)
 

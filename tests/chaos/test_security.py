@@ -9,8 +9,8 @@ import httpx
 import psutil
 
 from tests.chaos.conftest import Catastrophe
-from tests.outside import found, new_order
-from tests.system import GATEWAY, System, eventually, free_port
+from tests.support.outside import found, new_order
+from tests.support.system import GATEWAY, System, eventually, free_port
 
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 

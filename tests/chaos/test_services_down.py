@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.outside import (
+from tests.support.outside import (
     ASYNC,
     accepted,
     assert_agreed,
@@ -18,7 +18,7 @@ from tests.outside import (
     reaches,
     view,
 )
-from tests.system import (
+from tests.support.system import (
     GATEWAY,
     ORDER_ACTOR,
     PAYMENT_ACTOR,

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.outside import accepted, new_order, place, reaches, view
-from tests.system import System, eventually
+from tests.support.outside import accepted, new_order, place, reaches, view
+from tests.support.system import System, eventually
 
 pytestmark = pytest.mark.timeout(500)
 

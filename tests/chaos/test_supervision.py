@@ -18,8 +18,16 @@ import pytest
 from cluster.running import environment
 from cluster.running.stopped import AGENTS
 from cluster.running.up import ON_RAY
-from tests.outside import accepted, assert_agreed, reaches
-from tests.system import ROOT, SERVE_CONTROLLER, START_S, System, eventually, free_port, title_of
+from tests.support.outside import accepted, assert_agreed, reaches
+from tests.support.system import (
+    ROOT,
+    SERVE_CONTROLLER,
+    START_S,
+    System,
+    eventually,
+    free_port,
+    title_of,
+)
 
 pytestmark = pytest.mark.timeout(560)
 END_S = 60.0

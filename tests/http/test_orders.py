@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.outside import (
+from tests.support.outside import (
     ASYNC,
     accepted,
     assert_agreed,
@@ -18,7 +18,7 @@ from tests.outside import (
     post,
     reaches,
 )
-from tests.system import System
+from tests.support.system import System
 
 FIELDS = {
     "order_id",

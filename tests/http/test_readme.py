@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from actors.order.ids import KEY_DIGITS
-from tests.system import ROOT, System, eventually
+from tests.support.system import ROOT, System, eventually
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

@@ -5,8 +5,17 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.outside import ASYNC, accepted, assert_agreed, card, new_order, place, post, reaches
-from tests.system import System, eventually
+from tests.support.outside import (
+    ASYNC,
+    accepted,
+    assert_agreed,
+    card,
+    new_order,
+    place,
+    post,
+    reaches,
+)
+from tests.support.system import System, eventually
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from http.client import HTTPResponse
 import httpx
 import pytest
 
-from tests.outside import ASYNC, headers, new_order
-from tests.system import PUBLIC_PLACES, System, eventually
+from tests.support.outside import ASYNC, headers, new_order
+from tests.support.system import PUBLIC_PLACES, System, eventually
 
 PLACES = 3 * PUBLIC_PLACES
 """Of as many replicas as there may be."""

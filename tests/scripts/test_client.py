@@ -8,8 +8,8 @@ import pytest
 
 from actors.contracts.errors import Invalid, NotFound, Rejected
 from cluster.client import NewOrder, Siren
-from tests.outside import assert_agreed, reaches
-from tests.system import System
+from tests.support.outside import assert_agreed, reaches
+from tests.support.system import System
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from actors.runtime.replacing import incarnation_of
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
-from tests.system import System, eventually
+from tests.support.system import System, eventually
 
 pytestmark = pytest.mark.timeout(400)
 

@@ -12,7 +12,7 @@ from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.contract import requests
 from serve_app.routes import order_details
-from tests.in_process import in_process
+from tests.support.in_process import in_process
 
 PATIENCE_S = 30.0
 

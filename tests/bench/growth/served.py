@@ -13,7 +13,7 @@ from typing import Self
 
 from tests.bench.http_load import run_in_own_process
 from tests.bench.workloads import placed_paid_accepted
-from tests.system import System
+from tests.support.system import System
 
 CONNECTIONS = 64
 WARM_UP_S = 2.0

@@ -24,7 +24,7 @@ from tests.bench.peers.comparison import Comparison, tables, write_json
 from tests.bench.peers.packages import python_with_packages
 from tests.bench.peers.plans import Plan
 from tests.bench.peers.servers import Open, Running
-from tests.system import ROOT
+from tests.support.system import ROOT
 
 SIREN, NOOP, PLAIN, DBOS_SQLITE, DBOS_POSTGRES = NAMES = (
     "siren",

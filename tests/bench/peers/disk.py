@@ -16,7 +16,7 @@ from actors.order.domain.events import Event, StoredEvent
 from actors.order.journal import Journal
 from actors.order.journal_appends import Append
 from tests.bench.measure import percentile
-from tests.orders import DUE, NOON, PLACED, PRIVATE, REQUESTED
+from tests.support.orders import DUE, NOON, PLACED, PRIVATE, REQUESTED
 
 GROUPS = (1, 16, 64, 256)
 BLOCK = b"\0" * 4096

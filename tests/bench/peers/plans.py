@@ -11,7 +11,7 @@ from tests.bench.http_load import Request, http_request
 from tests.bench.measure import Workload
 from tests.bench.peers import noop
 from tests.bench.workloads import placed_paid_accepted
-from tests.system import eventually
+from tests.support.system import eventually
 
 W1, W2, NO_OP = "W1", "W2", "no-op"
 PAGE = 200

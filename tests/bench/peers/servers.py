@@ -13,7 +13,7 @@ import httpx
 import psutil
 
 from tests.bench.peers import noop
-from tests.system import ROOT, System, eventually, free_port
+from tests.support.system import ROOT, System, eventually, free_port
 
 START_S = 120.0
 STOP_S = 60.0

@@ -15,7 +15,7 @@ from actors.contracts.messages import MenuItemChange, StoreChange
 from actors.order.new_order import NewOrder
 from actors.settings import Settings
 from serve_app.backend import Backend
-from tests.in_process import in_process
+from tests.support.in_process import in_process
 
 LATTE = NewOrder("c-17", "영욱", "010-1234-5678", "gangnam", (("latte", 1),), "tok_approve")
 ORDERS: list[tuple[dict[str, Any], str]] = [

@@ -16,9 +16,9 @@ from actors.order.domain.events import OrderPlaced
 from actors.order.new_order import NewOrder
 from actors.settings import Settings
 from serve_app.backend import Backend
-from tests.http_contract import ORDER, changed
-from tests.in_process import in_process
-from tests.orders import place, when
+from tests.support.http_contract import ORDER, changed
+from tests.support.in_process import in_process
+from tests.support.orders import place, when
 
 TOTAL = 12_500
 DEARER = 14_500

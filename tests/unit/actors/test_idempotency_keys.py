@@ -15,8 +15,8 @@ from actors.order.new_order import NewOrder
 from actors.settings import Settings
 from serve_app.app import build_app
 from serve_app.backend import Backend
-from tests.files import found
-from tests.in_process import in_process
+from tests.support.files import found
+from tests.support.in_process import in_process
 
 CARD, OTHER_CARD = ({"method": "card", "token": t} for t in ("tok_approve", "tok_decline"))
 ORDER = {

@@ -28,8 +28,8 @@ from cluster.running.token_secret import make_secret
 from readmodel.tables import checkpoint, open_database, order_detail
 from serve_app.contract.identity import Identity, Role
 from serve_app.security.tokens import InvalidToken, Tokens
-from tests.support import InProcess
-from tests.system import ROOT, free_port
+from tests.support.services import InProcess
+from tests.support.system import ROOT, free_port
 
 COMMANDS = ("up", "down", "status", "env", "verify", "rebuild-view", "token", "forget")
 

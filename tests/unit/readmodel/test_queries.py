@@ -19,7 +19,7 @@ from readmodel import queries
 from readmodel.projection import Projection
 from readmodel.queries import DetailRow, OrderDetails, Watcher
 from readmodel.tables import create_tables, open_database
-from tests.cursors import by_hand
+from tests.support.cursors import by_hand
 
 NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from cluster.audit.records import Violation
 from readmodel import lost_orders
 from readmodel.lost_orders import find_lost_orders
 from serve_app.backend import Backend
-from tests.in_process import in_process
+from tests.support.in_process import in_process
 
 
 async def order(siren: Backend) -> str:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from serve_app.middleware.compression import LEAST
 from serve_app.routes import ROUTERS
 from serve_app.routing.access_route import AccessRoute, PageRoute, PublicRoute
-from tests.http_contract import CARD, ORDER, UNPAID, placed
+from tests.support.http_contract import CARD, ORDER, UNPAID, placed
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
 PATHS: dict[str, set[str]] = {}

@@ -7,9 +7,9 @@ import httpx
 
 from actors.settings import Settings
 from serve_app.app import build_app
-from tests.cursors import by_hand
-from tests.http_contract import COMMANDS, LISTS, READS, changed, placed
-from tests.in_process import in_process
+from tests.support.cursors import by_hand
+from tests.support.http_contract import COMMANDS, LISTS, READS, changed, placed
+from tests.support.in_process import in_process
 
 NASTY_BODIES: list[bytes] = [
     b"",

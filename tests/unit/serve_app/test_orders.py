@@ -17,8 +17,8 @@ from actors.order.new_order import NewOrder
 from actors.settings import Settings
 from serve_app.app import build_app
 from serve_app.backend import Backend
-from tests.http_contract import CARD, ORDER, UNPAID, placed
-from tests.in_process import in_process
+from tests.support.http_contract import CARD, ORDER, UNPAID, placed
+from tests.support.in_process import in_process
 
 LATTE = NewOrder("c-1", "영욱", "010-1234-5678", "gangnam", (("latte", 1),))
 
@@ -112,7 +112,7 @@ async def test_requests_with_one_key_get_one_actor(
             super().__init__(host, placed_as, observed, *limits)
             routers.append(self)
 
-    monkeypatch.setattr("tests.in_process.DedicatedOrders", Observed)
+    monkeypatch.setattr("tests.support.in_process.DedicatedOrders", Observed)
     settings = Settings(data_dir=tmp_path, order_isolation="dedicated")
     async with in_process(settings) as siren:
         at_once = await asyncio.gather(*(siren.place(LATTE, "k") for _ in range(5)))

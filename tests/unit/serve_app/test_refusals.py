@@ -9,8 +9,8 @@ from actors.contracts.errors import Unavailable
 from serve_app import readiness
 from serve_app.backend import Backend
 from serve_app.middleware.request_body import MAX_BODY
-from tests.cursors import by_hand
-from tests.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, changed, placed
+from tests.support.cursors import by_hand
+from tests.support.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, changed, placed
 
 
 @pytest.fixture(scope="module")

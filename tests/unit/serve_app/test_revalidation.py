@@ -5,7 +5,7 @@ import pytest
 
 from actors.contracts.errors import Invalid
 from serve_app.backend import Backend
-from tests.http_contract import ORDER, placed
+from tests.support.http_contract import ORDER, placed
 
 LISTS = ["/order-details", "/pickups?store_id=gangnam", "/payments", "/stores"]
 LISTS += ["/stores/gangnam/menu"]

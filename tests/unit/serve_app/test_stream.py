@@ -8,7 +8,7 @@ import pytest
 
 from serve_app.backend import Backend
 from serve_app.routes.order_stream import Follower
-from tests.http_contract import ORDER, UNPAID, placed
+from tests.support.http_contract import ORDER, UNPAID, placed
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from serve_app.middleware.request_body import MAX_BODY
-from tests.http_contract import CARD, ORDER, UNPAID, changed, placed
+from tests.support.http_contract import CARD, ORDER, UNPAID, changed, placed
 
 EMPTY = [" ", "\u3000", "\u200b", "\ufeff", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u0301"]
 EMPTY.append("\ufffc")  # the place of an object that a text does not have

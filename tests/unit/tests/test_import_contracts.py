@@ -12,7 +12,7 @@ from importlinter.contracts.forbidden import ForbiddenContract
 from importlinter.contracts.layers import LayersContract
 
 from tests.standard_library_only import StandardLibraryOnly
-from tests.system import ROOT
+from tests.support.system import ROOT
 
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 CONTRACTS = {contract["name"]: contract for contract in CONFIG["contracts"]}

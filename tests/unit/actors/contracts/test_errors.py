@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from actors.contracts.errors import SirenError
-from tests.errors import ERRORS, kinds_of
+from tests.support.errors import ERRORS, kinds_of
 
 EVERY_ERROR = [SirenError("code", "Some detail."), *ERRORS]
 

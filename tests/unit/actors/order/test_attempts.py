@@ -19,9 +19,9 @@ from actors.order.queries import OrderHistories
 from actors.settings import Settings
 from serve_app.app import build_app
 from serve_app.backend import Backend
-from tests.http_contract import CARD, ORDER, UNPAID, placed
-from tests.in_process import in_process
-from tests.orders import DUE, NOON, ORDER_ID, PLACED, PRIVATE, TOTAL, given, stored
+from tests.support.http_contract import CARD, ORDER, UNPAID, placed
+from tests.support.in_process import in_process
+from tests.support.orders import DUE, NOON, ORDER_ID, PLACED, PRIVATE, TOTAL, given, stored
 
 FAR_AWAY = DUE.replace(year=DUE.year + 100)
 DECLINED_CARD = {"method": "card", "token": "tok_decline"}

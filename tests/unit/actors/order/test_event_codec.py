@@ -11,7 +11,15 @@ from actors.contracts.errors import UnknownEvent
 from actors.order import event_codec
 from actors.order.domain import events
 from actors.order.event_codec import decode_event, encode_event
-from tests.orders import ACCEPTED, APPROVED, CANCELED, CHARGE_UNDONE, DECLINED, PLACED, REQUESTED
+from tests.support.orders import (
+    ACCEPTED,
+    APPROVED,
+    CANCELED,
+    CHARGE_UNDONE,
+    DECLINED,
+    PLACED,
+    REQUESTED,
+)
 
 # Never change a line of this: journals hold it. A new shape gets a new schema version.
 JOURNAL: dict[str, tuple[events.Event, str]] = {

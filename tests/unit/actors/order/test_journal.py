@@ -29,7 +29,7 @@ from actors.order.journal_appends import Append
 from actors.order.journal_tables import events, meta, open_orders, order_keys, order_private
 from actors.runtime import sqlite_connections
 from actors.runtime.statements import Transaction
-from tests.orders import ACCEPTED_LIFE, DUE, NOON, PLACED, PRIVATE, REQUESTED
+from tests.support.orders import ACCEPTED_LIFE, DUE, NOON, PLACED, PRIVATE, REQUESTED
 
 EVERY_SLOT = range(SLOTS)
 

@@ -27,10 +27,10 @@ from actors.runtime.statements import Transaction
 from actors.settings import Settings
 from cluster.operations.forget import forget
 from serve_app.backend import Backend
-from tests.files import found
-from tests.in_process import in_process
-from tests.old_journal import SECRET, old_journal
-from tests.orders import APPROVED, DUE, NOON, PLACED, REQUESTED, at
+from tests.support.files import found
+from tests.support.in_process import in_process
+from tests.support.old_journal import SECRET, old_journal
+from tests.support.orders import APPROVED, DUE, NOON, PLACED, REQUESTED, at
 
 KEY, WORDS = "Nara-010-9999-1234", "Nara is ill, call 010-9999-1234"
 PERSON = PrivateData("Nara", "010-9999-1234")

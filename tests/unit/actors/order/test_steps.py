@@ -19,7 +19,7 @@ from actors.order.steps import Steps
 from actors.order.virtual_order import VirtualOrder
 from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings
-from tests.support import Direct, InProcess
+from tests.support.services import Direct, InProcess
 
 
 class Watched(InProcess):

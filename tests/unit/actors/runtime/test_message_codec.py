@@ -10,7 +10,7 @@ from actors.contracts.errors import SirenError
 from actors.contracts.messages import Message
 from actors.contracts.values import OrderStatus
 from actors.runtime.message_codec import pack, to_json, unpack
-from tests.errors import ERRORS, kinds_of
+from tests.support.errors import ERRORS, kinds_of
 
 MESSAGES = [
     messages.OrderRequest("o", b"\x00\xff", 2.0),

@@ -11,9 +11,9 @@ from actors.contracts.errors import Invalid
 from actors.runtime.paging import Cursors
 from actors.settings import Settings
 from serve_app.app import build_app
-from tests.cursors import by_hand
-from tests.in_process import in_process
-from tests.tokens import GOOD, MINE, SECRET
+from tests.support.cursors import by_hand
+from tests.support.in_process import in_process
+from tests.support.tokens import GOOD, MINE, SECRET
 
 CURSORS = Cursors("orders", b"secret")
 MADE_FOR = {"customer_id": "c-1", "store_id": None}

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION
 from actors.settings import Settings
 from cluster.cli import app
-from tests.in_process import in_process
+from tests.support.in_process import in_process
 
 NEWER = "UPDATE meta SET value = '99' WHERE key = 'schema_version'"
 OLDER = "UPDATE meta SET value = '1' WHERE key = 'schema_version'"

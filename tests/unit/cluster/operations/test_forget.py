@@ -24,8 +24,8 @@ from readmodel.projection import Projection
 from readmodel.projector import rebuild
 from readmodel.tables import SHADOW, create_shadow, open_database, swap
 from serve_app.backend import Backend
-from tests.files import found
-from tests.in_process import in_process
+from tests.support.files import found
+from tests.support.in_process import in_process
 
 NAME, TEL = "Nara Forgettable", "010-9999-1234"
 WORDS, OTHER_WORDS = "Nara must see the doctor", "Nara was never seen"

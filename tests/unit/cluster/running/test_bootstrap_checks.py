@@ -15,7 +15,7 @@ from actors.settings import Settings
 from actors.store.queries import StoreQueries
 from cluster.running import bootstrap
 from readmodel.queries import OrderDetails
-from tests.system import free_port
+from tests.support.system import free_port
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from cluster.running.integrity import check_files
 from readmodel import projector
 from serve_app.app import build_app
 from serve_app.backend import Backend
-from tests.damage import change, garbage_log, truncate, zero_header, zero_leaf
-from tests.http_contract import ORDER
-from tests.in_process import in_process
-from tests.system import eventually
+from tests.support.damage import change, garbage_log, truncate, zero_header, zero_leaf
+from tests.support.http_contract import ORDER
+from tests.support.in_process import in_process
+from tests.support.system import eventually
 
 ORDERS = 20
 Damage = Callable[[Path], None]

@@ -12,7 +12,7 @@ import pytest
 from cluster.running.haproxy_config import LARGEST_BODY
 from serve_app.middleware.request_body import MAX_BODY
 from serve_app.middleware.security_headers import ALWAYS, UNLESS_SET
-from tests.haproxy import PATIENCE, in_front_of
+from tests.support.haproxy import PATIENCE, in_front_of
 
 WEBSOCKET = """\
 Connection: Upgrade

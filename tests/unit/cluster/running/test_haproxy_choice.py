@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from cluster.running.haproxy_config import FEW_REQUESTS
-from tests.haproxy import PATIENCE, in_front_of
+from tests.support.haproxy import PATIENCE, in_front_of
 
 
 class Replica:

@@ -19,7 +19,7 @@ from cluster.running.haproxy_config import (
     sections,
 )
 from serve_app.middleware import own_system
-from tests.haproxy import FILES, SECRET, changed, written
+from tests.support.haproxy import FILES, SECRET, changed, written
 
 STREAMS = "backend http-siren-streams"
 

@@ -16,9 +16,9 @@ from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.contract.identity import Identity, Role
 from serve_app.middleware.request_body import MAX_BODY, Bodies
-from tests.http_contract import ORDER
-from tests.in_process import in_process
-from tests.tokens import BAD, SECRET, bearer, token_of
+from tests.support.http_contract import ORDER
+from tests.support.in_process import in_process
+from tests.support.tokens import BAD, SECRET, bearer, token_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

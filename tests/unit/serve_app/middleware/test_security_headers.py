@@ -12,9 +12,9 @@ import pytest
 from actors.settings import Settings
 from serve_app.app import build_app
 from serve_app.middleware.security_headers import CONTENT_SECURITY_POLICY
-from tests.http_contract import ORDER
-from tests.in_process import in_process
-from tests.tokens import GOOD, MINE, SECRET
+from tests.support.http_contract import ORDER
+from tests.support.in_process import in_process
+from tests.support.tokens import GOOD, MINE, SECRET
 
 ELSEWHERE = "https://shop.example"
 Opened = Callable[..., Awaitable[httpx.AsyncClient]]

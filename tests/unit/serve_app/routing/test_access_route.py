@@ -12,9 +12,9 @@ from actors.settings import Settings
 from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.routing.access_route import AccessRoute, PageRoute, PublicRoute
-from tests.http_contract import CARD, ORDER, UNPAID
-from tests.in_process import in_process
-from tests.tokens import BAD, GOOD, MINE, SECRET
+from tests.support.http_contract import CARD, ORDER, UNPAID
+from tests.support.in_process import in_process
+from tests.support.tokens import BAD, GOOD, MINE, SECRET
 
 # Whatever is changed here is put back or belongs to one test, so all share one system.
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -12,9 +12,9 @@ from starlette.routing import Route
 from actors.settings import Settings
 from serve_app.app import build_app
 from serve_app.routes import ROUTERS
-from tests.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, placed
-from tests.in_process import in_process
-from tests.tokens import GOOD, SECRET
+from tests.support.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, placed
+from tests.support.in_process import in_process
+from tests.support.tokens import GOOD, SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

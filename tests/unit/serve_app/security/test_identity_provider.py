@@ -26,7 +26,7 @@ from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.security import identity_provider, key_document
 from serve_app.security.identity_provider import ProviderKeys
-from tests.tokens import GOOD, SECRET, bearer
+from tests.support.tokens import GOOD, SECRET, bearer
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 ISSUER, AUDIENCE = "https://login.example.org", "siren"

@@ -10,9 +10,9 @@ from starlette.types import Receive, Scope, Send
 
 from actors.settings import Settings
 from serve_app.app import build_app
-from tests.http_contract import UNPAID
-from tests.in_process import in_process
-from tests.tokens import BAD, GOOD, SECRET
+from tests.support.http_contract import UNPAID
+from tests.support.in_process import in_process
+from tests.support.tokens import BAD, GOOD, SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

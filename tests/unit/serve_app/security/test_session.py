@@ -13,9 +13,9 @@ from serve_app.app import build_app
 from serve_app.contract.identity import Identity, Role
 from serve_app.security import tokens
 from serve_app.security.tokens import InvalidToken, Tokens
-from tests.http_contract import ORDER
-from tests.in_process import in_process
-from tests.tokens import CALLERS, GOOD, HOUR, SECRET, bearer, token_of
+from tests.support.http_contract import ORDER
+from tests.support.in_process import in_process
+from tests.support.tokens import CALLERS, GOOD, HOUR, SECRET, bearer, token_of
 
 
 @pytest.fixture

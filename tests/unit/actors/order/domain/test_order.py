@@ -11,7 +11,7 @@ from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
 from actors.order.domain.detail import detail
 from actors.order.domain.order import Order, evolve
-from tests.orders import (
+from tests.support.orders import (
     ACCEPTED,
     ACCEPTED_LIFE,
     APPROVED,

@@ -17,8 +17,8 @@ from actors.order.domain import events as ev
 from actors.order.domain.decisions import decide
 from actors.order.domain.order import Order, evolve, fold
 from actors.order.domain.saga import AuthorizePayment, CancelPayment, Step, next_steps
-from tests.orders import DUE, NOON, ORDER_ID, TOTAL, place
-from tests.participants import Acknowledged, Ahead, Message, Payment, Reply, Store, deliver
+from tests.support.orders import DUE, NOON, ORDER_ID, TOTAL, place
+from tests.support.participants import Acknowledged, Ahead, Message, Payment, Reply, Store, deliver
 
 # Few keys, so that they meet again; not all of them in the hands of one kind of command.
 KEYS = st.sampled_from(["k1", "k2", "k3", "k4"])

@@ -6,7 +6,7 @@ import pytest
 
 from actors.order.domain.reasons import CUSTOMER_REQUEST, PAYMENT_TIMEOUT, STORE_CODES, code_of
 from serve_app.assets import texts
-from tests.system import ROOT
+from tests.support.system import ROOT
 
 BOARD = ROOT / "serve_app" / "static" / "board.js"
 

@@ -15,7 +15,7 @@ from actors.order.domain.saga import (
     is_settled,
     next_steps,
 )
-from tests.orders import (
+from tests.support.orders import (
     ACCEPTED_LIFE,
     APPROVED,
     CANCELED,

@@ -13,7 +13,7 @@ from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
 from actors.settings import Settings
 from actors.store.service import StoreService
-from tests.orders import ACCEPTED_LIFE, PLACED, REQUESTED, given, place, when
+from tests.support.orders import ACCEPTED_LIFE, PLACED, REQUESTED, given, place, when
 
 LATTE = Line("latte", "Latte", 1, 5000)
 

@@ -12,7 +12,7 @@ from ray.serve.config import HTTPOptions
 from cluster.running.haproxy import _real_binary
 from cluster.running.haproxy_answers import write_answers
 from cluster.running.haproxy_config import Edge, edited
-from tests.system import free_port
+from tests.support.system import free_port
 
 PATIENCE = 30.0
 FILES = 20_000

@@ -14,7 +14,7 @@ from actors.order.domain.saga import (
     Step,
     UpdateTicket,
 )
-from tests.orders import NOON
+from tests.support.orders import NOON
 
 GONE = ("CANCELED", "REJECTED", "PICKED_UP")
 

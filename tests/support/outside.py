@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.system import System, eventually
+from tests.support.system import System, eventually
 
 AGAIN = (httpx.codes.INTERNAL_SERVER_ERROR, httpx.codes.SERVICE_UNAVAILABLE)
 """503 is ours, or HAProxy's while no replica answers: repeat with the same key."""

@@ -23,7 +23,7 @@ from actors.settings import Settings
 from actors.store.service import StoreService
 from readmodel.projection import Projection
 from readmodel.tables import create_tables, open_database
-from tests.orders import LINES
+from tests.support.orders import LINES
 
 WAIT_S = 30.0
 

@@ -30,7 +30,7 @@ from cluster.running.haproxy_watch import haproxies
 environment.prepare()
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PUBLIC_PLACES = 20
 """Requests that each replica of the public system works on at a time."""
 START_S = 180.0
