@@ -21,7 +21,7 @@ from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings
 from readmodel.projector import rebuild
 from readmodel.tables import open_database
-from tests.support.services import Direct, InProcess
+from tests.support.in_process import InProcess, direct
 
 LIMIT_S = 300.0
 """No measurement takes longer; one that would is given up."""
@@ -82,7 +82,7 @@ def _run(measurement: Callable[[Path], Coroutine[Any, Any, Answer]], folder: Pat
 async def wake_all(folder: Path) -> Woken:
     """Recover all open orders of a folder as a host does, then take all its orders into memory."""
     async with InProcess(Settings(data_dir=folder)) as system:
-        host = _host(system, Direct(system.payments.handle))
+        host = _host(system, direct(system.payments.handle))
         order_ids = _order_ids(folder)
         spare_garbage_collection()
         memory = [_resident()]
@@ -118,7 +118,7 @@ async def take_up_all(folder: Path) -> float:
         await asyncio.Event().wait()
 
     async with InProcess(Settings(data_dir=folder)) as system:
-        host = _host(system, Direct(silence))
+        host = _host(system, direct(silence))
         spare_garbage_collection()
         began = time.perf_counter()
         due = await system.journal.open_orders(range(SLOTS))
@@ -136,7 +136,7 @@ async def recover_charging(folder: Path) -> Recovered:
     Payment and store are in this process too, and take their share of its one core.
     """
     async with InProcess(Settings(data_dir=folder)) as system:
-        host = _host(system, Direct(system.payments.handle))
+        host = _host(system, direct(system.payments.handle))
         spare_garbage_collection()
         began = time.perf_counter()
         due = await system.journal.open_orders(range(SLOTS))
@@ -174,8 +174,8 @@ async def rebuild_view(folder: Path) -> Rebuilt:
         await view.close()
 
 
-def _host(system: InProcess, payment: Direct) -> OrderHost:
-    steps = Steps(cast(RpcClient, payment), cast(RpcClient, Direct(system.stores.handle)))
+def _host(system: InProcess, payment: RpcClient) -> OrderHost:
+    steps = Steps(payment, system.store)
     return OrderHost(system.journal, steps, lambda: None, NEVER_S)
 
 

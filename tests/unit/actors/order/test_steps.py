@@ -12,14 +12,11 @@ from actors.contracts.errors import Unavailable, UnknownEvent
 from actors.contracts.messages import TicketReply, TicketRequest
 from actors.order import step_runner, steps
 from actors.order.domain import commands as cmd
-from actors.order.host import OrderHost
 from actors.order.journal import Due, History
 from actors.order.journal_appends import Append
-from actors.order.steps import Steps
 from actors.order.virtual_order import VirtualOrder
-from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings
-from tests.support.services import Direct, InProcess
+from tests.support.in_process import Direct, InProcess, direct
 
 
 class Watched(InProcess):
@@ -33,13 +30,8 @@ class Watched(InProcess):
         self.store_answers.set()
         self._append = self.journal.append
         self.journal.append = self._noted  # type: ignore[method-assign]
+        self.store = direct(self._store)
         self.host = self.new_host()
-
-    def new_host(self) -> OrderHost:
-        """Return a host that knows what is in the journal, as after a crash."""
-        channels = (Direct(self.payments.handle), Direct(self._store))
-        mine = Steps(*(cast(RpcClient, channel) for channel in channels))
-        return OrderHost(self.journal, mine, lambda: None, passivate_after_s=600)
 
     async def crash(self) -> None:
         """End the host in the middle of whatever it does, and begin with another."""

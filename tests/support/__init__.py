@@ -1,0 +1,1 @@
+"""What tests share: the system in this process or for real, stand-ins and examples."""
