@@ -21,7 +21,7 @@ from actors.runtime.rpc_client import RpcClient
 from actors.settings import Settings
 from readmodel.projector import rebuild
 from readmodel.tables import open_database
-from tests.support.in_process import InProcess, direct
+from tests.support.services import InProcess, direct
 
 LIMIT_S = 300.0
 """No measurement takes longer; one that would is given up."""

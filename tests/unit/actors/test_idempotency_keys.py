@@ -1,8 +1,7 @@
 """One key is one request: under another body it is refused, whoever asks, and for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +12,9 @@ import pytest
 from actors.contracts.errors import Invalid
 from actors.order.new_order import NewOrder
 from actors.settings import Settings
-from serve_app.app import build_app
 from serve_app.backend import Backend
 from tests.support.files import found
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of, in_process
 
 CARD, OTHER_CARD = ({"method": "card", "token": t} for t in ("tok_approve", "tok_decline"))
 ORDER = {
@@ -48,13 +46,6 @@ MISUSES: dict[str, tuple[tuple[Call, ...], Call, Call]] = {
 every_misuse = pytest.mark.parametrize(
     ("before", "first", "second"), MISUSES.values(), ids=MISUSES.keys()
 )
-
-
-@asynccontextmanager
-async def http(siren: Backend) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield client
 
 
 async def sent(
@@ -141,10 +132,10 @@ async def test_of_two_cards_at_once_one_is_charged_and_the_other_refused(
 async def test_a_key_is_known_after_a_restart_and_passivation(
     tmp_path: Path, before: tuple[Call, ...], first: Call, second: Call
 ) -> None:
-    async with in_process(Settings(data_dir=tmp_path)) as siren, http(siren) as client:
+    async with in_process(Settings(data_dir=tmp_path)) as siren, client_of(siren) as client:
         order_id = await placed(client, *before)
         answered = await sent(client, order_id, first)
-    async with in_process(Settings(data_dir=tmp_path)) as siren, http(siren) as client:
+    async with in_process(Settings(data_dir=tmp_path)) as siren, client_of(siren) as client:
         assert refused(await sent(client, order_id, second))
         repeated = await sent(client, order_id, first)
         assert (repeated.status_code, repeated.json()) == (200, answered.json())
@@ -152,7 +143,7 @@ async def test_a_key_is_known_after_a_restart_and_passivation(
 
 async def test_a_key_is_known_in_dedicated_isolation(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, order_isolation="dedicated")
-    async with in_process(settings) as siren, http(siren) as client:
+    async with in_process(settings) as siren, client_of(siren) as client:
         order_id = await placed(client)
         assert (await sent(client, order_id, PAY)).status_code == 200
         for call in (PAY_OTHERWISE, CANCEL):
@@ -173,12 +164,12 @@ async def test_a_repeat_is_answered_although_its_store_takes_no_orders_any_more(
         assert repeated.headers["idempotency-replayed"] == "true"
         assert refused(await client.post("/orders", json=other, headers=KEY))
 
-    async with in_process(settings) as siren, http(siren) as client:
+    async with in_process(settings) as siren, client_of(siren) as client:
         answered = await client.post("/orders", json=order, headers=KEY)
         assert (answered.status_code, answered.json()["order_status"]) == (201, "ACCEPTED")
         assert (await client.patch("/stores/gangnam", json=change)).status_code == 200
         await is_answered(client)
-    async with in_process(settings) as siren, http(siren) as client:
+    async with in_process(settings) as siren, client_of(siren) as client:
         await is_answered(client)
         assert (await client.post("/orders", json=order)).status_code == 409
         listed = await client.get("/pickups", params={"store_id": "gangnam"})
@@ -222,7 +213,7 @@ async def test_the_python_client_is_told_the_same(siren: Backend) -> None:
 
 
 async def test_no_file_holds_a_key_or_a_card_token(tmp_path: Path) -> None:
-    async with in_process(Settings(data_dir=tmp_path)) as siren, http(siren) as client:
+    async with in_process(Settings(data_dir=tmp_path)) as siren, client_of(siren) as client:
         key = KEY["Idempotency-Key"]
         order_id = (await client.post("/orders", json=ORDER, headers=KEY)).json()["order_id"]
         for number, call in enumerate((PAY, START, REJECT)):

@@ -28,7 +28,7 @@ from cluster.running.token_secret import make_secret
 from readmodel.tables import checkpoint, open_database, order_detail
 from serve_app.contract.identity import Identity, Role
 from serve_app.security.tokens import InvalidToken, Tokens
-from tests.support.in_process import InProcess
+from tests.support.services import InProcess
 from tests.support.system import ROOT, free_port
 
 COMMANDS = ("up", "down", "status", "env", "verify", "rebuild-view", "token", "forget")

@@ -3,13 +3,10 @@
 import json
 from pathlib import Path
 
-import httpx
-
 from actors.settings import Settings
-from serve_app.app import build_app
 from tests.support.cursors import by_hand
 from tests.support.http_contract import COMMANDS, LISTS, READS, changed, placed
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of, in_process
 
 NASTY_BODIES: list[bytes] = [
     b"",
@@ -41,21 +38,17 @@ async def test_no_input_makes_the_application_fail(database_url: str, tmp_path: 
     settings = Settings(data_dir=tmp_path)
     if "postgresql" in database_url:
         settings = Settings(database_url=database_url)
-    async with in_process(settings) as siren:
-        transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            order_id = await placed(client)
-            requests = [(method, path) for method, path, _ in [*COMMANDS, *READS]]
-            for method, path in [*requests, ("POST", "/orders"), *LISTS]:
-                if path.endswith("/stream"):
-                    continue  # of an order that exists it would not end
-                address = path.replace("{id}", order_id)
-                for query in NASTY_QUERIES:
-                    response = await client.request(method, address + query)
-                    assert response.status_code < 500, (method, path, query)
-                for headers in NASTY_HEADERS:
-                    for body in NASTY_BODIES if method != "GET" else [b""]:
-                        response = await client.request(
-                            method, address, content=body, headers=headers
-                        )
-                        assert response.status_code < 500, (method, path, headers, body[:40])
+    async with in_process(settings) as siren, client_of(siren) as client:
+        order_id = await placed(client)
+        requests = [(method, path) for method, path, _ in [*COMMANDS, *READS]]
+        for method, path in [*requests, ("POST", "/orders"), *LISTS]:
+            if path.endswith("/stream"):
+                continue  # of an order that exists it would not end
+            address = path.replace("{id}", order_id)
+            for query in NASTY_QUERIES:
+                response = await client.request(method, address + query)
+                assert response.status_code < 500, (method, path, query)
+            for headers in NASTY_HEADERS:
+                for body in NASTY_BODIES if method != "GET" else [b""]:
+                    response = await client.request(method, address, content=body, headers=headers)
+                    assert response.status_code < 500, (method, path, headers, body[:40])

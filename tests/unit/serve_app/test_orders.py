@@ -15,10 +15,9 @@ from actors.order import ids
 from actors.order.dedicated import DedicatedOrders
 from actors.order.new_order import NewOrder
 from actors.settings import Settings
-from serve_app.app import build_app
 from serve_app.backend import Backend
 from tests.support.http_contract import CARD, ORDER, UNPAID, placed
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of, in_process
 
 LATTE = NewOrder("c-1", "영욱", "010-1234-5678", "gangnam", (("latte", 1),))
 
@@ -112,7 +111,7 @@ async def test_requests_with_one_key_get_one_actor(
             super().__init__(host, placed_as, observed, *limits)
             routers.append(self)
 
-    monkeypatch.setattr("tests.support.in_process.DedicatedOrders", Observed)
+    monkeypatch.setattr("tests.support.services.DedicatedOrders", Observed)
     settings = Settings(data_dir=tmp_path, order_isolation="dedicated")
     async with in_process(settings) as siren:
         at_once = await asyncio.gather(*(siren.place(LATTE, "k") for _ in range(5)))
@@ -300,11 +299,7 @@ async def test_a_menu_item_can_change_price_and_sell_out(client: httpx.AsyncClie
 
 
 async def test_commands_that_wait_leave_their_places_to_others(siren: Backend) -> None:
-    transport = httpx.ASGITransport(build_app(siren, max_in_flight=2))
-    async with (
-        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
-        asyncio.TaskGroup() as group,
-    ):
+    async with client_of(siren, max_in_flight=2) as client, asyncio.TaskGroup() as group:
         slow = ORDER | {"payment": {"method": "card", "token": "tok_slow_60000"}}
         long, soon = {"Prefer": "wait=30"}, {"Prefer": "respond-async"}
         waiting = [

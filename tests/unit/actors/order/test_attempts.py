@@ -17,10 +17,9 @@ from actors.order.journal import Journal
 from actors.order.journal_appends import Append
 from actors.order.queries import OrderHistories
 from actors.settings import Settings
-from serve_app.app import build_app
 from serve_app.backend import Backend
 from tests.support.http_contract import CARD, ORDER, UNPAID, placed
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of, in_process
 from tests.support.orders import DUE, NOON, ORDER_ID, PLACED, PRIVATE, TOTAL, given, stored
 
 FAR_AWAY = DUE.replace(year=DUE.year + 100)
@@ -76,8 +75,7 @@ async def test_an_order_that_was_tried_more_often_before_there_was_a_limit_can_b
     in_time = (first._replace(event=replace(PLACED, payment_due=FAR_AWAY)), *rest)
     async with in_process(settings) as siren:
         await keep(siren.journal, in_time)
-        transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        async with client_of(siren) as client:
             refused = await client.post(f"/orders/{ORDER_ID}/payment", json=CARD)
             canceled = await client.delete(f"/orders/{ORDER_ID}")
 

@@ -15,8 +15,8 @@ from actors.order.domain.order import fold
 from actors.payment.provider import Charge
 from actors.runtime import circuit
 from actors.settings import Settings
-from tests.support.in_process import InProcess
 from tests.support.orders import LINES
+from tests.support.services import InProcess
 
 HELD_UP_S = 30.0
 """What nobody has to wait longer than, on a slow machine too."""

@@ -18,8 +18,8 @@ from actors.order.domain.order import Order, fold
 from actors.order.host import OrderHost
 from actors.runtime.clock import utc_now
 from actors.settings import Settings
-from tests.support.in_process import InProcess
 from tests.support.orders import LINES, NOON
+from tests.support.services import InProcess
 
 HOUR = timedelta(hours=1)
 SOON = timedelta(seconds=0.2)

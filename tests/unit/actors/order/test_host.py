@@ -14,8 +14,8 @@ from actors.contracts.values import PrivateData
 from actors.order.domain import commands as cmd
 from actors.order.host import OrderHost
 from actors.settings import Settings
-from tests.support.in_process import InProcess
 from tests.support.orders import LINES
+from tests.support.services import InProcess
 
 
 class Silent:

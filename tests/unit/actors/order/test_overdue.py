@@ -17,8 +17,8 @@ from actors.order.ids import slots_of
 from actors.order.journal import Due
 from actors.order.overdue import OverdueOrders
 from actors.settings import Settings
-from tests.support.in_process import InProcess
 from tests.support.orders import LINES
+from tests.support.services import InProcess
 
 SOON = timedelta(seconds=30)
 

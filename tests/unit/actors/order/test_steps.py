@@ -16,7 +16,7 @@ from actors.order.journal import Due, History
 from actors.order.journal_appends import Append
 from actors.order.virtual_order import VirtualOrder
 from actors.settings import Settings
-from tests.support.in_process import Direct, InProcess, direct
+from tests.support.services import Direct, InProcess, direct
 
 
 class Watched(InProcess):

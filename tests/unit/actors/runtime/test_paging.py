@@ -10,9 +10,8 @@ import pytest
 from actors.contracts.errors import Invalid
 from actors.runtime.paging import Cursors
 from actors.settings import Settings
-from serve_app.app import build_app
 from tests.support.cursors import by_hand
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of, in_process
 from tests.support.tokens import GOOD, MINE, SECRET
 
 CURSORS = Cursors("orders", b"secret")
@@ -57,21 +56,22 @@ def test_no_character_of_a_cursor_can_be_changed() -> None:
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A shop where everybody signs in, with two orders each of two customers."""
-    async with in_process(Settings(data_dir=tmp_path, auth="required")) as siren:
-        transport = httpx.ASGITransport(build_app(siren, 100, SECRET))
-        async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
-            for customer in (MINE.subject, "guest-other"):
-                for _ in range(2):
-                    order = {
-                        "customer": {"id": customer, "name": "영욱", "tel": "010-1234-5678"},
-                        "store_id": "gangnam",
-                        "items": [{"menu_id": "latte", "quantity": 1}],
-                        "payment": {"method": "card", "token": "tok_approve"},
-                    }
-                    placed = await client.post("/orders", json=order, headers=GOOD["owner"])
-                    order_id = placed.json()["order_id"]
-                    await siren.watcher.wait_beyond(order_id, placed.json()["version"] - 1, 10)
-            yield client
+    async with (
+        in_process(Settings(data_dir=tmp_path, auth="required")) as siren,
+        client_of(siren, token_secret=SECRET) as client,
+    ):
+        for customer in (MINE.subject, "guest-other"):
+            for _ in range(2):
+                order = {
+                    "customer": {"id": customer, "name": "영욱", "tel": "010-1234-5678"},
+                    "store_id": "gangnam",
+                    "items": [{"menu_id": "latte", "quantity": 1}],
+                    "payment": {"method": "card", "token": "tok_approve"},
+                }
+                placed = await client.post("/orders", json=order, headers=GOOD["owner"])
+                order_id = placed.json()["order_id"]
+                await siren.watcher.wait_beyond(order_id, placed.json()["version"] - 1, 10)
+        yield client
 
 
 async def page(client: httpx.AsyncClient, path: str, caller: str, **filters: str) -> httpx.Response:

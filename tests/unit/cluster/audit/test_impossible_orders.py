@@ -16,8 +16,8 @@ from actors.order.journal_appends import Append
 from actors.settings import Settings
 from cluster.audit import verify
 from cluster.cli import app
-from tests.support.in_process import InProcess
 from tests.support.orders import PLACED, PRIVATE
+from tests.support.services import InProcess
 
 LATTE = Line("latte", "Latte", 1, 5000)
 NOBODY = PrivateData("\u3164", "010-1234-5678")

@@ -19,7 +19,7 @@ from actors.runtime.database import Database
 from actors.settings import Service, Settings
 from cluster.audit import record_reader, verify, whole_tables
 from cluster.cli import app
-from tests.support.in_process import InProcess
+from tests.support.services import InProcess
 
 Orders = dict[str, str]
 

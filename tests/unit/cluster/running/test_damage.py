@@ -22,11 +22,10 @@ from cluster.operations.scrub import scrub
 from cluster.running import integrity
 from cluster.running.integrity import check_files
 from readmodel import projector
-from serve_app.app import build_app
 from serve_app.backend import Backend
 from tests.support.damage import change, garbage_log, truncate, zero_header, zero_leaf
 from tests.support.http_contract import ORDER
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of, in_process
 from tests.support.system import eventually
 
 ORDERS = 20
@@ -112,10 +111,8 @@ async def damaged(
     damage(folder / f"{service}.db")
     settings = Settings(data_dir=folder)
     check_files(settings, print)
-    async with in_process(settings) as siren:
-        transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            yield client
+    async with in_process(settings) as siren, client_of(siren) as client:
+        yield client
 
 
 async def try_everything(client: httpx.AsyncClient, order_ids: list[str]) -> dict[str, int]:
@@ -149,7 +146,7 @@ async def test_damage_is_told_and_gone_around(
     service: Service,
     damage: Damage,
 ) -> None:
-    monkeypatch.setattr(projector, "POLL_S", 0.01)
+    monkeypatch.setattr(projector, "POLL_S", 0.05)
     monkeypatch.setattr(Backend, "_probe", order_hosts_answer)
     folder, order_ids = template
     data = tmp_path / "data"
@@ -177,7 +174,7 @@ async def test_a_damaged_end_of_the_journal_keeps_nothing_from_the_view_that_sta
     tmp_path: Path, template: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new view: nothing of the journal has been folded in when the damage is met."""
-    monkeypatch.setattr(projector, "POLL_S", 0.01)
+    monkeypatch.setattr(projector, "POLL_S", 0.05)
     monkeypatch.setattr(Backend, "_probe", order_hosts_answer)
     folder, order_ids = template
     data = tmp_path / "data"
@@ -229,7 +226,7 @@ async def test_a_view_that_goes_while_the_system_is_up_comes_back_by_itself(
     caplog: pytest.LogCaptureFixture,
     harm: str,
 ) -> None:
-    monkeypatch.setattr(projector, "POLL_S", 0.01)
+    monkeypatch.setattr(projector, "POLL_S", 0.05)
     monkeypatch.setattr(Backend, "_probe", order_hosts_answer)
     folder, order_ids = template
     data = tmp_path / "data"

@@ -10,10 +10,9 @@ import httpx
 import pytest
 
 from actors.settings import Settings
-from serve_app.app import build_app
 from serve_app.middleware.security_headers import CONTENT_SECURITY_POLICY
 from tests.support.http_contract import ORDER
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of, in_process
 from tests.support.tokens import GOOD, MINE, SECRET
 
 ELSEWHERE = "https://shop.example"
@@ -28,9 +27,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
         async def open_with(**settings: object) -> httpx.AsyncClient:
             configured = Settings.model_validate({"data_dir": tmp_path, **settings})
             siren = await stack.enter_async_context(in_process(configured))
-            transport = httpx.ASGITransport(build_app(siren, 100, SECRET))
-            client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
-            return await stack.enter_async_context(client)
+            return await stack.enter_async_context(client_of(siren, token_secret=SECRET))
 
         yield open_with
 

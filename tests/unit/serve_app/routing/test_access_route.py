@@ -13,7 +13,7 @@ from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.routing.access_route import AccessRoute, PageRoute, PublicRoute
 from tests.support.http_contract import CARD, ORDER, UNPAID
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of, in_process
 from tests.support.tokens import BAD, GOOD, MINE, SECRET
 
 # Whatever is changed here is put back or belongs to one test, so all share one system.
@@ -87,8 +87,7 @@ async def siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backe
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(siren: Backend) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build_app(siren, max_in_flight=100, token_secret=SECRET))
-    async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
+    async with client_of(siren, token_secret=SECRET) as client:
         yield client
 
 

@@ -22,10 +22,10 @@ from jwt.algorithms import RSAAlgorithm
 
 from actors.contracts.errors import Unavailable
 from actors.settings import Settings
-from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.security import identity_provider, key_document
 from serve_app.security.identity_provider import ProviderKeys
+from tests.support.in_process import client_of
 from tests.support.tokens import GOOD, SECRET, bearer
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -99,8 +99,7 @@ async def with_provider(
         jwks_audience=AUDIENCE,
     )
     monkeypatch.setattr(shared_siren, "installation", replace(shared, settings=settings))
-    transport = httpx.ASGITransport(build_app(shared_siren, 100, SECRET))
-    async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
+    async with client_of(shared_siren, token_secret=SECRET) as client:
         yield client
 
 

@@ -9,23 +9,19 @@ import httpx
 import pytest
 
 from actors.settings import Settings
-from serve_app.app import build_app
 from serve_app.contract.identity import Identity, Role
 from serve_app.security import tokens
 from serve_app.security.tokens import InvalidToken, Tokens
 from tests.support.http_contract import ORDER
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of, in_process
 from tests.support.tokens import CALLERS, GOOD, HOUR, SECRET, bearer, token_of
 
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(data_dir=tmp_path, auth="required", rate_limit="50/hour")
-    async with in_process(settings) as siren:
-        app = build_app(siren, max_in_flight=100, token_secret=SECRET)
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://siren") as client:
-            yield client
+    async with in_process(settings) as siren, client_of(siren, token_secret=SECRET) as client:
+        yield client
 
 
 async def test_a_guest_orders_sees_it_and_stays_the_same_when_renewed(
