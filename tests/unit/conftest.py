@@ -6,15 +6,21 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from hypothesis import settings
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from actors.runtime import database, statements
 from actors.settings import Settings
-from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.contract import requests
 from serve_app.routes import order_details
-from tests.support.in_process import in_process
+from tests.support.compiled_once import remembering, sharing
+from tests.support.in_process import client_of, in_process
 
 PATIENCE_S = 30.0
+
+settings.register_profile("fast", max_examples=25)
+"""A quarter of what hypothesis tries otherwise, for `make test-fast`; `make test` tries all."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,6 +37,14 @@ def patience() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statements, "compile_for_sqlite", remembering(statements.compile_for_sqlite))
+        patch.setattr(database, "create_async_engine", sharing(create_async_engine))
+        yield
+
+
 @pytest.fixture
 async def siren(tmp_path: Path) -> AsyncIterator[Backend]:
     async with in_process(Settings(data_dir=tmp_path)) as siren:
@@ -39,8 +53,7 @@ async def siren(tmp_path: Path) -> AsyncIterator[Backend]:
 
 @pytest.fixture
 async def client(siren: Backend) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build_app(siren, max_in_flight=100))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with client_of(siren) as client:
         yield client
 
 
@@ -53,8 +66,7 @@ async def shared_siren(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_client(shared_siren: Backend) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build_app(shared_siren, max_in_flight=100))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with client_of(shared_siren) as client:
         yield client
 
 

@@ -1,0 +1,49 @@
+"""What SQLAlchemy compiles for one test's databases serves all others: that was a third of a run.
+
+Each test opens databases of its own, and SQLAlchemy knows for each engine what it has compiled.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql.compiler import SQLCompiler
+
+Compiling = Callable[[Any, list[str] | None], SQLCompiler]
+
+
+def remembering(compiling: Compiling) -> Compiling:
+    """Compile each statement once, and for each of the values that stand in it."""
+    known: dict[object, SQLCompiler] = {}
+
+    def compiled(statement: Any, columns: list[str] | None) -> SQLCompiler:
+        key = statement._generate_cache_key()
+        values = tuple((bound.key, repr(bound.value)) for bound in key.bindparams)
+        place = (key.key, values, tuple(columns or ()))
+        if place not in known:
+            known[place] = compiling(statement, columns)
+        return known[place]
+
+    return compiled
+
+
+def sharing(creating: Callable[..., AsyncEngine]) -> Callable[..., AsyncEngine]:
+    """Let all engines of SQLite compile for one dialect, into one cache."""
+    shared = creating("sqlite+aiosqlite://")
+    asyncio.run(_connect(shared))  # only then a dialect is complete
+
+    def created(url: str, **options: Any) -> AsyncEngine:
+        engine = creating(url, **options)
+        if engine.dialect.name == shared.dialect.name:
+            engine.sync_engine.dialect = shared.sync_engine.dialect
+            engine.sync_engine._compiled_cache = shared.sync_engine._compiled_cache
+        return engine
+
+    return created
+
+
+async def _connect(engine: AsyncEngine) -> None:
+    async with engine.connect():
+        pass
+    await engine.dispose()
