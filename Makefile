@@ -22,7 +22,7 @@ test: $(INSTALLED) ## Run every check and every test but those of `make test-cha
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/chaos
 
 test-fast: $(INSTALLED) ## Run the tests that need neither Ray nor a browser (a minute)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --hypothesis-profile=fast tests/unit
 
 test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems, and check their books
 	$(BIN)/python -m pytest tests/chaos

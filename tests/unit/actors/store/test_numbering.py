@@ -160,7 +160,9 @@ MOVES = st.one_of(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2 * settings().max_examples // 5,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(moves=st.lists(MOVES, max_size=30))
 def test_whatever_the_clock_does(moves: list[tuple[str, object]]) -> None:

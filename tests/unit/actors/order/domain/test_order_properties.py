@@ -315,4 +315,6 @@ class OrderUnderFire(RuleBasedStateMachine):
 
 
 TestOrderUnderFire = OrderUnderFire.TestCase
-TestOrderUnderFire.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+TestOrderUnderFire.settings = settings(
+    max_examples=3 * settings().max_examples, stateful_step_count=30, deadline=None
+)
