@@ -310,8 +310,9 @@ def test_what_takes_too_long_is_looked_through_in_the_background(
     told: list[str] = []
     check_files(Settings(data_dir=data), told.append)
     assert any("in the background" in line for line in told)
-    eventually(lambda: noted_damage(data / "payments.db"), "the damage is noted")
-    assert any(line.startswith(f"{data / 'payments.db'} IS DAMAGED: ") for line in told)
+    words = f"{data / 'payments.db'} IS DAMAGED: "
+    eventually(lambda: any(line.startswith(words) for line in told), "the damage is told")
+    assert noted_damage(data / "payments.db")
 
 
 def test_a_file_that_somebody_else_holds_is_not_called_damaged(
