@@ -45,11 +45,15 @@ def _close(path: Path, mode: int) -> None:
         raise SirenError("data_folder_not_ours", detail)
     if not facts.st_mode & OTHERS:
         return
+    why = "its file system keeps no permissions"
     try:
         path.chmod(mode)
         still_open = bool(path.stat().st_mode & OTHERS)
-    except OSError:
-        still_open = True
+    except OSError as error:
+        still_open, why = True, str(error.strerror)
     if still_open:
-        detail = f"{path} is open to other users, and cannot be closed: choose another data folder"
+        detail = (
+            f"{path} is open to other users, and cannot be closed ({why}): choose another data "
+            "folder"
+        )
         raise SirenError("data_folder_open", detail)

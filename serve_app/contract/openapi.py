@@ -127,7 +127,7 @@ def problem_answer(status: int, example: kinds.ProblemType | None = None) -> dic
     schema = {"$ref": _REFERENCE.format(model="Problem")}
     described = {
         "description": _DESCRIPTIONS[status],
-        "content": {kinds.MEDIA_TYPE: {"schema": schema, "example": example}},
+        "content": {kinds.MEDIA_TYPE: {"schema": schema, "example": shown}},
     }
     return described | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
 

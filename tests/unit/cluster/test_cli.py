@@ -435,7 +435,7 @@ def test_status_tells_whether_the_gateway_answers(
 def test_status_tells_that_the_gateway_is_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cluster.status.GATEWAY_S", 0.2)
+    monkeypatch.setattr("cluster.operations.status.GATEWAY_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent, DataFolder(tmp_path) as folder:
         folder.tell(url=f"http://127.0.0.1:{silent.getsockname()[1]}")
         result = siren("status", data=tmp_path)
