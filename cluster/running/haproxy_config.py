@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cluster.running.haproxy_sections import Section, only, sections, servers
+
 SECRET_HEADER = "x-siren-system"  # noqa: S105 - its name
 FRONTEND = "frontend http_frontend"
 NOBODY = "backend default_backend"
@@ -118,36 +120,9 @@ class Edge:
     secret: str = field(repr=False)
 
 
-@dataclass
-class Section:
-    """A part of the configuration: its first line, and those below."""
-
-    head: str
-    lines: list[str]
-
-    def drop(self, *starts: str) -> None:
-        """Leave out the lines that begin with any of `starts`."""
-        self.lines = [line for line in self.lines if not line.strip().startswith(starts)]
-
-    def put(self, text: str) -> None:
-        """Put lines of ours before all others: rules count in the order in which they stand."""
-        self.lines = [*text.splitlines(), *self.lines]
-
-
-def sections(config: str) -> list[Section]:
-    """Return the parts of a configuration."""
-    parts: list[Section] = []
-    for line in config.splitlines():
-        if line and not line[0].isspace() and not line.startswith("#"):
-            parts.append(Section(line, []))
-        elif parts:
-            parts[-1].lines.append(line)
-    return parts
-
-
-def has_applications(config: str) -> bool:
-    """Return whether the configuration sends requests to any application."""
-    return any(line.strip().startswith("use_backend ") for line in config.splitlines())
+def answer_file(folder: Path, name: str) -> Path:
+    """Return the file of an answer of HAProxy's own; see `haproxy_answers`."""
+    return folder / f"{name}.http"
 
 
 def edited(config: str, edge: Edge, folder: Path, files: int) -> str:
@@ -186,7 +161,7 @@ def connections(files: int) -> int:
 
 
 def _global(part: Section, files: int) -> None:
-    socket = _only(part, "stats socket").split()[2]
+    socket = only(part, "stats socket").split()[2]
     part.drop("maxconn", "stats socket")
     part.put(
         f"    maxconn {connections(files) + 3 * FEW_CONNECTIONS}\n    maxpipes {PIPES}\n"
@@ -207,7 +182,7 @@ def _defaults(part: Section, folder: Path) -> None:
 
 
 def _frontend(part: Section, edge: Edge, folder: Path, files: int) -> None:
-    port = _only(part, "bind").rpartition(":")[2]
+    port = only(part, "bind").rpartition(":")[2]
     part.drop("bind")
     part.put(
         f"    bind {_address(edge.host, port)}\n    maxconn {connections(files)}\n"
@@ -236,7 +211,7 @@ def _nobody(part: Section, folder: Path) -> None:
 
 
 def _statistics(part: Section) -> None:
-    port = _only(part, "bind").rpartition(":")[2]
+    port = only(part, "bind").rpartition(":")[2]
     part.drop("bind")
     part.put(
         f"    bind 127.0.0.1:{port}\n    maxconn {FEW_CONNECTIONS}\n"
@@ -250,16 +225,10 @@ def _prefer_the_first(application: Section) -> None:
     Where it is down this does not count; where it does not answer it soon has more than few.
     """
     backend = application.head.split()[1]
-    replicas = [name for name, _, options in _servers(application) if "backup" not in options]
+    replicas = [name for name, _, options in servers(application) if "backup" not in options]
     if replicas:
         few = f"{{ srv_conn({backend}/{replicas[0]}) lt {FEW_REQUESTS} }}"
         application.put(f"    use-server {replicas[0]} if {few}")
-
-
-def _servers(application: Section) -> list[tuple[str, str, list[str]]]:
-    """Return name, address and options of each server of an application."""
-    lines = [line.split() for line in application.lines]
-    return [(words[1], words[2], words[3:]) for words in lines if words[:1] == ["server"]]
 
 
 def _streams(application: Section, frontend: Section) -> Section:
@@ -279,27 +248,15 @@ def _streams(application: Section, frontend: Section) -> Section:
             else [line]
         )
     ]
-    servers = [
+    tracked = [
         f"    server {server} {address} track {name}/{server}{' backup' * ('backup' in options)}"
-        for server, address, options in _servers(application)
+        for server, address, options in servers(application)
     ]
     head = ["    option abortonclose", "    http-reuse always"]
-    return Section(f"backend {name}-streams", [*head, *servers])
+    return Section(f"backend {name}-streams", [*head, *tracked])
 
 
 def _address(host: str, port: str) -> str:
     if host == "::":
         return f":::{port} v4v6"
     return f"{'*' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - HAProxy's word for it
-
-
-def _only(part: Section, start: str) -> str:
-    found = [line.strip() for line in part.lines if line.strip().startswith(f"{start} ")]
-    if len(found) != 1:
-        raise ValueError(f"Serve's HAProxy configuration has {len(found)} × {start} in {part.head}")
-    return found[0]
-
-
-def answer_file(folder: Path, name: str) -> Path:
-    """Return the file of an answer of HAProxy's own; see `haproxy_answers`."""
-    return folder / f"{name}.http"

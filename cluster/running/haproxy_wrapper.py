@@ -12,7 +12,8 @@ import socket
 import sys
 from pathlib import Path
 
-from cluster.running.haproxy_config import Edge, edited, has_applications
+from cluster.running.haproxy_config import Edge, edited
+from cluster.running.haproxy_sections import has_applications
 
 ANSWER_S = 1.0
 LAST_GOOD = "last-good.cfg"

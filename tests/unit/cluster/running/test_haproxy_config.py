@@ -15,9 +15,8 @@ from cluster.running.haproxy_config import (
     FRONTEND,
     NOBODY,
     connections,
-    has_applications,
-    sections,
 )
+from cluster.running.haproxy_sections import has_applications, sections
 from serve_app.middleware import own_system
 from tests.support.haproxy import FILES, SECRET, changed, written
 
