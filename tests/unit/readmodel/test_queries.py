@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -196,6 +196,19 @@ async def test_a_cursor_that_was_not_made_here_is_refused(
 # --- waiting --------------------------------------------------------------------------------------
 
 
+class Counting:
+    """What a watcher reads, with the number of orders of each look; not what they read themselves."""
+
+    def __init__(self, details: OrderDetails) -> None:
+        self.asked: list[int] = []
+        self.get, self.position = details.get, details.position
+        self._changed = details.changed
+
+    async def changed(self, order_ids: list[str], since: int) -> dict[str, DetailRow]:
+        self.asked.append(len(order_ids))
+        return await self._changed(order_ids, since)
+
+
 async def start_waiting(
     watcher: Watcher, order_id: str, version: int
 ) -> asyncio.Task[dict[str, Any] | None]:
@@ -263,24 +276,17 @@ async def test_many_who_wait_are_looked_up_a_few_at_a_time_and_all_are_woken(
     details: OrderDetails, view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "LOOK_UP", 2)
-    changed, asked = details.changed, []
-
-    async def counted(order_ids: list[str], since: int) -> dict[str, DetailRow]:
-        if since > 0:  # not a read of theirs, before they wait
-            asked.append(len(order_ids))
-        return await changed(order_ids, since)
-
-    monkeypatch.setattr(details, "changed", counted)
+    counting = Counting(details)
     names = [f"order-{n}" for n in range(5)]
     for name in names:
         await view.place(name)
-    watcher = Watcher(details)
+    watcher = Watcher(cast(OrderDetails, counting))
     waiting = [await start_waiting(watcher, name, version=1) for name in names]
     for name in names:
         await view.cancel(name)
     rows = await asyncio.gather(*waiting)
     assert [row and row["version"] for row in rows] == [2] * 5
-    assert max(asked) == 2
+    assert max(counting.asked) == 2
 
 
 async def test_waiting_ends_without_an_answer_when_nothing_changes(
