@@ -197,7 +197,7 @@ async def test_a_cursor_that_was_not_made_here_is_refused(
 
 
 class Counting:
-    """What a watcher reads, with the number of orders of each look; not what they read themselves."""
+    """What a watcher reads, with the number of orders of each of its looks."""
 
     def __init__(self, details: OrderDetails) -> None:
         self.asked: list[int] = []
