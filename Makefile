@@ -16,12 +16,12 @@ help: ## Show what can be made
 run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 	@exec $(BIN)/siren up
 
-test: $(INSTALLED) ## Run every check and every test but those of `make test-chaos` (6 minutes)
-	@echo "style, types, import contracts; then the tests, two at a time, on a real system and a browser: 6 minutes on 2 quiet cores"
+test: $(INSTALLED) ## Run every check and every test but those of `make test-chaos` (9 minutes)
+	@echo "style, types, import contracts; then the tests, two at a time, on a real system and a browser: about 9 minutes on 2 cores"
 	@$(MAKE) --no-print-directory lint browser
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/chaos
 
-test-fast: $(INSTALLED) ## Run the tests that need neither Ray nor a browser (a minute)
+test-fast: $(INSTALLED) ## Run the tests that need neither Ray nor a browser (2 to 5 minutes)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --hypothesis-profile=fast tests/unit
 
 test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems, and check their books

@@ -87,7 +87,7 @@ class Up:
         spared = processes.children()
         thread = threading.Thread(target=self._system, args=(claim,), daemon=True)
         thread.start()
-        self._watch(thread)
+        self._watch(thread, claim.over)
         self._stop(thread)
         claim.over.set()
         processes.end_family(spared)
@@ -125,7 +125,7 @@ class Up:
         self._step, self._step_at = step, time.monotonic()
         self._said_at = self._step_at
 
-    def _watch(self, thread: threading.Thread) -> None:
+    def _watch(self, thread: threading.Thread, over: threading.Event) -> None:
         watch = None
         while thread.is_alive() and not self._end.wait(LOOK_S):
             self._still()
@@ -137,7 +137,7 @@ class Up:
 
                 watch = RayWatch(self._end)
             fault = watch.fault()
-            if fault is not None:
+            if fault is not None and not over.is_set():  # else a start that failed has ended Ray
                 detail = f"{fault}; the system has ended: start it again, every order is safe"
                 self._error = SirenError("ray_died", detail)
                 self._end.set()

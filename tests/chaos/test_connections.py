@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.support.outside import new_order, place
-from tests.support.system import System
+from tests.support.system import System, connections_of, title_of
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -96,7 +96,7 @@ def _ports(system: System) -> set[int]:
     return {
         connection.laddr.port
         for process in system.processes()
-        if "/haproxy " in " ".join(process.cmdline())
-        for connection in process.net_connections("inet")
+        if "/haproxy " in title_of(process)
+        for connection in connections_of(process)
         if connection.status == psutil.CONN_LISTEN
     }

@@ -10,7 +10,15 @@ import psutil
 
 from tests.chaos.conftest import Catastrophe
 from tests.support.outside import found, new_order
-from tests.support.system import GATEWAY, System, eventually, free_port
+from tests.support.system import (
+    GATEWAY,
+    System,
+    connections_of,
+    eventually,
+    free_port,
+    program_of,
+    title_of,
+)
 
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 
@@ -24,7 +32,7 @@ def test_whoever_shows_no_token_is_not_let_into_ray(system: System) -> None:
 
 
 def test_ray_reports_its_usage_to_nobody(system: System) -> None:
-    servers = [p for p in system.processes() if Path(p.exe()).name in ("gcs_server", "raylet")]
+    servers = [p for p in system.processes() if program_of(p) in ("gcs_server", "raylet")]
     assert len(servers) == 2
     for server in servers:
         assert server.environ()["RAY_USAGE_STATS_ENABLED"] == "0"
@@ -41,7 +49,7 @@ def _beyond_loopback(system: System) -> set[tuple[str, int]]:
     return {
         (_name(process), connection.laddr.port)
         for process in system.processes()
-        for connection in process.net_connections("inet")
+        for connection in connections_of(process)
         if connection.status == psutil.CONN_LISTEN and not connection.laddr.ip.startswith(LOOPBACK)
     }
 
@@ -94,7 +102,7 @@ def test_nothing_answers_past_haproxy(system: System) -> None:
     refused = 0
     eventually(lambda: len(system.processes(GATEWAY)) == 2, "both replicas run")
     for process in (*system.processes(GATEWAY), *system.processes("ray::ProxyActor")):
-        for port in {c.laddr.port for c in process.net_connections("inet") if not c.raddr}:
+        for port in {c.laddr.port for c in connections_of(process) if not c.raddr}:
             with suppress(httpx.HTTPError):  # it does not speak HTTP
                 answer = httpx.post(f"http://127.0.0.1:{port}/orders", json=order, timeout=10)
                 assert answer.status_code == 421
@@ -162,11 +170,11 @@ def _ports(system: System) -> set[int]:
     return {
         connection.laddr.port
         for process in system.processes()
-        for connection in process.net_connections("inet")
+        for connection in connections_of(process)
         if connection.status == psutil.CONN_LISTEN
     }
 
 
 def _name(process: psutil.Process) -> str:
-    title = " ".join(process.cmdline())
+    title = title_of(process)
     return "haproxy" if "/haproxy " in title else title

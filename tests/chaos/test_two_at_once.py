@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support.outside import new_order, place
-from tests.support.system import GATEWAY, System
+from tests.support.system import GATEWAY, System, connections_of
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -47,7 +47,7 @@ def test_what_another_system_s_haproxy_sends_is_refused(two: list[System]) -> No
     edge = json.loads((Path(mine.holder()["run"]) / "edge.json").read_text())
     before = other.sql("journal", "select count(*) from events")[0][0]
     for process in (*other.processes(GATEWAY), *other.processes("ray::ProxyActor")):
-        for port in {c.laddr.port for c in process.net_connections("inet") if not c.raddr}:
+        for port in {c.laddr.port for c in connections_of(process) if not c.raddr}:
             with suppress(httpx.HTTPError):  # it does not speak HTTP
                 answer = httpx.post(
                     f"http://127.0.0.1:{port}/orders",

@@ -330,6 +330,22 @@ def title_of(process: psutil.Process) -> str:
         return ""
 
 
+def program_of(process: psutil.Process) -> str:
+    """Return the name of a process's program, "" where it is gone."""
+    try:
+        return Path(process.exe()).name
+    except psutil.Error:
+        return ""
+
+
+def connections_of(process: psutil.Process) -> list[Any]:
+    """Return the internet connections and listeners of a process, none where it is gone."""
+    try:
+        return process.net_connections("inet")
+    except psutil.Error:
+        return []
+
+
 def _kill(process: psutil.Process) -> None:
     with suppress(psutil.NoSuchProcess):
         process.kill()
