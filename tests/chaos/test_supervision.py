@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -26,6 +26,7 @@ from tests.support.system import (
     System,
     eventually,
     free_port,
+    program_of,
     title_of,
 )
 
@@ -36,12 +37,8 @@ END_S = 60.0
 
 def server(system: System, name: str) -> psutil.Process:
     """Return one of Ray's own processes, by the name of its program."""
-    found = []
-    for process in system.processes():
-        with suppress(psutil.Error):  # a worker may end meanwhile
-            found += [process] if Path(process.exe()).name == name else []
-    (the_one,) = found
-    return the_one
+    (found,) = [process for process in system.processes() if program_of(process) == name]
+    return found
 
 
 def run_folders() -> set[Path]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from actors.order.ids import KEY_DIGITS
-from tests.support.system import ROOT, System, eventually
+from tests.support.system import ROOT, System, connections_of, eventually
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -101,7 +101,7 @@ def test_plain_ray_reaches_the_system(system: System) -> None:
 
 def test_rays_state_api_listens_on_loopback_and_wants_rays_token(system: System) -> None:
     def listens() -> list[Any]:
-        connections = [c for process in system.processes() for c in process.net_connections()]
+        connections = [c for process in system.processes() for c in connections_of(process)]
         opened = [c.laddr for c in connections if c.status == "LISTEN"]
         return [at for at in opened if at.port in STATE_PORTS]
 

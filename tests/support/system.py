@@ -210,8 +210,7 @@ class System:
 
     def haproxies(self) -> list[psutil.Process]:
         """Return the living HAProxy of the system, for a moment two while one follows another."""
-        running = haproxies(Path(self.holder()["run"]))
-        return [process for process in running if process.status() != psutil.STATUS_ZOMBIE]
+        return [process for process in haproxies(Path(self.holder()["run"])) if _is_alive(process)]
 
     def kill(self, title: str) -> int:
         """kill -9 whatever has this title; return how many processes that were."""
@@ -328,6 +327,13 @@ def title_of(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def program_of(process: psutil.Process) -> str:
