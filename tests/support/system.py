@@ -25,6 +25,8 @@ import psutil
 from cluster.running import environment
 from cluster.running.haproxy_watch import haproxies
 
+GIVEN = dict(os.environ)
+"""What another checkout's system is started with: it prepares its own Ray."""
 # Before anything here imports Ray: whoever joins a system's Ray has to show its token, and a call
 # that comes after this process has left it must not start another one.
 environment.prepare()
@@ -94,7 +96,7 @@ class System:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.with_suffix(".log")
         self._environment = {
-            **os.environ,
+            **(os.environ if own else GIVEN),
             # Actors of the tests are imported in its workers too.
             "PYTHONPATH": str(checkout),
             "COLUMNS": "200",
