@@ -25,13 +25,13 @@ import psutil
 from cluster.running import environment
 from cluster.running.haproxy_watch import haproxies
 
-GIVEN = dict(os.environ)
-"""What another checkout's system is started with: it prepares its own Ray."""
 # Before anything here imports Ray: whoever joins a system's Ray has to show its token, and a call
 # that comes after this process has left it must not start another one.
 environment.prepare()
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
+PREPARED = environment.SERVE | environment.RAY
+"""What another checkout's system prepares by itself, otherwise perhaps."""
 ROOT = Path(__file__).parents[2]
 PUBLIC_PLACES = 20
 """Requests that each replica of the public system works on at a time."""
@@ -96,7 +96,7 @@ class System:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.with_suffix(".log")
         self._environment = {
-            **(os.environ if own else GIVEN),
+            **{name: text for name, text in os.environ.items() if own or name not in PREPARED},
             # Actors of the tests are imported in its workers too.
             "PYTHONPATH": str(checkout),
             "COLUMNS": "200",
