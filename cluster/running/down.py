@@ -11,6 +11,7 @@ import psutil
 
 from actors.contracts.errors import SirenError
 from actors.runtime.lock_file import is_held, read_holder
+from cluster.running.processes import lives
 from cluster.running.run_folder import remove_if_dead
 from cluster.running.up import STOP_S
 
@@ -53,7 +54,7 @@ def _ends(
 ) -> bool:
     begun = said = time.monotonic()
     # The folder is let go while what was started for it is still to be ended.
-    while is_held(folder) or (process is not None and _lives(process)):
+    while is_held(folder) or (process is not None and lives(process)):
         now = time.monotonic()
         if now - begun > within:
             return False
@@ -68,12 +69,6 @@ def _process(pid: int) -> psutil.Process | None:
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid)  # which is told from whoever gets its number later
     return None
-
-
-def _lives(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
-    return False
 
 
 def _send(pid: int, number: int) -> None:

@@ -67,7 +67,7 @@ def _family(spared: set[int]) -> list[psutil.Process]:
         if child.pid not in spared:
             with suppress(psutil.Error):
                 family += [child, *child.children(recursive=True)]
-    return [process for process in family if _lives(process)]
+    return [process for process in family if lives(process)]
 
 
 def end_on(folder: Path) -> None:
@@ -82,9 +82,10 @@ def end_on(folder: Path) -> None:
                 process.wait(END_S)
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
+    """Return whether a process is there, and not another one by now that got its number."""
     with suppress(psutil.Error):
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
     return False
 
 

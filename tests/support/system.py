@@ -24,6 +24,7 @@ import psutil
 
 from cluster.running import environment
 from cluster.running.haproxy_watch import haproxies
+from cluster.running.processes import lives
 
 # Before anything here imports Ray: whoever joins a system's Ray has to show its token, and a call
 # that comes after this process has left it must not start another one.
@@ -212,7 +213,7 @@ class System:
 
     def haproxies(self) -> list[psutil.Process]:
         """Return the living HAProxy of the system, for a moment two while one follows another."""
-        return [process for process in haproxies(Path(self.holder()["run"])) if _is_alive(process)]
+        return [process for process in haproxies(Path(self.holder()["run"])) if lives(process)]
 
     def kill(self, title: str) -> int:
         """kill -9 whatever has this title; return how many processes that were."""
@@ -247,7 +248,7 @@ class System:
         """Tell by its environment; Ray's workers write over theirs, but keep their logs open."""
         try:
             if process.environ().get("SIREN_DATA_DIR") == str(self.data_dir):
-                return process.status() != psutil.STATUS_ZOMBIE
+                return lives(process)
             if not title_of(process).startswith("ray::"):
                 return False
             return any(f.path.startswith(tuple(self._ray_folders)) for f in process.open_files())
@@ -329,13 +330,6 @@ def title_of(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
 
 
 def program_of(process: psutil.Process) -> str:
