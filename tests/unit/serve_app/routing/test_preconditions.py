@@ -9,11 +9,10 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Route
 
-from actors.settings import Settings
-from serve_app.app import build_app
+from serve_app.backend import Backend
 from serve_app.routes import ROUTERS
 from tests.support.http_contract import CARD, COMMANDS, ORDER, READS, UNPAID, placed
-from tests.support.in_process import in_process
+from tests.support.in_process import client_of
 from tests.support.tokens import GOOD, SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -43,11 +42,9 @@ LONG_AGO = "Sat, 01 Jan 2000 00:00:00 GMT"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
-    async with in_process(Settings(data_dir=tmp_path_factory.mktemp("data"))) as siren:
-        transport = httpx.ASGITransport(build_app(siren, max_in_flight=100, token_secret=SECRET))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            yield client
+async def client(shared_siren: Backend) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(shared_siren, token_secret=SECRET) as client:
+        yield client
 
 
 async def address(client: httpx.AsyncClient, path: str) -> str:
