@@ -3,7 +3,7 @@
 import { Problem, asGuest, guest, url } from "./api.js";
 import { available, total } from "./cart.js";
 import { habit } from "./checkout.js";
-import { byId, el, isolated, onPress } from "./dom.js";
+import { byId, disable, el, isolated, onPress } from "./dom.js";
 import { localName, minutes, money, t } from "./language.js";
 import { orderSummary } from "./order-view.js";
 
@@ -45,13 +45,13 @@ export function showAgain(order, store, menu, { again, edit, busy }) {
 	const price = money(total(lines), store.currency);
 	const name = isolated(localName(store.name));
 	const wait = minutes(store.estimated_wait_s);
-	const off = (is) => ({ "aria-disabled": is ? "true" : null });
-	const place = { id: "again-place", ...off(busy || obstacle !== null) };
-	const change = { id: "again-edit", ...off(available(lines).length === 0) };
-	const pays = habit().now ? "again.pay" : "again.later";
 	const isOpen = order.order_status === "PLACED";
-	const open = el("a.button.primary", { id: "again-open", href: `/my/${order.order_id}` });
-	open.append(t("again.open"));
+	const pays = t(habit().now ? "again.pay" : "again.later", { price });
+	const place = el(isOpen ? "button" : "button.primary", { id: "again-place" }, pays);
+	const change = el("button.quiet", { id: "again-edit" }, t("again.edit"));
+	disable(place, busy || obstacle !== null);
+	disable(change, available(lines).length === 0);
+	const link = { id: "again-open", href: `/my/${order.order_id}` };
 	const box = byId("again");
 	box.hidden = false;
 	const fresh = box.cloneNode(false);
@@ -61,9 +61,9 @@ export function showAgain(order, store, menu, { again, edit, busy }) {
 		el(`p.${obstacle ? "error" : "soft"}`, obstacle ?? t("again.wait", { name, wait })),
 		el(
 			"div.actions",
-			isOpen ? open : [],
-			el(isOpen ? "button" : "button.primary", place, t(pays, { price })),
-			el("button.quiet", change, t("again.edit")),
+			isOpen ? el("a.button.primary", link, t("again.open")) : [],
+			place,
+			change,
 		),
 	);
 	if (!fresh.isEqualNode(box)) {

@@ -37,8 +37,14 @@ export function troubleText({ status } = {}, unknown) {
 	return t(navigator.onLine || status ? unknown : "connection.offline");
 }
 
-/** Repeat a request until it is answered, and show whether the server answers. */
-export const surely = (request) => insist(request, connection.lost).finally(connection.fine);
+/** Repeat a request until it is answered, and show, and tell `onTrouble`, where it is not. */
+export function surely(request, onTrouble) {
+	const trouble = (error) => {
+		connection.lost(error);
+		onTrouble?.();
+	};
+	return insist(request, trouble).finally(connection.fine);
+}
 
 const LATE_MS = 120_000;
 
@@ -47,20 +53,14 @@ class TooLate extends Error {}
 /**
  * The same for what somebody pressed: after two minutes it is given up, not done out of the blue.
  *
- * Where it is to be given up earlier, `lateMs` says when, and `late` is the text of it; `onTrouble`
- * hears of each request without an answer.
+ * Where it is to be given up earlier, `lateMs` says when, and `late` is the text of it.
  */
 export function soon(request, { lateMs = LATE_MS, late = "connection.gave-up", onTrouble } = {}) {
 	const since = now();
-	const trouble = (error) => {
-		connection.lost(error);
-		onTrouble?.();
-	};
-	const attempt = () => {
+	return surely(() => {
 		if (Math.abs(now() - since) > lateMs) throw new TooLate(late);
 		return request();
-	};
-	return insist(attempt, trouble).finally(connection.fine);
+	}, onTrouble);
 }
 
 /** Return the server's no in the reader's words, with these values; throws what is none. */
