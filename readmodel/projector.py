@@ -135,7 +135,10 @@ class ProjectionActor:
     async def _keep_up(self) -> None:
         while True:
             self._nudged.clear()
-            await asyncio.gather(self._catch_up(), asyncio.sleep(PAUSE_S))
+            # Not gather: once cancelled, it would leave behind what still reads the journal.
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._catch_up())
+                both.create_task(asyncio.sleep(PAUSE_S))
             if self._error is not None:
                 await asyncio.sleep(POLL_S)  # nudges do not help here
                 continue

@@ -27,7 +27,7 @@ def watch_with_clock(barista: Barista, store_id: str) -> None:
     """Watch a board whose time goes on when the test says so."""
     barista.page.clock.install()
     barista.watch(store_id)
-    barista.page.clock.pause_at(barista.page.evaluate("Date.now() + 2000"))
+    barista.visitor.stops_the_clock()
 
 
 def click_place(button: Locator) -> Any:

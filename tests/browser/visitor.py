@@ -33,6 +33,8 @@ class Visitor:
     url: str
     complaints: list[str] = field(default_factory=list)
     """What no page may do: uncaught errors, violations of its security policy, foreign hosts."""
+    unanswered: list[Request] = field(default_factory=list)
+    """What the page has asked and not been answered yet."""
 
     @classmethod
     def enter(
@@ -46,6 +48,9 @@ class Visitor:
         visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
         visitor.page.on("console", visitor._hear)
         context.on("request", visitor._watch)
+        visitor.page.on("request", visitor.unanswered.append)
+        for end in ("requestfinished", "requestfailed"):
+            visitor.page.on(end, visitor._is_answered)
         return visitor
 
     def _hear(self, message: ConsoleMessage) -> None:
@@ -55,6 +60,18 @@ class Visitor:
     def _watch(self, request: Request) -> None:
         if not request.url.startswith((f"{self.url}/", "data:", "blob:")):
             self.complaints.append(f"asked {request.url}")
+
+    def _is_answered(self, request: Request) -> None:
+        if request in self.unanswered:
+            self.unanswered.remove(request)
+
+    def stops_the_clock(self) -> None:
+        """Let the page's time stand still, and what it asked before be answered; it asks no more
+        until the time goes on. Needs `page.clock`.
+        """
+        self.page.clock.pause_at(self.page.evaluate("Date.now() + 2000"))
+        # The page is asked in between, or no event would be heard.
+        eventually(lambda: self.page.evaluate("true") and not self.unanswered, "all is answered")
 
     def guest(self) -> str:
         """Return the subject of the guest that this browser is."""

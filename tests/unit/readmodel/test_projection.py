@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -759,3 +759,31 @@ async def test_a_rebuild_that_fails_says_why_and_leaves_the_view_as_it_was(
     await until(lambda: not actor._rebuild.running)
     assert "PayLater" in (await actor.describe())["rebuild"]["error"]
     assert await bodies(view) == before
+
+
+async def test_an_actor_closes_its_databases_only_after_what_it_was_folding(
+    actor: ProjectionActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that is cut off still closes its connection; whoever cuts that off, too, waits for
+    ever (aiosqlite 0.22).
+    """
+    begun, happened = asyncio.Event(), []
+
+    async def catch_up() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            happened.append("folding ended")
+
+    async def close(close: Callable[[], Awaitable[None]] = actor._journal.close) -> None:
+        happened.append("journal closed")
+        await close()
+
+    monkeypatch.setattr(actor._projection, "catch_up", catch_up)
+    monkeypatch.setattr(actor._journal, "close", close)
+    await begun.wait()
+    await actor.close()
+    assert happened == ["folding ended", "journal closed"]
