@@ -48,9 +48,9 @@ class Visitor:
         visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
         visitor.page.on("console", visitor._hear)
         context.on("request", visitor._watch)
-        visitor.page.on("request", visitor.unanswered.append)
-        for end in ("requestfinished", "requestfailed"):
-            visitor.page.on(end, visitor._is_answered)
+        visitor.page.on("request", visitor._asks)
+        visitor.page.on("requestfinished", visitor._is_answered)
+        visitor.page.on("requestfailed", visitor._is_answered)
         return visitor
 
     def _hear(self, message: ConsoleMessage) -> None:
@@ -60,6 +60,9 @@ class Visitor:
     def _watch(self, request: Request) -> None:
         if not request.url.startswith((f"{self.url}/", "data:", "blob:")):
             self.complaints.append(f"asked {request.url}")
+
+    def _asks(self, request: Request) -> None:
+        self.unanswered.append(request)
 
     def _is_answered(self, request: Request) -> None:
         if request in self.unanswered:
