@@ -7,7 +7,7 @@ from tests.browser.conftest import Enter
 from tests.browser.people import Customer
 from tests.browser.visitor import PHONE, Visitor
 from tests.support.outside import orders_of, post
-from tests.support.system import System
+from tests.support.system import System, eventually
 
 NOTHING_FOR_ALL_TABS = """
     Object.defineProperty(window, "localStorage", {
@@ -46,6 +46,12 @@ def held_back(page: Page, glob: str) -> list[Route]:
 
     page.route(glob, hold)
     return held
+
+
+def let_go(page: Page, held: list[Route]) -> None:
+    """Answer what was held back, as soon as it was asked."""
+    eventually(lambda: page.evaluate("true") and held, "it is asked")
+    held.pop().continue_()
 
 
 def test_an_order_is_followed_where_the_browser_keeps_things_for_one_tab_only(
@@ -146,6 +152,7 @@ def test_what_is_sold_out_by_the_time_it_is_paid_is_named(
     lines = [{"menu_id": "mocha", "quantity": 1}]
     order_id = customer.has_ordered(system, None, items=lines, store_id="jeju")
     customer.page.goto(f"/my/{order_id}")
+    customer.sees("PLACED")
     system.http.patch("/stores/jeju/menu/mocha", json={"sold_out": True}).raise_for_status()
     try:
         customer.page.locator("#pay-button").press("Enter")
@@ -163,7 +170,7 @@ def test_what_comes_late_moves_nothing_that_is_in_use(customer: Customer, system
     page.goto("/")
     expect(customer.more("latte")).to_be_visible()
     before = customer.more("latte").bounding_box()
-    held.pop().continue_()
+    let_go(page, held)
     page.unroute("**/order-details?*")
     expect(page.locator("#again-title")).to_contain_text("waits for your payment")
     assert customer.more("latte").bounding_box() == before
@@ -217,6 +224,7 @@ def test_a_question_that_the_order_has_overtaken_is_closed_with_the_reason(
     page = customer.page
     order_id = customer.has_ordered(system)
     page.goto(f"/my/{order_id}")
+    customer.sees("ACCEPTED")
     page.locator("#cancel").press("Enter")
     expect(page.locator("#cancel-dialog")).to_be_visible()
     for step in ("start", "ready"):
@@ -239,7 +247,9 @@ def test_the_focus_stays_where_an_order_moves_on(customer: Customer, system: Sys
 
     other = customer.has_ordered(system)
     page.goto(f"/my/{other}")
+    customer.sees("ACCEPTED")
     page.locator("#cancel").press("Enter")
+    expect(page.locator("#cancel-dialog")).to_be_visible()
     page.locator("#cancel-dialog button[value=cancel]").press("Enter")
     customer.sees("CANCELED")
     expect(page.locator("#headline")).to_be_focused()
@@ -254,7 +264,7 @@ def test_a_time_is_shown_in_the_stores_zone_or_not_yet(enter: Enter, system: Sys
     assert "-" in customer.number
     expect(page.locator("#subline")).to_be_empty()
     expect(customer.step("placed").locator("time")).to_be_empty()
-    held.pop().continue_()
+    let_go(page, held)
     expect(page.locator("#subline")).to_contain_text("GMT+9")
     expect(page.locator("#history time").first).to_contain_text("GMT+9")
 
@@ -264,5 +274,7 @@ def test_a_promise_that_was_not_kept_is_not_repeated(customer: Customer, system:
     order_id = customer.has_ordered(system)
     customer.page.goto(f"/my/{order_id}")
     expect(customer.page.locator("#subline")).to_contain_text("Ready at about")
+    customer.visitor.hears_all()
+    customer.page.route("**/*", lambda _: None)  # an answer would tell the time of now again
     customer.page.clock.fast_forward(3_600_000)
     expect(customer.page.locator("#subline")).to_contain_text("longer than promised")
