@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Error, Request, Route, expect
 
 from tests.browser.people import Customer
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, hears
 from tests.support.outside import assert_agreed, new_order, orders_of, place, reaches
-from tests.support.system import System, eventually
+from tests.support.system import System
 
 THREE_MINUTES = 180_000
 COMMANDS = re.compile(r"/orders(/.*)?$")
@@ -231,7 +231,7 @@ def test_an_order_that_left_although_the_browser_said_offline_is_told_when_it_is
     customer.page.evaluate("window.saysOffline = true")
     customer.page.route(COMMANDS, lambda route: answers.append(route.fetch()))  # and says nothing
     customer.page.locator("#place").click()
-    eventually(lambda: customer.page.evaluate("1") and answers, "the order was answered")
+    hears(customer.page, lambda: answers, "the order was answered")
     comes_back(customer)
     is_asked(customer, "may have arrived")
     customer.page.locator("#drop").click()

@@ -5,9 +5,9 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Enter
 from tests.browser.people import Customer
-from tests.browser.visitor import PHONE, Visitor
+from tests.browser.visitor import PHONE, Visitor, hears
 from tests.support.outside import orders_of, post
-from tests.support.system import System, eventually
+from tests.support.system import System
 
 NOTHING_FOR_ALL_TABS = """
     Object.defineProperty(window, "localStorage", {
@@ -50,7 +50,7 @@ def held_back(page: Page, glob: str) -> list[Route]:
 
 def let_go(page: Page, held: list[Route]) -> None:
     """Answer what was held back, as soon as it was asked."""
-    eventually(lambda: page.evaluate("true") and held, "it is asked")
+    hears(page, lambda: held, "it is asked")
     held.pop().continue_()
 
 

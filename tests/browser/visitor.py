@@ -1,5 +1,6 @@
 """Somebody at a browser of their own: what they see, and what went wrong there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,7 @@ class Visitor:
     url: str
     complaints: list[str] = field(default_factory=list)
     """What no page may do: uncaught errors, violations of its security policy, foreign hosts."""
-    unanswered: list[Request] = field(default_factory=list)
+    unanswered: set[Request] = field(default_factory=set)
     """What the page has asked and not been answered yet."""
 
     @classmethod
@@ -62,11 +63,10 @@ class Visitor:
             self.complaints.append(f"asked {request.url}")
 
     def _asks(self, request: Request) -> None:
-        self.unanswered.append(request)
+        self.unanswered.add(request)
 
     def _is_answered(self, request: Request) -> None:
-        if request in self.unanswered:
-            self.unanswered.remove(request)
+        self.unanswered.discard(request)
 
     def stops_the_clock(self) -> None:
         """Let the page's time stand still, and what it asked before be answered; it asks no more
@@ -77,12 +77,11 @@ class Visitor:
 
     def hears_all(self) -> None:
         """Wait until all that the page has asked is answered; a stream never is."""
-
-        def is_answered() -> bool:
-            self.page.evaluate("true")  # what happens in the page is only heard while it is asked
-            return all(request.url.endswith("/stream") for request in self.unanswered)
-
-        eventually(is_answered, "all is answered")
+        hears(
+            self.page,
+            lambda: all(request.url.endswith("/stream") for request in self.unanswered),
+            "all is answered",
+        )
 
     def guest(self) -> str:
         """Return the subject of the guest that this browser is."""
@@ -126,3 +125,11 @@ class Visitor:
         """Close the context, and find that nothing went wrong in it."""
         self.page.context.close()
         assert self.complaints == []
+
+
+def hears(page: Page, condition: Callable[[], Any], what: str) -> None:
+    """Wait for something that the page's own events bring about.
+
+    They are heard only while the page is asked, and `eventually` alone does not ask it.
+    """
+    eventually(lambda: page.evaluate("true") and condition(), what)
