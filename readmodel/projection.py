@@ -4,7 +4,6 @@ Rows and checkpoint change in one transaction that first compares the checkpoint
 events began. So of two projectors one wins, and a crash repeats a batch or leaves it done.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,7 +19,7 @@ from actors.order.domain.detail import detail
 from actors.order.domain.events import CustomerErased, OrderCanceled, OrderPlaced, StoredEvent
 from actors.order.domain.order import Order, evolve, fold
 from actors.order.event_codec import EVENT_TAGS
-from actors.order.journal import Journal
+from actors.order.journal import History, Journal
 from actors.runtime.clock import to_micros
 from actors.runtime.database import Database
 from actors.runtime.message_codec import to_json
@@ -29,6 +28,8 @@ from readmodel.tables import LIVE, checkpoint, order_detail
 
 BATCH = 1000
 CACHED_ORDERS = 20_000
+LOADED_AT_ONCE = 256
+"""Orders that one query loads: a server has `READ_LIMIT_S` for each, and on SQLite others wait."""
 
 Batch = list[tuple[int, StoredEvent]]
 
@@ -259,7 +260,11 @@ class Projection:
         async with self._database.read() as connection:
             query = select(self._table.c.order_id, self._table.c.seq, self._table.c.position)
             rows = (await connection.execute(query.where(mine))).all()
-        histories = await asyncio.gather(*(self._journal.load(row.order_id) for row in rows))
+        histories: list[History] = []
+        for start in range(0, len(rows), LOADED_AT_ONCE):
+            part = [row.order_id for row in rows[start : start + LOADED_AT_ONCE]]
+            # Not `load`: what it shares with others goes on when the projection is cut off.
+            histories += await self._journal.load_all(part)
         loaded = {}
         for row, history in zip(rows, histories, strict=True):
             until = first_versions[row.order_id]

@@ -21,6 +21,7 @@ from actors.order.domain.order import Order, fold
 from actors.order.journal import Journal
 from actors.order.journal_appends import Append
 from actors.order.journal_tables import events, order_keys, order_private
+from actors.runtime.batching import LARGEST_BATCH
 from actors.runtime.database import Database
 from actors.runtime.message_codec import to_json
 from actors.runtime.statements import Transaction
@@ -314,6 +315,7 @@ async def test_an_order_that_left_memory_is_loaded_from_the_journal(
     journal: Journal, view: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projection_module, "CACHED_ORDERS", 1)
+    monkeypatch.setattr(projection_module, "LOADED_AT_ONCE", 1)
     projection = Projection(journal, view)
     for order_id in ("a", "b", "c"):
         await shop.place(order_id)
@@ -359,6 +361,50 @@ async def test_the_view_never_holds_a_card_token(
     await shop.place("a")
     await Projection(journal, view).catch_up()
     assert "tok_approve" not in (await bodies(view))["a"]
+
+
+@pytest.fixture
+async def many(journal: Journal, view: Database, shop: Shop) -> list[str]:
+    """Orders of which the view has the beginning: more than the journal takes into a batch."""
+    order_ids = [f"order-{number:02}" for number in range(LARGEST_BATCH + 1)]
+    for order_id in order_ids:
+        await shop.place(order_id)
+    await Projection(journal, view).catch_up()
+    for order_id in order_ids:
+        await shop.do(order_id, cmd.RecordDecline, attempt=1, payment_id="p-1")
+    return order_ids
+
+
+async def test_a_fold_that_fails_leaves_no_read_behind(
+    journal: Journal, view: Database, many: list[str]
+) -> None:
+    async with journal.database.write() as connection:
+        beginning = (events.c.order_id == many[0]) & (events.c.version == 1)
+        await connection.execute(update(events).where(beginning).values(data="{"))
+    before = asyncio.all_tasks()
+    with pytest.raises(Damaged, match=f"version 1 of order {many[0]}, cannot be read"):
+        await Projection(journal, view).fold_next(len(many))
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.usefixtures("many")
+async def test_a_fold_that_is_cut_off_leaves_no_read_behind(
+    journal: Journal, view: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def goes_on_for_ever(_work: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(journal.database, "query", goes_on_for_ever)
+    before = asyncio.all_tasks()
+    folding = asyncio.create_task(Projection(journal, view).catch_up())
+    await begun.wait()
+    folding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await folding
+    assert asyncio.all_tasks() == before
 
 
 async def append_event_of_a_newer_version(journal: Journal, order_id: str, version: int) -> None:
