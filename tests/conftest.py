@@ -32,6 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if on_the_system(item.nodeid) and not item.get_closest_marker("timeout"):
             item.add_marker(SLOWLY)
+        if _needs_postgres(item):
+            item.add_marker("postgres")
+
+
+def _needs_postgres(item: pytest.Item) -> bool:
+    parameters = getattr(item, "callspec", None)
+    named = () if parameters is None else parameters.params.values()
+    return "postgres" in getattr(item, "fixturenames", ()) or "postgres" in named
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

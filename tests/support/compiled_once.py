@@ -5,11 +5,14 @@ Each test opens databases of its own, and SQLAlchemy knows for each engine what 
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from actors.runtime.database import Database
+
+Built = TypeVar("Built")
 Compiling = Callable[[Any, list[str] | None], SQLCompiler]
 
 
@@ -26,6 +29,18 @@ def remembering(compiling: Compiling) -> Compiling:
         return known[place]
 
     return compiled
+
+
+def for_each_dialect(building: Callable[[Database], Built]) -> Callable[[Database], Built]:
+    """Build an owner's statements for the first database of its kind; they serve all others."""
+    known: dict[bool, Built] = {}
+
+    def built(database: Database) -> Built:
+        if database.is_sqlite not in known:
+            known[database.is_sqlite] = building(database)
+        return known[database.is_sqlite]
+
+    return built
 
 
 def sharing(creating: Callable[..., AsyncEngine]) -> Callable[..., AsyncEngine]:

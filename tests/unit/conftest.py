@@ -1,7 +1,10 @@
 """The application over the whole system, in this process: one for a test, or one for a file."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -9,15 +12,20 @@ import pytest_asyncio
 from hypothesis import settings
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from actors.runtime import database, statements
+from actors.order.journal_statements import Statements
+from actors.runtime import database, sqlite_connections, statements
 from actors.settings import Settings
+from cluster.operations import read_only
 from serve_app.backend import Backend
 from serve_app.contract import requests
 from serve_app.routes import order_details
-from tests.support.compiled_once import remembering, sharing
+from tests.support.compiled_once import for_each_dialect, remembering, sharing
 from tests.support.in_process import client_of, in_process
 
 PATIENCE_S = 30.0
+
+# httpx looks for it at every request, for trio's sake, and in vain: a tenth of what one takes here.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 settings.register_profile("fast", max_examples=25)
 """A quarter of what hypothesis tries otherwise, for `make test-fast`; `make test` tries all."""
@@ -41,8 +49,31 @@ def patience() -> Iterator[None]:
 def compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(statements, "compile_for_sqlite", remembering(statements.compile_for_sqlite))
-        patch.setattr(database, "create_async_engine", sharing(create_async_engine))
+        patch.setattr("actors.order.journal.Statements", for_each_dialect(Statements))
+        for module in (database, read_only):
+            patch.setattr(module, "create_async_engine", sharing(create_async_engine))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_cut() -> Iterator[None]:
+    """Let no commit wait for a disk: what is in the files outlives a process, if not a machine."""
+    configure = sqlite_connections._configure
+
+    @wraps(configure)
+    def unsynced(connection: Any, _synchronous: str) -> None:
+        configure(connection, "OFF")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_connections, "_configure", unsynced)
+        yield
+
+
+@pytest.fixture
+def power_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test see its commits wait for the disk, as users' do."""
+    original = sqlite_connections._configure.__wrapped__  # type: ignore[attr-defined]
+    monkeypatch.setattr(sqlite_connections, "_configure", original)
 
 
 @pytest.fixture

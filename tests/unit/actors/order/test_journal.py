@@ -175,6 +175,7 @@ async def test_an_event_of_a_newer_version_of_the_code_stops_its_reader(journal:
         await journal.load("o")
 
 
+@pytest.mark.usefixtures("power_cuts")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_sqlite_is_told_to_reach_the_disk_before_it_answers(journal: Journal) -> None:
     async def pragma(name: str) -> object:
