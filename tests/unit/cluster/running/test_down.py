@@ -1,11 +1,13 @@
 """`siren down` says that a system has stopped once its process is gone, and not before."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from actors.runtime.lock_file import is_held
 from cluster.running.down import stop
+from tests.support.command import siren
 
 SLOW_END = """
 import signal, sys, time
@@ -40,3 +42,14 @@ def test_down_waits_for_what_is_ended_after_the_folder_is_let_go(tmp_path: Path)
 
 def test_down_tells_that_nothing_runs(tmp_path: Path) -> None:
     assert stop(tmp_path, lambda _: None) is None
+
+
+def test_down_is_content_where_nothing_runs(tmp_path: Path) -> None:
+    result = siren("down", data=tmp_path)
+    assert result.exit_code == 0
+    assert "nothing runs on" in result.stdout
+
+
+def test_down_does_not_believe_what_a_crashed_system_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "siren.lock").write_text(f'{{"pid": {os.getpid()}}}')
+    assert "nothing runs on" in siren("down", data=tmp_path).stdout
