@@ -6,11 +6,10 @@ from datetime import timedelta
 import pytest
 
 from actors.contracts.errors import Invalid, NotFound, Rejected
-from actors.contracts.values import OrderStatus, PaymentStatus, PickupStatus
+from actors.contracts.values import OrderStatus, PickupStatus
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
-from actors.order.domain.detail import detail
-from actors.order.domain.order import Order, evolve
+from actors.order.domain.order import Order
 from tests.support.orders import (
     ACCEPTED,
     ACCEPTED_LIFE,
@@ -21,8 +20,6 @@ from tests.support.orders import (
     DECLINED,
     DUE,
     ERASED,
-    NOON,
-    ORDER_ID,
     PAID_LIFE,
     PICKED_UP,
     PICKED_UP_LIFE,
@@ -38,7 +35,6 @@ from tests.support.orders import (
     at,
     given,
     place,
-    stored,
     when,
 )
 
@@ -415,138 +411,3 @@ def test_a_customer_can_be_erased_at_any_time_once(status: str) -> None:
     erased = given(*STATUSES[status], ERASED)
     assert when(erased, cmd.EraseCustomer("another")) == ()
     assert statuses(erased) == statuses(order)
-
-
-# --- command ids --------------------------------------------------------------------------------
-
-REPEATS: list[tuple[cmd.Command, tuple[ev.Event, ...], ev.Event]] = [
-    (cmd.PayOrder("k", "tok"), (PLACED,), REQUESTED),
-    (cmd.CancelOrder("k", ""), ACCEPTED_LIFE, CANCELED),
-    (cmd.StartPreparation("k"), ACCEPTED_LIFE, STARTED),
-    (cmd.MarkReady("k"), PREPARING_LIFE, READY),
-    (cmd.CompletePickup("k"), READY_LIFE, PICKED_UP),
-    (cmd.EraseCustomer("k"), (PLACED,), ERASED),
-]
-
-
-@pytest.mark.parametrize(
-    ("command", "before", "event"), REPEATS, ids=lambda value: type(value).__name__
-)
-def test_a_repeated_command_id_causes_nothing_and_is_not_refused(
-    command: cmd.Command, before: tuple[ev.Event, ...], event: ev.Event
-) -> None:
-    order = evolve(given(*before), stored(event, len(before) + 1, "k"))
-    assert when(order, command) == ()
-
-
-def test_a_repeated_payment_is_not_refused_although_the_order_moved_on() -> None:
-    placed = evolve(given(PLACED), stored(REQUESTED, 2, "pay"))
-    accepted = evolve(evolve(placed, stored(APPROVED, 3)), stored(ACCEPTED, 4))
-    assert when(accepted, cmd.PayOrder("pay", "tok")) == ()
-    assert accepted.attempt_status("pay") is PaymentStatus.APPROVED
-
-
-def test_one_key_for_two_different_requests_is_a_misuse() -> None:
-    order = evolve(given(*ACCEPTED_LIFE), stored(CANCELED, 5, "key"))
-    with pytest.raises(Invalid, match="idempotency_mismatch"):
-        when(order, cmd.PayOrder("key", "tok"))
-
-
-def test_one_key_for_two_different_bodies_is_a_misuse() -> None:
-    order = evolve(given(PLACED), stored(REQUESTED, 2, "key:one card"))
-    assert when(order, cmd.PayOrder("key:one card", "tok")) == ()
-    with pytest.raises(Invalid, match="idempotency_mismatch"):
-        when(order, cmd.PayOrder("key:another card", "tok_other"))
-
-
-def test_a_key_whose_body_was_not_kept_is_known_by_the_kind_of_its_request() -> None:
-    order = evolve(given(PLACED), stored(REQUESTED, 2, "key"))
-    assert when(order, cmd.PayOrder("key:any card", "tok")) == ()
-    with pytest.raises(Invalid, match="idempotency_mismatch"):
-        when(order, cmd.CancelOrder("key:a reason", "rain"))
-
-
-def test_the_key_that_placed_an_order_cannot_pay_it() -> None:
-    with pytest.raises(Invalid, match="idempotency_mismatch"):
-        when(given(PLACED), cmd.PayOrder("place:a card", "tok"))
-
-
-def test_a_request_that_found_its_work_done_uses_up_no_key() -> None:
-    order = given(*PREPARING_LIFE)
-    assert when(order, cmd.StartPreparation("key:start")) == ()
-    assert when(order, cmd.MarkReady("key:ready")) == (READY,)
-
-
-def test_events_that_nobody_asked_for_leave_no_command_id() -> None:
-    assert [key for key, _ in given(*ACCEPTED_LIFE).requests.items()] == ["place"]
-
-
-# --- folding ------------------------------------------------------------------------------------
-
-
-def test_a_gap_in_the_versions_stops_the_fold() -> None:
-    with pytest.raises(ValueError, match="version 3 after 1"):
-        evolve(given(PLACED), stored(APPROVED, 3))
-
-
-def test_an_event_that_comes_twice_stops_the_fold() -> None:
-    with pytest.raises(ValueError, match="version 2 after 2"):
-        evolve(given(PLACED, REQUESTED), stored(REQUESTED, 2))
-
-
-def test_a_history_that_does_not_begin_at_the_beginning_stops_the_fold() -> None:
-    with pytest.raises(ValueError, match="does not begin"):
-        evolve(None, stored(REQUESTED, 1))
-
-
-def test_an_order_that_is_placed_twice_stops_the_fold() -> None:
-    with pytest.raises(ValueError, match="placed twice"):
-        evolve(given(PLACED), stored(PLACED, 2))
-
-
-def test_the_detail_has_the_amount_and_the_payment_id() -> None:
-    """In the original, the view had no amount and never a payment id."""
-    shown = detail(given(*PAID_LIFE), PRIVATE)
-    assert (shown["total"], shown["currency"], shown["payment_id"]) == (TOTAL, "KRW", "pay-1")
-    assert [item["amount"] for item in shown["items"]] == [9000, 3500]
-
-
-def test_the_detail_has_every_field_of_the_contract() -> None:
-    shown = detail(given(*ACCEPTED_LIFE), PRIVATE)
-    assert shown == {
-        "order_id": ORDER_ID,
-        "version": 4,
-        "store_id": "gangnam",
-        "customer": {"id": "c-17", "name": "영욱", "tel": "010-1234-5678"},
-        "items": [
-            {
-                "menu_id": "americano",
-                "name": "Americano",
-                "quantity": 2,
-                "unit_price": 4500,
-                "amount": 9000,
-            },
-            {
-                "menu_id": "bagel",
-                "name": "Bagel",
-                "quantity": 1,
-                "unit_price": 3500,
-                "amount": 3500,
-            },
-        ],
-        "total": 12500,
-        "currency": "KRW",
-        "order_status": "ACCEPTED",
-        "payment_status": "APPROVED",
-        "pickup_status": "ACCEPTED",
-        "payment_id": "pay-1",
-        "pickup_number": "A-042",
-        "estimated_ready_at": NOON + timedelta(minutes=7),
-        "cancel_reason": None,
-        "placed_at": at(1),
-        "paid_at": at(3),
-        "accepted_at": at(4),
-        "ready_at": None,
-        "picked_up_at": None,
-        "canceled_at": None,
-    }
