@@ -1,4 +1,7 @@
-"""What tests do to a journal beside appending to it."""
+"""Journals opened as services open them, and what tests do to them beside appending."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
@@ -9,6 +12,14 @@ from actors.order.domain.events import PaymentRequested
 from actors.order.journal import Journal
 from actors.order.journal_tables import events, order_keys, order_private
 from actors.runtime.message_codec import to_json
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Journal]:
+    journal = Journal(url)
+    await journal.create()
+    yield journal
+    await journal.close()
 
 
 async def append_event_of_a_newer_version(journal: Journal, order_id: str, version: int) -> None:
