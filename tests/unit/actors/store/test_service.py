@@ -1,87 +1,28 @@
 """The store service without Ray: what it accepts and refuses, and that repeats are harmless."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from actors.contracts.errors import NotFound
 from actors.contracts.messages import (
-    Done,
     MenuItemChange,
     StoreChange,
     TicketCancellation,
     TicketReply,
-    TicketRequest,
     TicketUpdate,
 )
-from actors.contracts.values import Line
 from actors.store.pickup_numbers import pickup_number
 from actors.store.queries import StoreQueries
 from actors.store.service import StoreService
+from tests.support.stores import NOON, Clock, doors, open_ticket, request
 
-NOON = datetime(2026, 3, 1, 3, tzinfo=UTC)  # in Seoul
 GANGNAM_PREPARE_S = 45
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path}/stores.db"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def store(url: str, clock: Clock) -> AsyncIterator[StoreService]:
-    service = StoreService(url, clock)
-    await service.create()
-    yield service
-    await service.close()
-
-
-@pytest.fixture
-async def queries(url: str) -> AsyncIterator[StoreQueries]:
-    queries = StoreQueries(url)
-    yield queries
-    await queries.close()
-
-
-def request(order_id: str, store_id: str = "gangnam", menu_id: str = "americano") -> TicketRequest:
-    return TicketRequest(order_id, store_id, (Line(menu_id, "Americano", 2, 4500),), "Ada")
-
-
-async def open_ticket(store: StoreService, order_id: str, **order: str) -> TicketReply:
-    reply = await store.handle(request(order_id, **order))
-    assert isinstance(reply, TicketReply)
-    return reply
-
-
-async def the_ticket(queries: StoreQueries, order_id: str) -> dict[str, Any]:
-    [ticket] = (await queries.tickets(order_id=order_id)).items
-    assert isinstance(ticket, dict)
-    return ticket
 
 
 def limit(capacity: int | None) -> StoreChange:
     return StoreChange("gangnam", open=None, set_capacity=True, capacity=capacity)
-
-
-def doors(*, is_open: bool) -> StoreChange:
-    return StoreChange("gangnam", open=is_open, set_capacity=False, capacity=None)
 
 
 def sold_out(menu_id: str, *, is_sold_out: bool = True) -> MenuItemChange:
@@ -260,95 +201,6 @@ async def test_a_place_is_free_once_a_ticket_is_over(
         open_ticket(store, "o-2"),
     )
     assert reply.status == next_order
-
-
-# --- following the order ------------------------------------------------------------------------
-
-
-async def test_an_older_update_after_a_newer_one_is_ignored(
-    store: StoreService, queries: StoreQueries
-) -> None:
-    await open_ticket(store, "o-1")
-    newer = TicketUpdate("o-1", "READY", 6, erase=False)
-    older = TicketUpdate("o-1", "PREPARING", 5, erase=False)
-    for reply in await asyncio.gather(store.handle(newer), store.handle(older)):
-        assert reply == Done()
-    assert await store.handle(older) == Done()
-    assert (await the_ticket(queries, "o-1"))["status"] == "READY"
-
-
-async def test_an_update_of_an_unknown_order_is_acknowledged_and_leaves_nothing(
-    store: StoreService, queries: StoreQueries
-) -> None:
-    assert await store.handle(TicketUpdate("o-1", "READY", 6, erase=False)) == Done()
-    assert (await queries.tickets()).items == []
-    assert (await open_ticket(store, "o-1")).status == "ACCEPTED"
-
-
-async def test_erasing_drops_the_name_and_a_late_update_does_not_bring_it_back(
-    store: StoreService, queries: StoreQueries
-) -> None:
-    await open_ticket(store, "o-1")
-    assert (await the_ticket(queries, "o-1"))["customer_name"] == "Ada"
-    await store.handle(TicketUpdate("o-1", "ACCEPTED", 6, erase=True))
-    await store.handle(TicketUpdate("o-1", "PREPARING", 5, erase=False))
-    await open_ticket(store, "o-1")
-    assert (await the_ticket(queries, "o-1"))["customer_name"] is None
-
-
-async def test_a_price_change_does_not_touch_opened_tickets(
-    store: StoreService, queries: StoreQueries
-) -> None:
-    await open_ticket(store, "o-1")
-    before = await the_ticket(queries, "o-1")
-    await store.handle(MenuItemChange("gangnam", "americano", sold_out=None, price=9900))
-    assert await the_ticket(queries, "o-1") == before
-    assert (await open_ticket(store, "o-2")).status == "ACCEPTED", "no refusal over a price"
-
-
-# --- cancelling ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", ["ACCEPTED", "PREPARING", "READY"])
-async def test_cancelling_cancels_whatever_the_barista_does(
-    store: StoreService, queries: StoreQueries, status: str
-) -> None:
-    await open_ticket(store, "o-1")
-    await store.handle(TicketUpdate("o-1", status, 5, erase=False))
-    for _ in range(2):
-        reply = await store.handle(TicketCancellation("o-1", "gangnam"))
-        assert reply == TicketReply("CANCELED")
-    assert (await the_ticket(queries, "o-1"))["status"] == "CANCELED"
-    assert (await queries.store("gangnam"))["queue_length"] == 0
-
-
-async def test_a_ticket_that_comes_after_its_cancellation_is_not_opened(
-    store: StoreService, queries: StoreQueries
-) -> None:
-    for _ in range(2):
-        reply = await store.handle(TicketCancellation("o-1", "gangnam"))
-        assert reply == TicketReply("CANCELED")
-        assert await open_ticket(store, "o-1") == TicketReply("CANCELED")
-    assert (await queries.tickets()).items == []
-    assert (await open_ticket(store, "o-2")).number == "A-001"
-
-
-async def test_a_refused_ticket_can_be_cancelled(store: StoreService) -> None:
-    """The refusal's answer may have been lost when the customer cancels."""
-    await store.handle(doors(is_open=False))
-    await open_ticket(store, "o-1")
-    assert await store.handle(TicketCancellation("o-1", "gangnam")) == TicketReply("CANCELED")
-
-
-async def test_an_update_that_was_on_its_way_does_not_revive_a_cancelled_ticket(
-    store: StoreService, queries: StoreQueries
-) -> None:
-    await open_ticket(store, "o-1")
-    await store.handle(TicketCancellation("o-1", "gangnam"))
-    await store.handle(TicketUpdate("o-1", "ACCEPTED", 5, erase=True))
-    ticket = await the_ticket(queries, "o-1")
-    assert (ticket["status"], ticket["customer_name"]) == ("CANCELED", None)
-    assert (await queries.store("gangnam"))["queue_length"] == 0
 
 
 # --- batches and changes ------------------------------------------------------------------------
