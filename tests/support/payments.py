@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 from sqlalchemy import func, select
-from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from actors.contracts.errors import Unavailable
 from actors.contracts.messages import ChargeRequest, RefundRequest
 from actors.payment.ledger import Payment, PaymentLedger
 from actors.payment.provider import Charge, SimulatedProvider, charges
 from actors.payment.service import PaymentService
+from tests.support.waiting import until
 
 Services = Callable[..., PaymentService]
 
@@ -78,9 +78,10 @@ async def money_taken(provider: SimulatedProvider) -> int:
 
 async def once(ledger: PaymentLedger, holds: Callable[[Payment], bool]) -> Payment:
     """Return the payment once a condition holds for it."""
-    poll = AsyncRetrying(
-        retry=retry_if_result(lambda payment: not holds(payment)),
-        wait=wait_fixed(0.005),
-        stop=stop_after_delay(10),
-    )
-    return await poll(ledger.find, "o")
+
+    async def found() -> Payment | None:
+        payment = await ledger.find("o")
+        return payment if holds(payment) else None
+
+    payment: Payment = await until(found)
+    return payment

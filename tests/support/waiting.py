@@ -2,9 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what is awaited knows of no test's event
-            await asyncio.sleep(0.001)
+async def until(condition: Callable[[], Any], within: float = 30.0) -> Any:
+    """Return the first truthy answer of `condition`, which may be one to await.
+
+    It is asked again and again in the test's own loop; `eventually` is for a whole system. Raises
+    `TimeoutError` after `within` seconds.
+    """
+    async with asyncio.timeout(within):
+        while True:
+            answer = condition()
+            if isawaitable(answer):
+                answer = await answer
+            if answer:
+                return answer
+            await asyncio.sleep(0.005)

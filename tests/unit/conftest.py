@@ -1,4 +1,4 @@
-"""The application over the whole system, in this process: one for a test, or one for a file."""
+"""A journal, and the application over the whole system in this process: for a test, or a file."""
 
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +12,7 @@ import pytest_asyncio
 from hypothesis import settings
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from actors.order.journal import Journal
 from actors.order.journal_statements import Statements
 from actors.runtime import database, sqlite_connections, statements
 from actors.settings import Settings
@@ -21,6 +22,7 @@ from serve_app.contract import requests
 from serve_app.routes import order_details
 from tests.support.compiled_once import for_each_dialect, remembering, sharing
 from tests.support.in_process import client_of, in_process
+from tests.support.journals import opened
 
 PATIENCE_S = 30.0
 
@@ -74,6 +76,12 @@ def power_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test see its commits wait for the disk, as users' do."""
     original = sqlite_connections._configure.__wrapped__  # type: ignore[attr-defined]
     monkeypatch.setattr(sqlite_connections, "_configure", original)
+
+
+@pytest.fixture
+async def journal(database_url: str) -> AsyncIterator[Journal]:
+    async with opened(database_url) as journal:
+        yield journal
 
 
 @pytest.fixture

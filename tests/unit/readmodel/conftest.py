@@ -35,11 +35,3 @@ async def details(view: Database, view_url: str) -> AsyncIterator[OrderDetails]:
 @pytest.fixture
 def shop(journal: Journal) -> Shop:
     return Shop(journal)
-
-
-@pytest.fixture
-async def journal(database_url: str) -> AsyncIterator[Journal]:
-    journal = Journal(database_url)
-    await journal.create()
-    yield journal
-    await journal.close()

@@ -1,4 +1,4 @@
-"""A journal, and the same one opened once more."""
+"""The journal of a test, opened once more."""
 
 from collections.abc import AsyncIterator
 
@@ -6,12 +6,6 @@ import pytest
 
 from actors.order.journal import Journal
 from tests.support.journals import opened
-
-
-@pytest.fixture
-async def journal(database_url: str) -> AsyncIterator[Journal]:
-    async with opened(database_url) as journal:
-        yield journal
 
 
 @pytest.fixture

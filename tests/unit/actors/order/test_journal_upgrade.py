@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from cluster.operations.forget import forget
 from serve_app.backend import Backend
 from tests.support.files import found
 from tests.support.in_process import in_process
+from tests.support.journals import opened
 from tests.support.old_journal import SECRET, old_journal
 from tests.support.orders import APPROVED, DUE, NOON, PLACED, REQUESTED, at
 
@@ -64,14 +64,6 @@ REJECTED = (
     (ev.PaymentCanceled("pay-1"), ""),
 )
 EXPIRED = ((PLACED, "place"), (ev.OrderCanceled("payment_timeout", "system"), ""))
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Journal]:
-    journal = Journal(url)
-    await journal.create()
-    yield journal
-    await journal.close()
 
 
 async def rows(journal: Journal) -> list[Any]:

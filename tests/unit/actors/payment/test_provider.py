@@ -1,14 +1,14 @@
 """The simulated provider: one charge a key, whatever is repeated, lost, late or cancelled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import func, select
-from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from actors.contracts.errors import Unavailable
-from actors.payment.provider import Charge, ChargeStatus, SimulatedProvider, charges
+from actors.payment.provider import Charge, ChargeStatus, SimulatedProvider
+from tests.support.payments import money_taken
+from tests.support.waiting import until
 
 APPROVED, DECLINED = ChargeStatus.APPROVED, ChargeStatus.DECLINED
 CANCELED = ChargeStatus.CANCELED
@@ -27,27 +27,11 @@ async def authorize(provider: SimulatedProvider, token: str, key: str = "o:1") -
     return await provider.authorize(key, 4500, "KRW", token)
 
 
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Return once a condition holds."""
-    wait, stop = wait_fixed(0.002), stop_after_delay(10)
-    await AsyncRetrying(retry=retry_if_result(lambda held: not held), wait=wait, stop=stop)(holds)
-
-
 async def begin_slow_charge(provider: SimulatedProvider) -> asyncio.Task[Charge]:
     """Return the asking task of a slow charge that the provider has begun to work on."""
-
-    async def begun() -> bool:
-        return "o:1" in provider._slow
-
     asking = asyncio.create_task(authorize(provider, SLOW))
-    await until(begun)
+    await until(lambda: "o:1" in provider._slow)
     return asking
-
-
-async def money_taken(provider: SimulatedProvider) -> int:
-    query = select(func.sum(charges.c.amount)).where(charges.c.status == APPROVED)
-    async with provider.database.read() as connection:
-        return await connection.scalar(query) or 0
 
 
 @pytest.mark.parametrize("token", ["tok_decline", "", "tok_slow_", "tok_slow_1e3", "4111 1111"])
@@ -132,10 +116,7 @@ async def test_a_slow_charge_lands_although_its_caller_gave_up(
     impatient = await begin_slow_charge(provider)
     impatient.cancel()
 
-    async def landed() -> bool:
-        return await provider.find("o:1") is not None
-
-    await until(landed)
+    await until(lambda: provider.find("o:1"))
     assert await money_taken(provider) == 4500
 
 

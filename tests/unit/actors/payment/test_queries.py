@@ -14,14 +14,6 @@ SECOND = 1_000_000
 
 
 @pytest.fixture
-async def ledger(database_url: str) -> AsyncIterator[PaymentLedger]:
-    ledger = PaymentLedger(database_url)
-    await ledger.database.create_tables()
-    yield ledger
-    await ledger.close()
-
-
-@pytest.fixture
 async def queries(ledger: PaymentLedger, database_url: str) -> AsyncIterator[PaymentQueries]:
     del ledger  # it makes the tables
     queries = PaymentQueries(database_url)

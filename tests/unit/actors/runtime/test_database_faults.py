@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,11 +23,9 @@ from tests.support.system import free_port
 
 
 @pytest.fixture
-async def journal(postgres_url: str) -> AsyncIterator[Journal]:
-    journal = Journal(postgres_url)
-    await journal.create()
-    yield journal
-    await journal.close()
+def database_url(postgres_url: str) -> str:
+    """PostgreSQL alone: SQLite has no server that could say nothing."""
+    return postgres_url
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,23 +18,10 @@ from actors.contracts.values import Line
 from actors.store.pickup_numbers import Numbering, local_day, pickup_number, place_of
 from actors.store.queries import StoreQueries
 from actors.store.service import StoreService
+from tests.support.stores import Clock
 
-NOON = datetime(2026, 3, 1, 3, tzinfo=UTC)  # in Seoul
 DAY = timedelta(days=1)
 STANDING = ("ACCEPTED", "PREPARING", "READY")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -22,11 +21,6 @@ from actors.store.service import StoreService
 from actors.store.tickets import StoreMessage
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path}/stores.db"
 
 
 @pytest.fixture
