@@ -15,6 +15,7 @@ from actors.settings import Settings
 from serve_app.backend import Backend
 from tests.support.files import found
 from tests.support.in_process import client_of, in_process
+from tests.support.waiting import until
 
 CARD, OTHER_CARD = ({"method": "card", "token": t} for t in ("tok_approve", "tok_decline"))
 ORDER = {
@@ -110,8 +111,12 @@ async def test_another_card_is_refused_while_the_first_one_is_being_charged(
     order_id = await placed(client)
     slow = ("/orders/{}/payment", {"method": "card", "token": "tok_slow_1000"})
     paying = asyncio.create_task(sent(client, order_id, slow, KEY | {"Prefer": "wait=10"}))
-    while (await client.get(f"/orders/{order_id}")).json()["payment_status"] != "PENDING":  # noqa: ASYNC110 - it is paid elsewhere
-        await asyncio.sleep(0.01)
+
+    async def pending() -> bool:
+        order = (await client.get(f"/orders/{order_id}")).json()
+        return bool(order["payment_status"] == "PENDING")
+
+    await until(pending)
     assert refused(await sent(client, order_id, PAY_OTHERWISE))
     assert (await paying).json()["payment_status"] == "APPROVED"
 

@@ -1,6 +1,5 @@
 """An older copy of the journal in place of the newer one: seen, said, and what is lost named."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from readmodel import lost_orders
 from readmodel.lost_orders import find_lost_orders
 from serve_app.backend import Backend
 from tests.support.in_process import in_process
+from tests.support.waiting import until
 
 
 async def order(siren: Backend) -> str:
@@ -65,9 +65,11 @@ async def test_new_orders_appear_in_the_view_although_they_reuse_positions(tmp_p
         for _ in range(3):
             placed = await order(siren)
             assert await siren.wait_for(placed, "ACCEPTED")
-        async with asyncio.timeout(30):
-            while await siren.details.get(lost[0]) is not None:  # noqa: ASYNC110 - a poll
-                await asyncio.sleep(0.05)
+
+        async def gone() -> bool:
+            return await siren.details.get(lost[0]) is None
+
+        await until(gone)
 
 
 async def test_money_and_tickets_without_an_order_are_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from actors.runtime import circuit
 from actors.settings import Settings
 from tests.support.orders import LINES
 from tests.support.services import InProcess
+from tests.support.waiting import until
 
 HELD_UP_S = 30.0
 """What nobody has to wait longer than, on a slow machine too."""
@@ -52,9 +53,10 @@ def place_dead(
         # A slow machine, too, shall have tried all of them before the circuit opens.
         monkeypatch.setattr(circuit, "SILENCE_S", 3600)
         dead = [await system.place(token, wait=0) for _ in range(count)]
-        async with asyncio.timeout(60):
-            while system.payments.standing()["orders_failing"] != count or max(tries.values()) < 2:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.01)
+        standing = system.payments.standing
+        await until(
+            lambda: standing()["orders_failing"] == count and max(tries.values()) >= 2, within=60
+        )
         monkeypatch.setattr(circuit, "SILENCE_S", 0)
         assert system.payments.standing()["circuit"] == "open"
         return dead
@@ -114,9 +116,7 @@ async def test_all_who_waited_are_served_soon_after_the_provider_is_back(
 
     monkeypatch.setattr(system.provider, "authorize", answer)
     waiting = [await system.place(wait=0) for _ in range(40)]
-    async with asyncio.timeout(60):
-        while system.payments.standing()["circuit"] != "open":  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
+    await until(lambda: system.payments.standing()["circuit"] == "open", within=60)
     assert {await status(system, order_id) for order_id in waiting} == {"PLACED"}
 
     down = False
@@ -146,7 +146,10 @@ async def test_an_order_whose_card_is_dead_is_cancelled_at_its_payment_deadline(
         ),
         wait=0,
     )
+
+    async def canceled() -> bool:
+        return await status(system, order_id) == "CANCELED"
+
     async with asyncio.timeout(60):
         await system.settle()
-        while await status(system, order_id) != "CANCELED":  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.05)
+        await until(canceled, within=60)

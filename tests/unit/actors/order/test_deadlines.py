@@ -20,6 +20,7 @@ from actors.runtime.clock import utc_now
 from actors.settings import Settings
 from tests.support.orders import LINES, NOON
 from tests.support.services import InProcess
+from tests.support.waiting import until
 
 HOUR = timedelta(hours=1)
 SOON = timedelta(seconds=0.2)
@@ -140,10 +141,12 @@ async def order(system: InProcess, order_id: str) -> Order:
 
 
 async def reaches(system: InProcess, order_id: str, status: str) -> Order:
-    async with asyncio.timeout(20):
-        while (found := await order(system, order_id)).status != status:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return found
+    async def found() -> Order | None:
+        known = await order(system, order_id)
+        return known if known.status == status else None
+
+    reached: Order = await until(found, within=20)
+    return reached
 
 
 async def test_an_unpaid_order_is_cancelled_in_time_although_the_clock_was_set_back(

@@ -19,6 +19,7 @@ from actors.order.overdue import OverdueOrders
 from actors.settings import Settings
 from tests.support.orders import LINES
 from tests.support.services import InProcess
+from tests.support.waiting import until
 
 SOON = timedelta(seconds=30)
 
@@ -104,9 +105,10 @@ async def test_a_payment_deadline_that_another_system_kept_comes_all_the_same(
 
     assert await habit(other).look() == 1
 
-    async with asyncio.timeout(30):
-        while (await events(other, order_id))[-1] != "OrderCanceled":  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
+    async def canceled() -> bool:
+        return (await events(other, order_id))[-1] == "OrderCanceled"
+
+    await until(canceled)
     assert (await events(other, later_due))[-1] == "OrderPlaced"
 
 

@@ -8,6 +8,7 @@ import pytest
 from actors.contracts.errors import Unavailable
 from actors.order import payment_retries
 from actors.order.payment_retries import PaymentRetries
+from tests.support.waiting import until
 
 
 class Card:
@@ -34,9 +35,7 @@ async def started() -> AsyncIterator[list[asyncio.Task[None]]]:
 
 
 async def tried(card: Card, times: int) -> None:
-    async with asyncio.timeout(30):
-        while len(card.tries) < times:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.005)
+    await until(lambda: len(card.tries) >= times)
 
 
 async def test_an_order_that_fails_by_itself_waits_longer_each_time_up_to_minutes(

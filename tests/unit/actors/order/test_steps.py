@@ -17,6 +17,7 @@ from actors.order.journal_appends import Append
 from actors.order.virtual_order import VirtualOrder
 from actors.settings import Settings
 from tests.support.services import Direct, InProcess, direct
+from tests.support.waiting import until
 
 
 class Watched(InProcess):
@@ -62,9 +63,10 @@ async def events(system: Watched, order_id: str) -> list[str]:
 
 
 async def reaches(system: Watched, order_id: str, event: str) -> None:
-    async with asyncio.timeout(10):
-        while (await events(system, order_id))[-1] != event:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
+    async def there() -> bool:
+        return (await events(system, order_id))[-1] == event
+
+    await until(there)
 
 
 async def live_charges(system: Watched, order_id: str) -> bool:
@@ -97,8 +99,7 @@ async def test_an_approval_does_not_wait_for_a_store_that_is_silent(
     monkeypatch.setattr(steps, "TICKET_PATIENCE_S", 0.02)
     system.store_answers.clear()
     placing = asyncio.ensure_future(system.place())
-    while len(system.appends) < 2:  # noqa: ASYNC110 - the journal tells nobody
-        await asyncio.sleep(0.01)
+    await until(lambda: len(system.appends) >= 2)
     assert system.appends[1] == ["PaymentApproved"]
     system.store_answers.set()
     order_id = await placing
@@ -269,6 +270,4 @@ class _Held(Direct):
         return await super().ask(request, timeout)
 
     async def reached(self, count: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.asked) < count:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.001)
+        await until(lambda: len(self.asked) >= count)

@@ -12,6 +12,7 @@ from actors.contracts.messages import RefundRequest, TicketReply
 from actors.runtime import replacing, rpc_link
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.sqlite_connections import BUSY_TIMEOUT_S
+from tests.support.waiting import until
 from tests.support.wire import PATIENCE, Wire, ask_for, echo
 
 
@@ -121,8 +122,7 @@ async def test_a_callee_that_falls_silent_is_asked_again(
     await wire.ask("connected")
     monkeypatch.setattr(rpc_link.Link, "write", lambda _link, _message: None)
     reply = asyncio.ensure_future(wire.ask("a"))
-    while wire.channel._link is not None:  # noqa: ASYNC110 - the channel tells nobody
-        await asyncio.sleep(0.01)
+    await until(lambda: wire.channel._link is None)
     monkeypatch.undo()
     assert await reply == TicketReply("a")
     assert wire.connected >= 2
@@ -201,6 +201,5 @@ async def test_a_dead_caller_leaves_nothing_behind(wire: Wire) -> None:
     wire.channel._link.abort()
     release.set()
     await asyncio.gather(*callee.server._tasks)
-    while callee.server._callers:  # noqa: ASYNC110 - the callee tells nobody
-        await asyncio.sleep(0)
+    await until(lambda: not callee.server._callers)
     assert wire.channel._connecting is None, "nobody waits, so nobody connects"

@@ -24,6 +24,7 @@ from actors.runtime.rpc_link import (
     encode_frames,
 )
 from actors.runtime.rpc_server import RpcServer
+from tests.support.waiting import until
 
 LOOPBACK = "127.0.0.1"
 PATIENCE_S = 30.0
@@ -228,8 +229,7 @@ async def test_who_reads_no_replies_gets_no_more_done_until_they_are_read(callee
 
     asking = asyncio.create_task(ask_on())
     (link,) = callee.server._callers
-    while link._transport is None or link._transport.is_reading():  # noqa: ASYNC110 - nobody tells
-        await asyncio.sleep(0.01)
+    await until(lambda: link._transport is not None and not link._transport.is_reading())
     assert 0 < callee.handled < MANY
     assert await is_served(callee)
 
