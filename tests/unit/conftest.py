@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.order.journal import Journal
@@ -29,8 +29,11 @@ PATIENCE_S = 30.0
 # httpx looks for it at every request, for trio's sake, and in vain: a tenth of what one takes here.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
-settings.register_profile("fast", max_examples=25)
+# A busy machine makes no test fail: hypothesis would allow each example 200 ms.
+settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("all"), max_examples=25)
 """A quarter of what hypothesis tries otherwise, for `make test-fast`; `make test` tries all."""
+settings.load_profile("all")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -148,8 +148,7 @@ MOVES = st.one_of(
 
 @settings(
     max_examples=2 * settings().max_examples // 5,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
 )
 @given(moves=st.lists(MOVES, max_size=30))
 def test_whatever_the_clock_does(moves: list[tuple[str, object]]) -> None:

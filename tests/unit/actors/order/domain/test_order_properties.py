@@ -316,5 +316,5 @@ class OrderUnderFire(RuleBasedStateMachine):
 
 TestOrderUnderFire = OrderUnderFire.TestCase
 TestOrderUnderFire.settings = settings(
-    max_examples=3 * settings().max_examples, stateful_step_count=30, deadline=None
+    max_examples=3 * settings().max_examples, stateful_step_count=30
 )
