@@ -1,6 +1,7 @@
 """A journal, and the application over the whole system in this process: for a test, or a file."""
 
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from functools import wraps
 from pathlib import Path
@@ -113,9 +114,15 @@ async def shared_client(shared_siren: Backend) -> AsyncIterator[httpx.AsyncClien
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run whoever shares a system with its file in the file's event loop."""
+    """Run whoever shares a system with its file in the file's event loop; sample what is long."""
     in_its_loop = pytest.mark.asyncio(loop_scope="module")
+    cases: Counter[str] = Counter()
     for item in items:
         shares = "shared_siren" in getattr(item, "fixturenames", ())
         if shares and pytest_asyncio.is_async_test(item):
             item.add_marker(in_its_loop, append=False)
+        if sampled := item.get_closest_marker("sampled"):
+            test = item.nodeid.partition("[")[0]
+            cases[test] += 1
+            if cases[test] > sampled.args[0]:
+                item.add_marker("thorough")

@@ -17,6 +17,8 @@ from tests.support.files import found
 from tests.support.in_process import client_of, in_process
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.sampled(3)
+
 CARD, OTHER_CARD = ({"method": "card", "token": t} for t in ("tok_approve", "tok_decline"))
 ORDER = {
     "customer": {"id": "c-17", "name": "영욱", "tel": "010-1234-5678"},

@@ -21,6 +21,8 @@ from cluster.audit import record_reader, verify, whole_tables
 from cluster.cli import app
 from tests.support.services import InProcess
 
+pytestmark = pytest.mark.sampled(2)
+
 Orders = dict[str, str]
 
 GHOST = "deadbeef" * 4
