@@ -10,28 +10,23 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import Table, Text, bindparam, select, update
 
 from actors.contracts.errors import Conflict, Damaged, UnknownEvent
-from actors.contracts.values import PrivateData
-from actors.order.domain.detail import detail
-from actors.order.domain.events import CustomerErased, OrderCanceled, OrderPlaced, StoredEvent
-from actors.order.domain.order import Order, evolve, fold
+from actors.order.domain.events import OrderCanceled, OrderPlaced, StoredEvent
+from actors.order.domain.order import fold
 from actors.order.event_codec import EVENT_TAGS
 from actors.order.journal import History, Journal
 from actors.runtime.clock import to_micros
 from actors.runtime.database import Database
-from actors.runtime.message_codec import to_json
 from actors.runtime.statements import Transaction
+from readmodel.folding import Batch, Folded, fold_batch, row_of
 from readmodel.tables import LIVE, checkpoint, order_detail
 
 BATCH = 1000
 CACHED_ORDERS = 20_000
 LOADED_AT_ONCE = 256
 """Orders that one query loads: a server has `READ_LIMIT_S` for each, and on SQLite others wait."""
-
-Batch = list[tuple[int, StoredEvent]]
 
 
 class JournalReplaced(Exception):
@@ -47,69 +42,10 @@ class JournalReplaced(Exception):
         )
 
 
-class ViewIncomplete(ValueError):
-    """The view lacks an order that it has read the beginning of."""
-
-    def __init__(self, order_id: str) -> None:
-        super().__init__(f"order {order_id} is not in the view: it must be rebuilt")
-
-
 def mark(position: int, stored: StoredEvent) -> str:
     """Return what tells an event from any other that may come to stand at its position."""
     kind = EVENT_TAGS[type(stored.event)]
     return f"{position} {stored.order_id} {stored.version} {kind} {to_micros(stored.at)}"
-
-
-class Folded(Struct, frozen=True):
-    """An order as of journal position `position`; `seq` is the position where it was placed."""
-
-    seq: int
-    position: int
-    order: Order
-    private: PrivateData
-
-
-def fold_batch(
-    batch: Batch, before: dict[str, Folded], private: dict[str, PrivateData]
-) -> dict[str, Folded]:
-    """Return the orders that a batch of events touches, as they are after it.
-
-    `before` has those placed before the batch, `private` the private data of those placed or
-    cancelled in it. Raises `ValueError` where an order's events have a gap.
-    """
-    after: dict[str, Folded] = {}
-    for position, stored in batch:
-        order_id = stored.order_id
-        known = after.get(order_id) or before.get(order_id)
-        if known is None:
-            if not isinstance(stored.event, OrderPlaced):
-                raise ViewIncomplete(order_id)
-            placed = evolve(None, stored)
-            person = private.get(order_id, PrivateData())
-            after[order_id] = Folded(position, position, placed, person)
-            continue
-        person = known.private
-        if isinstance(stored.event, CustomerErased):
-            person = PrivateData()
-        elif isinstance(stored.event, OrderCanceled):  # with the words that were used
-            person = private.get(order_id, person)
-        after[order_id] = Folded(known.seq, position, evolve(known.order, stored), person)
-    return after
-
-
-def row_of(folded: Folded) -> dict[str, Any]:
-    """Return the row of an order."""
-    order = folded.order
-    return {
-        "seq": folded.seq,
-        "order_id": order.order_id,
-        "version": order.version,
-        "customer_id": order.customer_id,
-        "store_id": order.store_id,
-        "order_status": order.status,
-        "position": folded.position,
-        "body": to_json(detail(order, folded.private)).decode(),
-    }
 
 
 class Projection:

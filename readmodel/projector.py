@@ -18,9 +18,10 @@ from actors.runtime.database_faults import file_of, noted_damage
 from actors.runtime.ray_actors import get_or_create, spare_garbage_collection, whereabouts
 from actors.runtime.retrying import until_done
 from actors.runtime.sqlite_connections import file_id
+from readmodel.folding import ViewIncomplete
 from readmodel.lost_orders import find_lost_orders
 from readmodel.new_file import fold_into_new_file
-from readmodel.projection import JournalReplaced, Projection, ViewIncomplete
+from readmodel.projection import JournalReplaced, Projection
 from readmodel.tables import SHADOW, create_shadow, create_tables, open_database, swap
 
 POLL_S = 0.5

@@ -20,7 +20,7 @@ from actors.runtime.clock import from_micros, to_micros
 from actors.runtime.database_faults import UNREADABLE
 from cluster.audit.placement_rules import possible
 from cluster.audit.records import Case, Dossier, Finding, Violation, fold_events
-from readmodel.projection import Folded, row_of
+from readmodel.folding import Folded, row_of
 
 OVERDUE = "overdue"
 PATIENCE = timedelta(minutes=1)

@@ -23,7 +23,7 @@ from actors.runtime.clock import to_micros
 from actors.store.demo_stores import menu_rows, store_rows
 from actors.store.tickets import Books, MenuRow, StoreRow, Ticket
 from actors.store.tickets import decide as keep_books
-from readmodel.projection import Folded, row_of
+from readmodel.folding import Folded, row_of
 from tests.bench.growth import lives
 from tests.bench.growth.lives import Life
 
