@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray.exceptions import RayError
 
@@ -47,8 +48,15 @@ class Fuse:
         draft.rename(self._of(order_id))
 
     def burnt(self, order_id: str) -> bool:
-        """Whether a process died with this order, at each of its points."""
-        return not self._of(order_id).exists()
+        """Whether a process died with this order, at each of its points.
+
+        Or between what it should die after and that point: another order's fuse may be faster.
+        What was done there need not be done again, so the point is reached never more.
+        """
+        if not self._of(order_id).exists():
+            return True
+        begun = self._begun(order_id)
+        return begun.exists() and not psutil.pid_exists(int(begun.read_text()))
 
     def _of(self, order_id: str) -> Path:
         # By its key: a repeated request comes with an id of its own.
@@ -65,6 +73,15 @@ class Fuse:
                     self._of(order_id).unlink()
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    def begin(self, name: str, order_id: str) -> None:
+        """Note which process is about to do what it should die after."""
+        with suppress(FileNotFoundError):
+            if self._of(order_id).read_text().partition(",")[0] == f"after {name}":
+                self._begun(order_id).write_text(str(os.getpid()))
+
+    def _begun(self, order_id: str) -> Path:
+        return self._folder / f"{key_of(order_id)}.begun"
+
     def lay(self, owner: Any, method: str, point: Point) -> None:
         """Lead the fuse past both ends of a method."""
         carry_out = getattr(owner, method)
@@ -72,6 +89,7 @@ class Fuse:
         async def passing(*args: Any) -> Any:
             name, order_id = point(*args)
             self.reach(f"before {name}", order_id)
+            self.begin(name, order_id)
             answer = await carry_out(*args)
             self.reach(f"after {name}", order_id)
             return answer
