@@ -20,10 +20,10 @@ async def test_a_request_gets_its_reply(wire: Wire) -> None:
     assert await wire.ask("a") == TicketReply("a")
 
 
-async def test_a_second_request_uses_the_connection_of_the_first(wire: Wire) -> None:
-    await wire.ask("a")
-    await wire.ask("b")
-    assert wire.connected == 1
+async def test_a_second_request_uses_the_connection_of_the_first(patient_wire: Wire) -> None:
+    await patient_wire.ask("a")
+    await patient_wire.ask("b")
+    assert patient_wire.connected == 1
 
 
 async def test_many_requests_travel_together(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
