@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -28,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from actors.runtime.database_faults import DatabaseFaults
 from actors.runtime.sqlite_connections import FileId, InlineSqlite, configure_engine, file_id
@@ -77,17 +78,31 @@ class Database:
         self._looked_at = self._checked_at = 0.0
         self._read_file: FileId = None
         self._reader_is_stale = False
+        self._url, self._synchronous = url, synchronous
+        self._engines: list[AsyncEngine] = []
         if self.is_sqlite:
-            self._writer = create_async_engine(url, pool_size=1, **SQLITE_POOL)
-            self._reader = create_async_engine(url, pool_size=READERS, **SQLITE_POOL)
-            configure_engine(self._writer.sync_engine, "BEGIN IMMEDIATE", synchronous)
-            configure_engine(self._reader.sync_engine, "BEGIN", synchronous)
             self._inline_write = InlineSqlite(url, "BEGIN IMMEDIATE", synchronous)
             self._inline_read = InlineSqlite(url, "BEGIN", synchronous)
-        else:
-            self._writer = self._reader = create_async_engine(
-                url, pool_size=5, pool_pre_ping=True, hide_parameters=True
-            )
+
+    # On SQLite many are never needed: `transact`, `query` and `fetch` do without.
+    @cached_property
+    def _writer(self) -> AsyncEngine:
+        if self.is_sqlite:
+            return self._sqlite_engine("BEGIN IMMEDIATE", 1)
+        return self._engine(pool_size=5, pool_pre_ping=True, hide_parameters=True)
+
+    @cached_property
+    def _reader(self) -> AsyncEngine:
+        return self._sqlite_engine("BEGIN", READERS) if self.is_sqlite else self._writer
+
+    def _sqlite_engine(self, begin: str, connections: int) -> AsyncEngine:
+        engine = self._engine(pool_size=connections, **SQLITE_POOL)
+        configure_engine(engine.sync_engine, begin, self._synchronous)
+        return engine
+
+    def _engine(self, **options: Any) -> AsyncEngine:
+        self._engines.append(create_async_engine(self._url, **options))
+        return self._engines[-1]
 
     @property
     def name(self) -> str:
@@ -254,9 +269,8 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._writer.dispose()
-        if self._reader is not self._writer:
-            await self._reader.dispose()
+        for engine in self._engines:
+            await engine.dispose()
         for inline in (self._inline_write, self._inline_read):
             if inline is not None:
                 inline.close()

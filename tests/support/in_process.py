@@ -24,8 +24,7 @@ async def in_process(settings: Settings) -> AsyncIterator[Backend]:
     nudged = asyncio.Event()
     patient = settings.model_copy(update=PATIENT_PAYMENT)
     async with InProcess(patient, over_a_socket, nudged.set) as system:
-        secret = await system.journal.remember("secret", b"secret".hex())
-        installation = Installation(settings, bytes.fromhex(secret), order_hosts=1)
+        installation = Installation(settings, bytes.fromhex(await system.secret()), order_hosts=1)
         projector = ProjectionActor(installation)
         projector._nudged = nudged
         siren = Backend(installation, PEERS)

@@ -32,6 +32,8 @@ from readmodel.tables import create_tables, open_database
 from tests.support.orders import LINES
 
 WAIT_S = 30.0
+SECRET = b"secret".hex()
+"""Of an installation that begins in a test."""
 
 Handle = Callable[[Any], Awaitable[Any]]
 
@@ -127,8 +129,13 @@ class InProcess:
         self._dedicated.append(self.new_host(self._journals[-1]))
         return LocalActor(self._dedicated[-1].handle)
 
+    async def secret(self) -> str:
+        """Return the installation's secret, as hexadecimal digits."""
+        return SECRET if self.is_copied else await self.journal.remember("secret", SECRET)
+
     async def __aenter__(self) -> Self:
-        if not await _copied(self.settings):
+        self.is_copied = await _copied(self.settings)
+        if not self.is_copied:
             await self.create()
         return self
 
@@ -209,6 +216,7 @@ async def _copied(settings: Settings) -> bool:
         _EMPTY.append(TemporaryDirectory(prefix="siren-empty-"))
         empty = InProcess(Settings(data_dir=Path(_EMPTY[0].name)))
         await empty.create()
+        await empty.journal.remember("secret", SECRET)
         await empty.close()
     shutil.copytree(_EMPTY[0].name, folder, dirs_exist_ok=True)
     return True
