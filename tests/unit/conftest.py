@@ -27,7 +27,7 @@ from tests.support.journals import opened
 
 PATIENCE_S = 30.0
 
-# httpx looks for it at every request, for trio's sake, and in vain: a tenth of what one takes here.
+# httpx looks for it at every request, for trio's sake, and in vain: the search is what takes time.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 # A busy machine makes no test fail: hypothesis would allow each example 200 ms.
@@ -56,8 +56,9 @@ def compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(statements, "compile_for_sqlite", remembering(statements.compile_for_sqlite))
         patch.setattr("actors.order.journal.Statements", for_each_dialect(Statements))
+        create = sharing(create_async_engine)
         for module in (database, read_only):
-            patch.setattr(module, "create_async_engine", sharing(create_async_engine))
+            patch.setattr(module, "create_async_engine", create)
         yield
 
 
