@@ -1,7 +1,6 @@
 """The simulated provider: one charge a key, whatever is repeated, lost, late or cancelled."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,14 +12,6 @@ from tests.support.waiting import until
 APPROVED, DECLINED = ChargeStatus.APPROVED, ChargeStatus.DECLINED
 CANCELED = ChargeStatus.CANCELED
 SLOW = "tok_slow_100"
-
-
-@pytest.fixture
-async def provider(database_url: str) -> AsyncIterator[SimulatedProvider]:
-    provider = SimulatedProvider(database_url)
-    await provider.database.create_tables()
-    yield provider
-    await provider.close()
 
 
 async def authorize(provider: SimulatedProvider, token: str, key: str = "o:1") -> Charge:

@@ -19,11 +19,8 @@ def database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def provider(tmp_path: Path) -> AsyncIterator[SimulatedProvider]:
-    provider = SimulatedProvider(f"sqlite+aiosqlite:///{tmp_path}/provider.db")
-    await provider.database.create_tables()
-    yield provider
-    await provider.close()
+def provider_url(tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path}/provider.db"
 
 
 @pytest.fixture
