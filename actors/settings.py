@@ -11,7 +11,10 @@ MIN_SECRET = 32
 """HS256 wants a secret as long as its hash."""
 
 Service = Literal["journal", "payments", "provider", "stores", "readmodel"]
+"""What has a database of its own. The provider is a third party, simulated here: its books stand
+beside payment's, whose process it shares, and go when an adapter of a real provider comes."""
 SERVICES: tuple[Service, ...] = get_args(Service)
+KIND = "PostgreSQL, or SQLite as sqlite+aiosqlite:////folder/name.db. Unset: as for all services."
 
 
 class Settings(BaseSettings):
@@ -25,8 +28,18 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Folder of the embedded databases.")
     database_url: SecretStr | None = Field(
         None,
-        description="PostgreSQL for all services, as postgresql+asyncpg://user@host/name. "
-        "Unset: one SQLite file a service in the data folder.",
+        description="PostgreSQL for all services that name no other database, as "
+        "postgresql+asyncpg://user@host/name. Unset: one SQLite file a service in the data folder.",
+    )
+    journal_url: SecretStr | None = Field(None, description=f"Database of the orders. {KIND}")
+    payments_url: SecretStr | None = Field(
+        None, description=f"Database of payment, and of the simulated provider. {KIND}"
+    )
+    stores_url: SecretStr | None = Field(
+        None, description=f"Database of menus, tickets and numbers. {KIND}"
+    )
+    readmodel_url: SecretStr | None = Field(
+        None, description=f"Database of the order details, the view. {KIND}"
     )
     auth: Literal["auto", "required"] = Field(
         "auto",
@@ -113,9 +126,28 @@ class Settings(BaseSettings):
 
     def url(self, service: Service) -> str:
         """Return the SQLAlchemy URL of a service's database."""
-        if self.database_url is not None:
-            return self.database_url.get_secret_value()
-        return f"sqlite+aiosqlite:///{self.data_dir.absolute()}/{service}.db"
+        name = self._field_of(service)
+        if name is None:
+            return f"sqlite+aiosqlite:///{self.data_dir.absolute()}/{service}.db"
+        configured: SecretStr = getattr(self, name)
+        url = configured.get_secret_value()
+        if service == "provider" and url.startswith("sqlite"):
+            return f"{url.rpartition('/')[0]}/provider.db"
+        return url
+
+    def variable_of(self, service: Service) -> str | None:
+        """Return the environment variable that names a service's database; None where none does."""
+        name = self._field_of(service)
+        return None if name is None else variable(name)
+
+    def _field_of(self, service: Service) -> str | None:
+        own = f"{'payments' if service == 'provider' else service}_url"
+        return next((n for n in (own, "database_url") if getattr(self, n) is not None), None)
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"SIREN_{field.upper()}"
 
 
 def is_loopback(host: str) -> bool:

@@ -65,6 +65,8 @@ def up(data: Data = None, port: Port = None, host: Host = None) -> None:
 
 
 def _greet(settings: Settings, seconds: float) -> None:
+    from cluster.operations.database_urls import elsewhere  # noqa: PLC0415 - quick help, as below
+
     url = f"http://{settings.host}:{settings.port}"
     console.print(f"\n[bold]Siren Order is up[/bold] after {seconds:.0f} s: {url}")
     console.print(f"  {url}/                     order, as a customer")
@@ -75,6 +77,8 @@ def _greet(settings: Settings, seconds: float) -> None:
         console.print("  no sign-in on this machine: everybody here is the owner")
     else:
         console.print("  sign-in is required: `siren token --role owner` prints a token")
+    for place, services in elsewhere(settings).items():
+        console.print(f"  {', '.join(services)} in {place}", soft_wrap=True)
     console.print(f"  data in {settings.data_dir.absolute()}; Ctrl-C stops\n")
 
 
@@ -100,11 +104,11 @@ def status(data: Data = None) -> None:
     could be asked.
     """
     from cluster.operations import status as report  # noqa: PLC0415 - its imports take a second
-    from cluster.operations.read_only import check_url  # noqa: PLC0415 - as above
+    from cluster.operations.database_urls import check_urls  # noqa: PLC0415 - as above
 
     settings = settings_of(data_dir=data)
     try:
-        check_url(settings)
+        check_urls(settings)
     except SirenError as error:
         fail(error)
     answer = report.describe(settings)

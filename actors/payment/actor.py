@@ -1,12 +1,12 @@
 """The payment service as a Ray actor, one an installation."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import ray
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from actors.contracts.errors import Damaged, Unavailable
+from actors.contracts.errors import Damaged
 from actors.installation import Installation
 from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
@@ -18,8 +18,17 @@ from actors.runtime.ray_actors import (
     spare_garbage_collection,
     whereabouts,
 )
+from actors.runtime.retrying import begun
 from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
+
+PATIENCE_S = 3.0
+"""How long the actor's start waits for each database; it goes on without one that is away."""
+
+
+async def _create_tables(database: Database) -> None:
+    with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
+        await database.create_tables()
 
 
 class PaymentActor:
@@ -39,8 +48,10 @@ class PaymentActor:
             breaker_reset_s=settings.breaker_reset_s,
         )
         self._server = RpcServer(self._service.handle, node_address())
-        await _create_tables(ledger.database)
-        await _create_tables(provider.database)
+        self._created = [
+            await begun(partial(_create_tables, owner.database), PATIENCE_S)
+            for owner in (ledger, provider)
+        ]
 
     async def endpoint(self) -> Endpoint:
         """Return where it takes requests (see `RpcServer`)."""
@@ -49,17 +60,6 @@ class PaymentActor:
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts, and how the provider answers charges and refunds."""
         return {**whereabouts(self._installation), **self._service.standing()}
-
-
-@retry(
-    retry=retry_if_exception_type(Unavailable),
-    stop=stop_after_attempt(5),
-    wait=wait_random_exponential(multiplier=0.1, max=2),
-    reraise=True,
-)
-async def _create_tables(database: Database) -> None:
-    with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
-        await database.create_tables()
 
 
 _RemotePaymentActor = ray.remote(PaymentActor)

@@ -49,6 +49,12 @@ def file_of(url: str) -> Path | None:
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
+def sqlite_files(settings: Settings) -> dict[Service, Path]:
+    """Return the files of the services that are on SQLite."""
+    files = {service: file_of(settings.url(service)) for service in SERVICES}
+    return {service: file for service, file in files.items() if file is not None}
+
+
 def name_of(url: str) -> str:
     """Return what operators call a database: its file, or server and name; no password."""
     parsed = make_url(url)
@@ -183,6 +189,5 @@ def words_of(error: BaseException) -> str:
 
 def damaged_databases(settings: Settings) -> dict[Service, str]:
     """Return what was noted of the databases that are damaged, by the service."""
-    files = {service: file_of(settings.url(service)) for service in SERVICES}
-    notes = {service: noted_damage(file) for service, file in files.items() if file is not None}
+    notes = {service: noted_damage(file) for service, file in sqlite_files(settings).items()}
     return {service: note for service, note in notes.items() if note is not None}

@@ -1,5 +1,6 @@
 """Keep asking until there is an answer."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -45,3 +46,13 @@ async def until_done(ask: Callable[[], Awaitable[Answer]]) -> Answer:
         return await ask()
 
     return await _RETRYING.copy()(again)
+
+
+async def begun(ask: Callable[[], Awaitable[None]], patience_s: float) -> "asyncio.Task[None]":
+    """Ask until it succeeds, and return after `patience_s` at the latest; the task goes on.
+
+    So an actor whose database is away is there, and says so, instead of dying again and again.
+    """
+    task = asyncio.create_task(until_done(ask))
+    await asyncio.wait((task,), timeout=patience_s)
+    return task

@@ -13,9 +13,13 @@ from actors.runtime.ray_actors import (
     spare_garbage_collection,
     whereabouts,
 )
+from actors.runtime.retrying import begun
 from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
 from actors.store.service import StoreService
+
+PATIENCE_S = 3.0
+"""How long the actor's start waits for its database; it goes on where that is away."""
 
 
 class StoreActor:
@@ -25,9 +29,12 @@ class StoreActor:
         spare_garbage_collection()
         self._installation = installation
         self._service = StoreService(installation.settings.url("stores"))
+        self._created = await begun(self._create, PATIENCE_S)
+        self._server = RpcServer(self._service.handle, node_address())
+
+    async def _create(self) -> None:
         with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
             await self._service.create()
-        self._server = RpcServer(self._service.handle, node_address())
 
     async def endpoint(self) -> Endpoint:
         """Return where it takes requests (see `RpcServer`)."""

@@ -1,11 +1,12 @@
 """Stores, menus and tickets, read from the database alone: no store actor need be alive."""
 
+import time
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row, Select, or_, select
 
-from actors.contracts.errors import Invalid, NotFound
+from actors.contracts.errors import Damaged, Invalid, NotFound, Unavailable
 from actors.contracts.values import PickupStatus
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros
@@ -14,6 +15,9 @@ from actors.runtime.paging import Cursors, Page, check_limit
 from actors.store.offer import MenuItem, Offer, is_full
 from actors.store.tables import menu_items, metadata, stores, tickets
 from actors.store.tickets import StoreRow
+
+LOOK_AGAIN_S = 2.0
+"""How long the last known offers are taken before a database that is away is asked again."""
 
 
 class StoreQueries:
@@ -25,7 +29,9 @@ class StoreQueries:
     def __init__(self, url: str, secret: bytes | None = None) -> None:
         self._database = Database(url, metadata)
         self._cursors = Cursors("tickets", secret)
-        self._offers: Batcher[str, Offer] = Batcher(self._load_offers)
+        self._offers: Batcher[str, Offer] = Batcher(self._load_or_remember)
+        self._last_known: dict[str, Offer] = {}
+        self._away_until = 0.0
         s, m = stores.c, menu_items.c
         self._with_menus = self._database.prepare(
             select(s.store_id, s.currency, s.open, s.capacity, s.queued + s.ready)
@@ -37,7 +43,9 @@ class StoreQueries:
     async def offer(self, store_id: str) -> Offer:
         """Return what the store sells; calls that wait share a query.
 
-        Raises `Invalid` (`unknown_store`) where there is no such store.
+        Where the database is away it is what this process knew last, so that orders go on: they
+        take their prices along, and what the store cannot make is undone. Raises `Invalid`
+        (`unknown_store`) where there is no such store.
         """
         return await self._offers.submit(store_id)
 
@@ -121,6 +129,18 @@ class StoreQueries:
             raise self._database.faults.damaged("a row of the menu cannot be read")
         return MenuItem(name, price, bool(sold_out))
 
+    async def _load_or_remember(self, store_ids: list[str]) -> list[Any]:
+        known = self._last_known
+        if time.monotonic() < self._away_until and known.keys() >= set(store_ids):
+            return [known[store_id] for store_id in store_ids]
+        try:
+            return await self._load_offers(store_ids)
+        except Damaged:
+            raise
+        except Unavailable as error:
+            self._away_until = time.monotonic() + LOOK_AGAIN_S
+            return [known.get(store_id, error) for store_id in store_ids]
+
     async def _load_offers(self, store_ids: list[str]) -> list[Any]:
         rows = await self._database.fetch(self._with_menus, {"store_ids": list(set(store_ids))})
         offers: dict[str, Offer] = {}
@@ -131,6 +151,7 @@ class StoreQueries:
                 offer = offers[store_id] = Offer(store_id, currency, bool(is_open), full, {})
             if menu_id is not None:
                 offer.items[menu_id] = self._item(*item)
+        self._last_known |= offers
         unknown = Invalid("unknown_store", "There is no store with this id.", "/store_id")
         return [offers.get(store_id, unknown) for store_id in store_ids]
 

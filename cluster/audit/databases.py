@@ -13,7 +13,7 @@ from actors.order import journal_tables
 from actors.order.journal_tables import meta
 from actors.payment import provider
 from actors.payment import tables as payment_tables
-from actors.runtime.database_faults import file_of
+from actors.runtime.database_faults import sqlite_files
 from actors.settings import SERVICES, Service, Settings
 from actors.store import tables as store_tables
 from cluster.operations.read_only import ReadOnly, check_files, check_journal_version, check_tables
@@ -61,7 +61,7 @@ class Databases:
         self._opened = {
             service: ReadOnly(settings.url(service), METADATA[service]) for service in SERVICES
         }
-        self._files = {service: file_of(settings.url(service)) for service in SERVICES}
+        self._files = sqlite_files(settings)
         self.damage: dict[str, str] = {}
 
     async def check(self) -> None:
@@ -78,7 +78,7 @@ class Databases:
     async def look_through(self) -> None:
         """Look through the files, indexes included, for what is damaged."""
         for service, file in self._files.items():
-            words = await asyncio.to_thread(quick_check, file) if file is not None else ""
+            words = await asyncio.to_thread(quick_check, file)
             if words:
                 self.damage.setdefault(self.place(service, "the file"), words)
 
@@ -93,7 +93,7 @@ class Databases:
 
     def place(self, service: Service, table: str) -> str:
         """Return what operators call a table: its file and name."""
-        file = self._files[service]
+        file = self._files.get(service)
         return f"{service if file is None else file.name}, {table}"
 
     def around(self, service: Service, table: str) -> _GoOn:

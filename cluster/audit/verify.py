@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from actors.runtime.database_faults import sqlite_files
 from actors.runtime.lock_file import is_held
 from actors.settings import Settings
 from cluster.audit import whole_tables
@@ -71,8 +72,8 @@ async def verify(settings: Settings, report: Report, progress: Progress) -> Tota
 
 
 def _may_run(settings: Settings) -> bool:
-    """Whether a system runs on these databases; on PostgreSQL it may be anywhere."""
-    return settings.database_url is not None or is_held(settings.data_dir.absolute())
+    """Whether a system runs on these databases; with none on SQLite it may be anywhere."""
+    return not sqlite_files(settings) or is_held(settings.data_dir.absolute())
 
 
 class _Audit:

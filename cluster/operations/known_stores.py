@@ -1,13 +1,15 @@
 """Whether there is a store of some name. Reads only."""
 
 from actors.contracts.errors import SirenError
+from actors.runtime.database_faults import file_of
 from actors.settings import Settings
 from actors.store.queries import StoreQueries
 
 
 async def check_store(settings: Settings, store_id: str) -> None:
     """Raise `SirenError` where there is no such store, or where the stores cannot be read."""
-    if settings.database_url is None and not (settings.data_dir / "stores.db").exists():
+    file = file_of(settings.url("stores"))
+    if file is not None and not file.exists():
         return  # the first `siren up` has made the secret, and was ended before it made the stores
     queries = StoreQueries(settings.url("stores"))
     try:

@@ -5,46 +5,33 @@ A command reads where `siren up` may never have run, or runs now: nothing is cre
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, MetaData, event, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from actors.contracts.errors import Damaged, SirenError
 from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.runtime.database import Database
-from actors.runtime.database_faults import is_damage, name_of, words_of
+from actors.runtime.database_faults import file_of, is_damage, name_of, words_of
 from actors.runtime.sqlite_opening import OPENING
 from actors.settings import Service, Settings
+from cluster.operations.database_urls import check_urls
 
 CONNECT_S = 5.0
 READ_S = 60.0
 """How long a server may take for a command; an audit reads thousands of rows with each."""
 
 
-def check_url(settings: Settings) -> None:
-    """Raise `SirenError` unless the database URL, where there is one, is one that we can use."""
-    if settings.database_url is None:
-        return
-    try:
-        driver = make_url(settings.database_url.get_secret_value()).drivername
-    except (ArgumentError, ValueError):  # whose text may have a part of the password
-        driver = ""
-    if driver != "postgresql+asyncpg":
-        detail = "SIREN_DATABASE_URL must look like postgresql+asyncpg://user@host/name"
-        raise SirenError("wrong_database_url", detail)
-
-
 def check_files(settings: Settings, *services: Service) -> None:
-    """Raise `SirenError` where the URL is wrong or a service's SQLite file is missing."""
-    check_url(settings)
+    """Raise `SirenError` where a URL is wrong or a service's SQLite file is missing."""
+    check_urls(settings)
     for service in services:
-        url = make_url(settings.url(service))
-        if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
-            detail = f"there is no database {url.database}: has `siren up` ever run on this folder?"
+        file = file_of(settings.url(service))
+        if file is not None and not file.is_file():
+            detail = f"there is no database {file}: has `siren up` ever run on this folder?"
             raise SirenError("no_database", detail)
 
 

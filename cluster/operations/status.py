@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,9 +26,10 @@ from actors.contracts.errors import SirenError, Unavailable
 from actors.order.journal import Journal
 from actors.order.journal_tables import open_orders
 from actors.runtime.clock import utc_now
-from actors.runtime.database_faults import damaged_databases
+from actors.runtime.database_faults import damaged_databases, file_of, name_of
 from actors.runtime.lock_file import is_held, read_holder
 from actors.settings import Settings
+from cluster.operations.database_urls import elsewhere
 from readmodel.queries import OrderDetails
 
 ANSWER_S = 8.0
@@ -107,7 +109,8 @@ def describe(settings: Settings) -> Status:
     parts = []
     if "url" in holder:
         parts.append(_Part("gateway", lambda: _gateway(holder["url"])))
-    if holder or settings.database_url or (folder / "journal.db").exists():
+    journal = file_of(settings.url("journal"))
+    if holder or journal is None or journal.exists():
         parts.append(_Part("databases", lambda: asyncio.run(_numbers(settings))))
     if "ray" in holder and not broken:
         parts.append(_Part("actors", lambda: _actors(holder["ray"])))
@@ -244,8 +247,10 @@ async def _numbers(settings: Settings) -> Table:
     finally:
         await journal.close()
         await details.close()
+    for place, services in elsewhere(settings).items():
+        table.add_row(place, ", ".join(services))
     for service, words in damaged_databases(settings).items():
-        table.add_row(f"DAMAGED: {settings.url(service).rpartition('/')[2]}", words)
+        table.add_row(f"DAMAGED: {Path(name_of(settings.url(service))).name}", words)
     return table
 
 

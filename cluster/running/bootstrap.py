@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -22,13 +22,18 @@ from ray.serve.schema import LoggingConfig
 from actors.contracts.errors import Damaged, SirenError, Unavailable
 from actors.installation import Installation
 from actors.order.journal import Journal
+from actors.payment.ledger import PaymentLedger
+from actors.payment.provider import SimulatedProvider
+from actors.runtime.database import Database
+from actors.runtime.database_faults import file_of
 from actors.runtime.ray_actors import NAMESPACE
-from actors.settings import Settings
+from actors.settings import Service, Settings
 from actors.store.service import StoreService
-from cluster.operations.read_only import check_url
+from cluster.operations.database_urls import check_urls
 from cluster.peers import PEERS
 from cluster.running import integrity
-from cluster.running.data_folder import DataFolder
+from cluster.running.data_folder import held
+from cluster.running.emptied import refuse_emptied
 from cluster.running.environment import listen_error
 from cluster.running.haproxy import Claim
 from cluster.running.haproxy_watch import kept_up
@@ -49,7 +54,7 @@ Report = Callable[[str], None]
 
 def check(settings: Settings) -> None:
     """Refuse what cannot be safe or cannot work; raises `SirenError` with one clear sentence."""
-    check_url(settings)
+    check_urls(settings)
     check_authentication(settings)
 
 
@@ -65,12 +70,56 @@ def check_port(settings: Settings) -> None:
     raise SirenError("cannot_listen", detail)
 
 
+async def _create_store(url: str) -> None:
+    store = StoreService(url)
+    try:
+        await store.create()
+    finally:
+        await store.close()
+
+
+async def _create_payments(url: str) -> None:
+    await _create_tables(PaymentLedger(url).database)
+
+
+async def _create_provider(url: str) -> None:
+    await _create_tables(SimulatedProvider(url).database)
+
+
+async def _create_tables(database: Database) -> None:
+    try:
+        await database.create_tables()
+    finally:
+        await database.close()
+
+
+CREATIONS: dict[Service, Callable[[str], Awaitable[None]]] = {
+    "stores": _create_store,
+    "payments": _create_payments,
+    "provider": _create_provider,
+    "readmodel": create_tables,
+}
+"""How what is missing in each service's database is created, beside the journal's."""
+
+
+@contextmanager
+def _named(settings: Settings, service: Service) -> Iterator[None]:
+    """Say where the database is that could not be prepared."""
+    try:
+        yield
+    except Unavailable as error:
+        place = settings.variable_of(service) or settings.data_dir.absolute()
+        detail = f"cannot prepare the databases of {place}: {error.detail}"
+        raise SirenError("databases_unavailable", detail) from error
+
+
 async def prepare_databases(settings: Settings, report: Report = lambda _: None) -> Installation:
     """Create what is missing in the databases, and return the installation that they hold.
 
-    Data of an older version are brought up to date; `report` is told how far that is. Raises
-    `SirenError` where the journal was written by a newer version, or where the databases cannot be
-    written.
+    Data of an older version are brought up to date; `report` is told how far that is. Once there
+    are orders, the server of another service than the journal may be away: its service creates
+    what it needs when it is back. Raises `SirenError` where the journal was written by a newer
+    version, where a database cannot be written, or where one was emptied (see `emptied`).
     """
     told = 0
 
@@ -81,22 +130,24 @@ async def prepare_databases(settings: Settings, report: Report = lambda _: None)
             told = tenth
             report(f"bringing the journal up to date: {10 * tenth} %")
 
+    await refuse_emptied(settings)
     journal = Journal(settings.url("journal"))
-    store = StoreService(settings.url("stores"))
     try:
-        await journal.create(upgraded)
-        secret = await journal.remember("secret", secrets.token_hex(32))
-        order_hosts = await journal.remember("order_hosts", str(settings.order_hosts))
-        with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
-            await store.create()
-        await create_tables(settings.url("readmodel"))
-    except Unavailable as error:
-        place = "SIREN_DATABASE_URL" if settings.database_url else settings.data_dir.absolute()
-        detail = f"cannot prepare the databases of {place}: {error.detail}"
-        raise SirenError("databases_unavailable", detail) from error
+        with _named(settings, "journal"):
+            await journal.create(upgraded)
+            secret = await journal.remember("secret", secrets.token_hex(32))
+            order_hosts = await journal.remember("order_hosts", str(settings.order_hosts))
+            is_new = await journal.last_position() == 0
     finally:
         await journal.close()
-        await store.close()
+    for service, create in CREATIONS.items():
+        try:
+            with _named(settings, service), suppress(Damaged):  # told, and served around
+                await create(settings.url(service))
+        except SirenError as error:
+            if is_new or file_of(settings.url(service)) is not None:
+                raise
+            report(f"{error.detail}; what needs it waits until it is back")
     return Installation(settings, bytes.fromhex(secret), int(order_hosts))
 
 
@@ -156,7 +207,7 @@ def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Instal
     """
     check(settings)
     keep_files_private()
-    with DataFolder(settings.data_dir) as folder:
+    with held(settings) as folder:
         previous = folder.previous.get("run")
         if isinstance(previous, str):
             remove_if_dead(Path(previous))  # it crashed, and its HAProxy may hold the port

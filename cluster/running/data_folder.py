@@ -3,12 +3,17 @@
 import fcntl
 import json
 import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from actors.contracts.errors import SirenError
+from actors.runtime.database_faults import sqlite_files
 from actors.runtime.lock_file import open_lock, read_holder
+from actors.settings import Settings
 from cluster.running.privacy import close_folder
 
 KIB = 1024
@@ -28,15 +33,34 @@ def check_space(path: Path) -> None:
         raise SirenError("disk_full", detail)
 
 
+@contextmanager
+def held(settings: Settings) -> Iterator["DataFolder"]:
+    """Hold the data folder, and each other folder that the settings put a database's file into.
+
+    Raises what `DataFolder.acquire` raises.
+    """
+    names: defaultdict[Path, list[str]] = defaultdict(list)
+    for file in sqlite_files(settings).values():
+        names[file.parent.resolve()].append(file.name)
+    with ExitStack() as folders:
+        own = names.pop(settings.data_dir.resolve(), ())
+        folder = folders.enter_context(DataFolder(settings.data_dir, own))
+        for path, databases in names.items():
+            folders.enter_context(DataFolder(path, databases))
+        yield folder
+
+
 class DataFolder:
     """Holds the lock of a data folder for as long as this process lives, however it ends.
 
     The kernel releases the lock with the process, so a crash leaves nothing to clean up. The lock
-    file tells who holds it and where the system answers.
+    file tells who holds it and where the system answers. `databases`: names of databases' files in
+    it that are not called by their service.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, databases: Iterable[str] = ()) -> None:
         self.path = path.absolute()
+        self._databases = tuple(databases)
         self.previous: dict[str, Any] = {}
         """What the last holder told, if it ended without releasing the folder."""
         self._lock: int | None = None
@@ -48,7 +72,7 @@ class DataFolder:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            close_folder(self.path)
+            close_folder(self.path, self._databases)
             self._lock = open_lock(self.path, os.O_RDWR | os.O_CREAT)
         except FileExistsError as error:
             detail = f"the data folder {self.path} is a file, not a folder"

@@ -18,13 +18,13 @@ from actors.contracts.errors import SirenError
 from actors.runtime.database_faults import (
     PARTS,
     aside_of,
-    file_of,
     forget_damage,
     is_damage,
     note_damage,
     set_aside,
+    sqlite_files,
 )
-from actors.settings import SERVICES, Service, Settings
+from actors.settings import Service, Settings
 
 QUICK_S = 2.0
 """How long the start waits for all files to be looked through, at most."""
@@ -49,11 +49,10 @@ def check_files(settings: Settings, report: Report) -> None:
     Raises `SirenError` where the journal cannot be read at all, where a file is gone or empty
     although another one knows of orders, or where what is in its place is no file.
     """
-    files = {service: file_of(settings.url(service)) for service in SERVICES}
-    present = {service: file for service, file in files.items() if file is not None}
+    present = sqlite_files(settings)
     for file in present.values():
         _refuse_what_is_no_file(file)
-    if not any(_has_content(file) for file in present.values()):
+    if not any(has_content(file) for file in present.values()):
         return
     for file in present.values():  # before anything opens them: SQLite would write over it
         _keep_garbage(file, report)
@@ -61,7 +60,7 @@ def check_files(settings: Settings, report: Report) -> None:
     deadline = time.monotonic() + QUICK_S
     unfinished = []
     for service, file in present.items():
-        if not _has_content(file):
+        if not has_content(file):
             continue
         words = quick_check(file, deadline)
         if words is None:
@@ -133,9 +132,9 @@ def _refuse_what_is_gone(files: dict[Service, Path]) -> None:
     gone = [
         files[service]
         for service in HOLDING
-        if service in files and not _has_content(files[service])
+        if service in files and not has_content(files[service])
     ]
-    known = [files[s] for s, table in HOLDING.items() if s in files and _has_rows(files[s], table)]
+    known = [files[s] for s, table in HOLDING.items() if s in files and has_rows(files[s], table)]
     if gone and known:
         detail = (
             f"{', '.join(map(str, gone))} is missing or empty, although {known[0].name} knows of "
@@ -182,12 +181,14 @@ def _opens(file: Path) -> bool:
     return True
 
 
-def _has_content(file: Path) -> bool:
+def has_content(file: Path) -> bool:
+    """Return whether there is anything at all in a file."""
     return file.exists() and file.stat().st_size > 0
 
 
-def _has_rows(file: Path, table: str) -> bool:
-    if not _has_content(file):
+def has_rows(file: Path, table: str) -> bool:
+    """Return whether a table of ours has rows, or may have had some: its file is damaged."""
+    if not has_content(file):
         return False
     try:
         with closing(_open(file)) as database:

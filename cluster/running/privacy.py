@@ -2,17 +2,18 @@
 
 import os
 import stat
+from collections.abc import Iterable
+from glob import escape
 from pathlib import Path
-from typing import get_args
 
 from actors.contracts.errors import SirenError
 from actors.runtime.lock_file import LOCK_NAME
-from actors.settings import Service
+from actors.settings import SERVICES
 from cluster.running import token_secret
 
 UMASK = 0o077
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-OURS = (*(f"{service}.db*" for service in get_args(Service)), LOCK_NAME, f"{token_secret.NAME}*")
+OURS = (*(f"{service}.db*" for service in SERVICES), LOCK_NAME, f"{token_secret.NAME}*")
 
 
 def keep_files_private() -> None:
@@ -20,13 +21,15 @@ def keep_files_private() -> None:
     os.umask(UMASK)
 
 
-def close_folder(folder: Path) -> None:
+def close_folder(folder: Path, databases: Iterable[str] = ()) -> None:
     """Close a folder, and what is ours in it, to everybody but its owner, who must be this user.
+
+    `databases`: names of further files that are databases of ours.
 
     Raises `SirenError` where somebody else owns any of it, or where the file system cannot.
     """
     _close(folder, stat.S_IRWXU)
-    for pattern in OURS:
+    for pattern in (*OURS, *(f"{escape(name)}*" for name in databases)):
         for path in folder.glob(pattern):
             _close(path, stat.S_IRUSR | stat.S_IWUSR)
 

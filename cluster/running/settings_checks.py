@@ -4,6 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from actors.contracts.errors import SirenError
+from actors.runtime.database_faults import sqlite_files
 from actors.settings import Settings, is_loopback
 
 _ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
@@ -12,7 +13,7 @@ _ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:
 def check_authentication(settings: Settings) -> None:
     """Raise `SirenError`, with one clear sentence, for what cannot be safe."""
     _check_provider(settings)
-    if not settings.owner_mode and settings.database_url is not None:
+    if not settings.owner_mode and not sqlite_files(settings):  # else this machine is the only one
         _check_shared_secret(settings)
     for origin in settings.cors_origins:
         if not _ORIGIN.fullmatch(origin):

@@ -25,7 +25,7 @@ from actors.payment.provider import SimulatedProvider
 from actors.payment.service import PaymentService
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.rpc_server import RpcServer
-from actors.settings import Settings
+from actors.settings import SERVICES, Settings
 from actors.store.service import StoreService
 from readmodel.projection import Projection
 from readmodel.tables import create_tables, open_database
@@ -209,7 +209,7 @@ class InProcess:
 async def _copied(settings: Settings) -> bool:
     """Begin a new data folder with copies of empty databases, which take a tenth of the time."""
     folder = settings.data_dir
-    if settings.database_url or any(folder.glob("*.db*")):
+    if any(map(settings.variable_of, SERVICES)) or any(folder.glob("*.db*")):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     if not _EMPTY:

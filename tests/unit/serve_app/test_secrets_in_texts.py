@@ -14,13 +14,14 @@ from actors.order.domain import commands as cmd
 from actors.order.new_order import NewOrder
 from actors.runtime.rpc_link import Endpoint
 from actors.settings import Settings
-from cluster.operations.read_only import check_url
+from cluster.operations.database_urls import check_urls
 from cluster.peers import PEERS
 from serve_app.gateway import deployment
 
 PASSWORD, SECRET = "hunter-2-hunter", "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t"
 URL = f"postgresql+asyncpg://siren:{PASSWORD}@127.0.0.1/siren"
-SETTINGS: dict[str, Any] = {"database_url": URL, "jwt_secret": SECRET}
+URLS = ("database_url", "journal_url", "payments_url", "stores_url", "readmodel_url")
+SETTINGS: dict[str, Any] = {**dict.fromkeys(URLS, URL), "jwt_secret": SECRET}
 
 
 def texts(value: object) -> str:
@@ -82,14 +83,21 @@ def test_a_setting_that_is_refused_is_not_repeated() -> None:
         f"mysql://siren:{PASSWORD}@127.0.0.1/siren",
         f"postgresql+asyncpg://siren:{PASSWORD}@[::1/siren",
         f"postgresql+asyncpg://127.0.0.1:{PASSWORD}/siren",
+        f"postgresql+asyncpg://siren:{PASSWORD}@127.0.0.1:99999/siren",
+        f"postgresql+asyncpg://siren:{PASSWORD}@127.0.0.1/siren?sslmode=require",
         f"postgresql+asyncpg:{PASSWORD}",
+        f"sqlite+aiosqlite:///{PASSWORD}/x.db",
         PASSWORD,
         "",
     ],
 )
-def test_a_database_url_that_is_refused_is_not_repeated(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", URLS)
+def test_a_database_url_that_is_refused_is_not_repeated(
+    name: str, url: str, tmp_path: Path
+) -> None:
     with pytest.raises(SirenError) as refused:
-        check_url(Settings(database_url=url, data_dir=tmp_path))
+        check_urls(Settings(data_dir=tmp_path, **{name: url}))
     assert refused.value.code == "wrong_database_url"
+    assert f"SIREN_{name.upper()} " in refused.value.detail
     assert PASSWORD not in str(refused.value)
     assert PASSWORD not in repr(refused.value.__cause__)
