@@ -1,6 +1,7 @@
 """Services on databases of different kinds and places: every command goes to each of them."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from sqlalchemy import MetaData, make_url, text
 
 from actors.contracts.errors import SirenError
 from actors.order.new_order import NewOrder
+from actors.runtime.clock import utc_now
 from actors.runtime.database import Database
 from actors.runtime.lock_file import is_held
 from actors.settings import Service, Settings
+from cluster.audit import record_reader
 from cluster.audit import verify as audit
 from cluster.operations.forget import forget
 from cluster.operations.known_stores import check_store
@@ -31,7 +34,6 @@ NAME, TEL = "Nara Forgettable", "010-9999-1234"
 ON_POSTGRES = [
     ("journal", "payments"),
     ("stores", "readmodel"),
-    ("journal",),
     ("readmodel",),
     ("payments", "stores", "readmodel"),
 ]
@@ -211,6 +213,20 @@ def test_every_folder_with_a_file_is_held_and_closed(mixed: Settings, tmp_path: 
         with pytest.raises(SirenError, match="in use by process"), DataFolder(tmp_path / "apart"):
             pass
     assert not is_held(tmp_path / "apart")
+
+
+async def test_orders_that_wait_while_nothing_runs_are_no_violation(
+    mixed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file among the databases tells that nothing runs; servers alone cannot."""
+    async with InProcess(mixed) as system:
+        await system.place(None)
+        await system.settle()
+    later = utc_now() + timedelta(hours=1)
+    monkeypatch.setattr(record_reader, "utc_now", lambda: later)
+    assert await audited(mixed) == set()
+    with held(mixed):
+        assert await audited(mixed) == {"overdue"}
 
 
 def test_a_damaged_file_elsewhere_is_looked_at_as_any_other(tmp_path: Path) -> None:

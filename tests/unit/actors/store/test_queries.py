@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from actors.contracts.errors import Invalid, NotFound, SirenError
+from actors.contracts.errors import Damaged, Invalid, NotFound, SirenError, Unavailable
 from actors.contracts.messages import (
     MenuItemChange,
     StoreChange,
@@ -15,6 +15,7 @@ from actors.contracts.messages import (
     TicketUpdate,
 )
 from actors.contracts.values import Line
+from actors.store import queries as store_queries
 from actors.store.offer import MenuItem
 from actors.store.queries import StoreQueries
 from actors.store.service import StoreService
@@ -76,6 +77,45 @@ async def test_an_unknown_store_spoils_no_other_offer(queries: StoreQueries) -> 
     assert isinstance(unknown, Invalid)
     assert (unknown.code, unknown.pointer) == ("unknown_store", "/store_id")
     assert [getattr(o, "store_id", o) for o in offers] == ["gangnam", "jeju", "gangnam"]
+
+
+async def test_offers_are_the_last_known_while_the_database_is_away(
+    url: str, queries: StoreQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = await queries.offer("gangnam")
+    monkeypatch.setattr(store_queries, "LOOK_AGAIN_S", 0)
+    asked: list[object] = []
+
+    async def away(*asked_for: object) -> None:
+        asked.append(asked_for)
+        raise Unavailable("database_unavailable", "nobody answers")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queries._database, "fetch", away)
+        assert await queries.offer("gangnam") == known
+        with pytest.raises(Unavailable, match="nobody answers"):
+            await queries.offer("jeju")  # which this process has never looked at
+        assert len(asked) == 2
+        patch.setattr(store_queries, "LOOK_AGAIN_S", 60)
+        for _ in range(3):  # not each of them waits for a server that is silent
+            assert await queries.offer("gangnam") == known
+        assert len(asked) == 3
+    await tell(url, StoreChange("gangnam", open=False, set_capacity=False, capacity=None))
+    queries._away_until = 0.0
+    assert not (await queries.offer("gangnam")).open
+
+
+async def test_a_damaged_menu_is_not_gone_around_by_what_was_known(
+    queries: StoreQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queries.offer("gangnam")
+
+    async def damaged(*_: object) -> None:
+        raise Damaged("database_damaged", "a row cannot be read")
+
+    monkeypatch.setattr(queries._database, "fetch", damaged)
+    with pytest.raises(Damaged):
+        await queries.offer("gangnam")
 
 
 async def test_the_demo_stores_sell_what_is_promised(queries: StoreQueries) -> None:

@@ -74,6 +74,14 @@ def test_on_a_shared_database_authentication_needs_a_shared_secret() -> None:
     bootstrap.check(Settings(**POSTGRES))
 
 
+def test_with_a_file_among_the_databases_the_secret_may_stay_on_its_machine() -> None:
+    services = ("journal_url", "payments_url", "stores_url", "readmodel_url")
+    servers: dict[str, Any] = dict.fromkeys(services, POSTGRES["database_url"])
+    assert refusal(**servers, auth="required").code == "no_shared_secret"
+    del servers["readmodel_url"]
+    bootstrap.check(Settings(**servers, auth="required"))
+
+
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://*", "null"])
 def test_what_is_no_origin_is_refused(origin: str) -> None:
     bootstrap.check(Settings(cors_origins="https://example.org,http://[::1]:3000"))
