@@ -1,4 +1,4 @@
-"""Journal and payments on a PostgreSQL server each, stores and view on SQLite: each goes in turn."""
+"""Journal and payments on PostgreSQL servers, stores and view on SQLite: each goes in turn."""
 
 from collections import Counter
 from collections.abc import Iterator

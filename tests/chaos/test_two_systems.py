@@ -1,4 +1,4 @@
-"""Two systems on one PostgreSQL database: both take orders, and each finishes what the other began."""
+"""Two systems on one PostgreSQL database: both take orders, each finishes what the other began."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

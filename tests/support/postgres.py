@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, which may be killed, stopped and started, and asked by SQL."""
+"""A PostgreSQL server of a test's own: killed, stopped, started again, and asked by SQL."""
 
 import asyncio
 import shutil

