@@ -6,7 +6,7 @@ the journal in common and nothing else, would forget tombstones, and charge agai
 
 import asyncio
 
-from sqlalchemy import MetaData, inspect, literal_column, select, table
+from sqlalchemy import MetaData, Select, inspect, literal_column, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.contracts.errors import SirenError
@@ -60,5 +60,5 @@ async def _look(settings: Settings, service: Service) -> tuple[bool | None, bool
 async def _look_into(connection: AsyncConnection, name: str) -> tuple[bool, bool]:
     if not await connection.run_sync(lambda sync: inspect(sync).has_table(name)):
         return False, False
-    one = select(literal_column("1")).select_from(table(name)).limit(1)
+    one: Select[tuple[int]] = select(literal_column("1")).select_from(table(name)).limit(1)
     return True, await connection.scalar(one) is not None

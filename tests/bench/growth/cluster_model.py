@@ -2,13 +2,17 @@
 
 Every process of the system serves whatever waits as one batch, for a fixed time and a time for
 each item, one batch at a time. An order visits them in turn; a fixed number of clients sends the
-next order when the last is answered. `python -m tests.bench.growth.cluster_model` prints a table.
+next order when the last is answered; the view follows, and nobody waits for it. `python -m
+tests.bench.growth.cluster_model` prints a table; its options are the database's figures.
 """
 
+import argparse
 import heapq
 import statistics
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 
 from rich.console import Console
@@ -16,7 +20,15 @@ from rich.table import Table
 
 from actors.runtime.batching import LARGEST_BATCH
 
-LARGEST_CLUSTER = 16
+COMMIT_MS = 1.0
+ROW_MS = 0.03
+"""PostgreSQL's two figures: how long a transaction holds its lock whatever it writes, round trips
+and disk included, and for each row more. Guessed from its speed with plain statements."""
+ROWS = {"journal": 2, "payments": 1, "stores": 1, "view": 1}
+"""Rows, about, that an order adds at each visit."""
+PROJECTED = 1000
+"""Events that a projector folds in one transaction."""
+CLIENTS_A_NODE = 128
 WARM_UP = 0.3
 """The part of the simulated time that does not count."""
 
@@ -30,17 +42,23 @@ class Costs:
     host: float = 0.26  # three visits
     payment: float = 0.14
     store: float = 0.07
+    projection: float = 0.10
     call: float = 0.2  # a message and its reply, both sides, for each batch
-    # PostgreSQL, one commit: the advisory lock lets one in at a time, whoever asks.
-    commit: float = 1.0
-    commit_item: float = 0.03  # 23,000 to 50,000 rows a second in large groups
+    # The advisory lock lets one transaction in at a time, whoever asks.
+    commit: float = COMMIT_MS
+    row: float = ROW_MS
+
+    @property
+    def rows(self) -> float:
+        """Milliseconds of a database's core for all rows of an order."""
+        return self.row * (sum(ROWS.values()) + ROWS["journal"])  # which is visited twice
 
 
 @dataclass(frozen=True)
 class Shape:
     """How many processes of each kind; a service with several is sharded by order id.
 
-    `journals`: how many journals there are, each with a lock of its own.
+    `journals`: how many groups of slots, each with a journal, its lock and a projector.
     """
 
     gateways: int
@@ -50,19 +68,33 @@ class Shape:
     journals: int = 1
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """Orders a second, the median latency in ms, and which kind of process is the busiest.
+
+    `waiting`: how many milliseconds of orders the view is behind at the end.
+    """
+
+    rate: float
+    p50: float
+    busiest: str
+    waiting: float
+
+
 @dataclass
 class Process:
     """One process, or one lock: serves what waits, a batch at a time."""
 
     fixed: float
     each: float
+    largest: int = LARGEST_BATCH
     waiting: deque["Order"] = field(default_factory=deque)
     serving: list["Order"] = field(default_factory=list)
     busy_ms: float = 0.0
 
     def begin(self) -> float:
         """Take a batch and return how long it takes."""
-        size = min(len(self.waiting), LARGEST_BATCH)
+        size = min(len(self.waiting), self.largest)
         self.serving = [self.waiting.popleft() for _ in range(size)]
         duration = self.fixed + self.each * size
         self.busy_ms += duration
@@ -71,86 +103,148 @@ class Process:
 
 @dataclass
 class Order:
-    """An order on its way: the processes that it still has to visit."""
+    """An order on its way: the processes that it still has to visit, and then those of the view."""
 
     began: float
     route: deque[Process]
+    view: deque[Process] | None = None
 
 
-def simulate(shape: Shape, costs: Costs, clients: int, ms: float) -> tuple[float, float, str]:
-    """Return orders a second, the median latency in ms, and the kind of process that is busiest."""
-    cluster = _build(shape, costs)
-    clock, ids = 0.0, count()
-    endings: list[tuple[float, int, Process]] = []
-    latencies: list[float] = []
+class Simulation:
+    """A cluster, and the clients that keep it busy."""
 
-    def arrive(order: Order) -> None:
+    def __init__(self, shape: Shape, costs: Costs) -> None:
+        self._kinds = _build(shape, costs)
+        self._clock, self._ids = 0.0, count()
+        self._endings: list[tuple[float, int, Process]] = []
+
+    def run(self, clients: int, ms: float) -> Outcome:
+        """Let so many clients order for so long."""
+        latencies: list[float] = []
+        for _ in range(clients):
+            self._order()
+        while self._clock < ms:
+            self._clock, _, process = heapq.heappop(self._endings)
+            done, process.serving = process.serving, []
+            self._go_on(process)
+            for order in done:
+                order.route.popleft()
+                if order.route:
+                    self._arrive(order)
+                elif order.view is not None:
+                    if self._clock > ms * WARM_UP:
+                        latencies.append(self._clock - order.began)
+                    self._arrive(Order(self._clock, order.view))
+                    self._order()
+        rate = len(latencies) / (ms * (1 - WARM_UP)) * 1000
+        busy = {kind: max(p.busy_ms for p in each) for kind, each in self._kinds.items()}
+        behind = sum(len(p.waiting) for kind in VIEW for p in self._kinds[kind]) / rate * 1000
+        return Outcome(rate, statistics.median(latencies), max(busy, key=lambda k: busy[k]), behind)
+
+    def _order(self) -> None:
+        number = next(self._ids)
+        self._arrive(Order(self._clock, _route(self._kinds, number), _view(self._kinds, number)))
+
+    def _arrive(self, order: Order) -> None:
         process = order.route[0]
         process.waiting.append(order)
-        if not process.serving:
-            heapq.heappush(endings, (clock + process.begin(), next(ids), process))
+        self._go_on(process)
 
-    for client in range(clients):
-        arrive(Order(0.0, _route(cluster, client)))
-    while clock < ms:
-        clock, _, process = heapq.heappop(endings)
-        done, process.serving = process.serving, []
-        if process.waiting:
-            heapq.heappush(endings, (clock + process.begin(), next(ids), process))
-        for order in done:
-            order.route.popleft()
-            if not order.route:
-                if clock > ms * WARM_UP:
-                    latencies.append(clock - order.began)
-                order = Order(clock, _route(cluster, next(ids)))  # noqa: PLW2901
-            arrive(order)
-    busiest = max(cluster, key=lambda kind: max(p.busy_ms for p in cluster[kind]))
-    rate = len(latencies) / (ms * (1 - WARM_UP)) * 1000
-    return rate, statistics.median(latencies), busiest
+    def _go_on(self, process: Process) -> None:
+        if process.waiting and not process.serving:
+            ends = self._clock + process.begin()
+            heapq.heappush(self._endings, (ends, next(self._ids), process))
+
+
+VIEW = ("projection", "view lock")
 
 
 def _build(shape: Shape, costs: Costs) -> dict[str, list[Process]]:
+    half_a_call = costs.call / 2
+
     def some(number: int, fixed: float, each: float) -> list[Process]:
         return [Process(fixed, each) for _ in range(number)]
 
-    half_a_call = costs.call / 2
+    def locks(number: int, table: str) -> list[Process]:
+        return some(number, costs.commit, ROWS[table] * costs.row)
+
     return {
         "gateway": some(shape.gateways, half_a_call / 2, costs.gateway / 2),
         "order host": some(shape.hosts, half_a_call, costs.host / 3),
-        "journal lock": some(shape.journals, costs.commit, 2 * costs.commit_item),
+        "journal lock": locks(shape.journals, "journal"),
         "payment": some(shape.payments, half_a_call, costs.payment),
-        "payments lock": some(shape.payments, costs.commit, costs.commit_item),
+        "payments lock": locks(shape.payments, "payments"),
         "store": some(shape.stores, half_a_call, costs.store),
-        "stores lock": some(shape.stores, costs.commit, costs.commit_item),
+        "stores lock": locks(shape.stores, "stores"),
+        "projection": [Process(0, costs.projection, PROJECTED) for _ in range(shape.journals)],
+        "view lock": [
+            Process(costs.commit, ROWS["view"] * costs.row, PROJECTED)
+            for _ in range(shape.journals)
+        ],
     }
 
 
-def _route(cluster: dict[str, list[Process]], order: int) -> deque[Process]:
-    def mine(kind: str) -> Process:
-        return cluster[kind][order % len(cluster[kind])]
+def _mine(cluster: dict[str, list[Process]], kind: str, order: int) -> Process:
+    return cluster[kind][order % len(cluster[kind])]
 
+
+def _route(cluster: dict[str, list[Process]], order: int) -> deque[Process]:
+    mine = partial(_mine, cluster, order=order)
     gateway, host, journal = mine("gateway"), mine("order host"), mine("journal lock")
     paying = [gateway, host, journal, mine("payment"), mine("payments lock")]
     accepting = [host, mine("store"), mine("stores lock"), host, journal, gateway]
     return deque([*paying, *accepting])
 
 
+def _view(cluster: dict[str, list[Process]], order: int) -> deque[Process]:
+    return deque(_mine(cluster, kind, order) for kind in VIEW)
+
+
+def shapes() -> Iterator[tuple[int, Shape]]:
+    """Yield clusters by their number of nodes: as built, then with what would lift their limit."""
+    for nodes in (1, 2, 4, 8, 16):
+        shape = Shape(gateways=nodes, hosts=nodes)
+        yield nodes, shape
+        if nodes == 2:
+            yield nodes, replace(shape, journals=2)
+        if nodes > 2:
+            yield nodes, replace(shape, journals=nodes)
+            yield nodes, replace(shape, journals=nodes, payments=nodes // 2, stores=nodes // 2)
+
+
 def main() -> None:
     """Print what clusters of growing size would do."""
-    table = Table(title="orders placed, paid and accepted, 2 cores a node, 128 clients a node")
-    for column in ("nodes", "payment, store", "journals", "orders/s", "p50 ms", "busiest"):
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--commit-ms", type=float, default=COMMIT_MS)
+    options.add_argument("--row-ms", type=float, default=ROW_MS)
+    options.add_argument("--seconds", type=float, default=4.0, help="simulated ones")
+    given = options.parse_args()
+    costs = Costs(commit=given.commit_ms, row=given.row_ms)
+    table = Table(
+        title=f"orders placed, paid and accepted; 2 cores and {CLIENTS_A_NODE} clients a node; "
+        f"a commit takes {costs.commit} ms and {costs.row} ms a row"
+    )
+    for column in COLUMNS:
         table.add_column(column, justify="right")
-    for nodes in (1, 2, 4, 8, LARGEST_CLUSTER):
-        shape = Shape(gateways=nodes, hosts=nodes)
-        choices = [shape]
-        if nodes == LARGEST_CLUSTER:  # what would lift it
-            sharded = replace(shape, payments=8, stores=8)
-            choices += [sharded, replace(sharded, journals=8)]
-        for choice in choices:
-            rate, half, busiest = simulate(choice, Costs(), clients=128 * nodes, ms=4000)
-            row = (nodes, f"{choice.payments}, {choice.stores}", choice.journals)
-            table.add_row(*map(str, row), f"{rate:,.0f}", f"{half:.0f}", busiest)
+    for nodes, shape in shapes():
+        found = Simulation(shape, costs).run(CLIENTS_A_NODE * nodes, given.seconds * 1000)
+        cores = found.rate * costs.rows / 1000
+        row = (nodes, shape.journals, f"{shape.payments}, {shape.stores}", f"{found.rate:,.0f}")
+        rest = (f"{found.p50:.0f}", found.busiest, f"{found.waiting:,.0f}", f"{cores:.1f}")
+        table.add_row(*map(str, row), *rest)
     Console().print(table)
+
+
+COLUMNS = (
+    "nodes",
+    "journals",
+    "payment, store",
+    "orders/s",
+    "p50 ms",
+    "busiest",
+    "view behind ms",
+    "database cores",
+)
 
 
 if __name__ == "__main__":

@@ -141,3 +141,18 @@ async def test_the_documentation_is_sent_once(client: httpx.AsyncClient) -> None
     again = await client.get("/docs", headers={"If-None-Match": page.headers["etag"]})
     assert again.status_code == 304
     assert (await client.get("/docs/nothing.js")).status_code == 404
+
+
+def test_no_position_of_the_journal_is_in_the_contract(document: dict[str, Any]) -> None:
+    """Clients count an order's own versions; there may be more than one journal one day."""
+    assert not {"position", "seq", "since"} & {name.lower() for name in names(document)}
+
+
+def names(part: object) -> set[str]:
+    if isinstance(part, dict):
+        declared = part.get("properties", {})
+        own = set(declared) if isinstance(declared, dict) else set()
+        if "in" in part:
+            own.add(str(part.get("name")))
+        return own.union(*(names(value) for value in part.values()))
+    return set().union(*map(names, part)) if isinstance(part, list) else set()
