@@ -21,6 +21,7 @@ from actors.settings import Settings
 from actors.store.tables import metadata as store_metadata
 from actors.store.tables import tickets
 from cluster.client import connect
+from cluster.operations.database_urls import check_urls
 from cluster.operations.scrub import scrub
 from readmodel.tables import drop_shadow, open_database, order_detail
 from serve_app.backend import Backend
@@ -66,6 +67,7 @@ async def find_customer(settings: Settings, customer_id: str) -> Customer:
 
     Raises `SirenError` where it does not run, or never had an order of this customer.
     """
+    check_urls(settings)
     ray_address(settings.data_dir.absolute())  # orders are erased through their mailboxes
     journal = Journal(settings.url("journal"))
     try:

@@ -8,10 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.contracts.errors import SirenError
 from actors.order.journal_tables import events, order_private
+from actors.runtime.database_faults import name_of, words_of
 from actors.settings import Service, Settings
 from actors.store.tables import tickets
 from readmodel.tables import order_detail
@@ -58,8 +60,12 @@ def _scrub_sqlite(path: Path) -> None:
                     raise sqlite3.OperationalError("somebody has been reading all the time")
                 time.sleep(POLL_S)
     except sqlite3.Error as error:
-        detail = f"cannot scrub {path}: {error}; names may be left in it, repeat it"
-        raise SirenError("not_scrubbed", detail) from error
+        raise _not_scrubbed(str(path), str(error)) from error
+
+
+def _not_scrubbed(name: str, words: str) -> SirenError:
+    detail = f"cannot scrub {name}: {words}; names may be left in it, repeat it"
+    return SirenError("not_scrubbed", detail)
 
 
 def _delete_set_aside(view: Path) -> None:
@@ -76,5 +82,7 @@ async def _scrub_postgres(url: str, tables: tuple[str, ...]) -> None:
             for table in tables:
                 await connection.execute(text(f"VACUUM (FULL) {table}"))
             await connection.execute(text("CHECKPOINT"))
+    except (DBAPIError, OSError) as error:
+        raise _not_scrubbed(name_of(url), words_of(error)) from error
     finally:
         await engine.dispose()

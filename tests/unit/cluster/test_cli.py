@@ -1,12 +1,13 @@
 """The `siren` command: what it says, and how it ends, when something is not as it should be."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
 
 from cluster.running.data_folder import DataFolder
-from tests.support.command import sentence, siren
+from tests.support.command import one_order, sentence, siren
 from tests.support.system import free_port
 
 COMMANDS = ("up", "down", "status", "env", "verify", "rebuild-view", "token", "forget")
@@ -82,20 +83,46 @@ def test_an_empty_name_of_the_data_folder_is_refused(monkeypatch: pytest.MonkeyP
     assert "must name a folder" in result.output
 
 
-@pytest.mark.parametrize("command", ["verify", "rebuild-view", "status"])
-def test_a_wrong_database_url_is_refused(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIREN_DATABASE_URL", "somewhere")
-    result = siren(command)
-    assert result.exit_code == 1
-    assert "SIREN_DATABASE_URL must look like" in sentence(result)
-
-
-@pytest.mark.parametrize("command", ["verify", "rebuild-view"])
-def test_a_database_server_that_does_not_answer_is_no_traceback(
-    command: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "command",
+    [
+        "verify",
+        "rebuild-view",
+        "status",
+        "up",
+        "forget c-1 --yes",
+        "token --role staff --store gangnam",
+    ],
+)
+@pytest.mark.parametrize("service", ["DATABASE", "JOURNAL", "PAYMENTS", "STORES", "READMODEL"])
+def test_a_wrong_database_url_is_named_by_its_variable(
+    command: str, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(f"SIREN_{service}_URL", "somewhere")
+    monkeypatch.setenv("SIREN_JWT_SECRET", "s" * 32)
+    result = siren(*command.split(), data=tmp_path)
+    assert result.exit_code == 1
+    assert f"SIREN_{service}_URL must look like" in sentence(result)
+
+
+@pytest.mark.parametrize(
+    ("command", "service"),
+    [
+        ("verify", "DATABASE"),
+        ("rebuild-view", "DATABASE"),
+        ("verify", "PAYMENTS"),
+        ("rebuild-view", "READMODEL"),
+        ("token --role staff --store gangnam", "STORES"),
+    ],
+)
+def test_a_database_server_that_does_not_answer_is_no_traceback(
+    command: str, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(one_order(tmp_path))
     url = f"postgresql+asyncpg://siren@127.0.0.1:{free_port()}/siren"
-    monkeypatch.setenv("SIREN_DATABASE_URL", url)
-    result = siren(command)
+    monkeypatch.setenv(f"SIREN_{service}_URL", url)
+    monkeypatch.setenv("SIREN_JWT_SECRET", "s" * 32)
+    result = siren(*command.split(), data=tmp_path)
     assert result.exit_code == 1
     assert sentence(result).startswith("siren: ")
+    assert "PostgreSQL at 127.0.0.1" in sentence(result)
