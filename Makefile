@@ -10,7 +10,7 @@ SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-chaos bench bench-peers bench-growth bench-checkouts chaos screenshots browser lint format install lock
+.PHONY: help run test test-fast test-chaos bench bench-peers bench-growth bench-checkouts chaos screenshots browser lint format wheel install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ lint: $(INSTALLED) ## Check style, types and who imports whom
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff format
 
+wheel: $(INSTALLED) ## Build the package into dist/, as `ray up` and the image install it
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
 install: $(INSTALLED) ## Install into .venv without starting anything
 
 # pip, not uv: it comes with Python. The project's own build must not fetch anything unlocked.
@@ -74,7 +77,13 @@ $(INSTALLED): pyproject.toml requirements.lock
 		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+LOCK := uv pip compile --universal --generate-hashes --no-config --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --quiet
+# The rest in the same versions: what every machine of a cluster runs; what builds the package; what
+# Ray's autoscaler needs on AWS and Google Cloud.
+ALIKE := --constraint requirements.lock --output-file cluster/locks
+
 lock: ## Resolve the dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --upgrade --generate-hashes --no-config \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-		--quiet --output-file requirements.lock
+	$(LOCK) pyproject.toml --group build --extra dev --upgrade --output-file requirements.lock
+	$(LOCK) pyproject.toml $(ALIKE)/runtime.lock
+	for group in build aws gcp; do $(LOCK) --group $$group $(ALIKE)/$$group.lock || exit; done

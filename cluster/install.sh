@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs the system on a machine of a cluster; `ray up` runs it on each one before Ray starts.
+#
+# ~/.siren, which `ray up` fills, has the wheel, the locked dependencies and the settings. Where both
+# are installed already it does nothing but close the files that hold secrets.
+set -eu
+umask 077
+cd "$HOME/.siren"
+chmod 700 . "$HOME/.ray"
+chmod 600 siren.env "$HOME/.ray/auth_token"
+
+wheel=$(ls -t wheel/*.whl | head -n 1) # older ones stay there
+wanted=$(cat locks/*.lock "$wheel" | sha256sum)
+if [ "$(cat venv/.installed 2>/dev/null)" != "$wanted" ]; then
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or newer")'
+    [ -x venv/bin/python ] || python3 -m venv venv
+    for lock in locks/*.lock; do
+        venv/bin/python -m pip install --quiet --require-hashes -r "$lock"
+    done
+    venv/bin/python -m pip install --quiet --no-deps --force-reinstall "$wheel"
+    printf '%s' "$wanted" >venv/.installed
+fi
+
+# Shells on the machine, and `ray exec`, then find `siren`, `ray` and the running cluster.
+profile='PATH="$HOME/.siren/venv/bin:$PATH"; eval "$(siren node env)"'
+grep -qxF "$profile" "$HOME/.bashrc" 2>/dev/null || printf '%s\n' "$profile" >>"$HOME/.bashrc"
