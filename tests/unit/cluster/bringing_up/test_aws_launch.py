@@ -1,0 +1,121 @@
+"""`ray up` on an AWS that is not there, as far as the head's launch: what is asked of it."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import boto3
+import pytest
+from moto import mock_aws
+from ray.autoscaler._private import commands
+from ray.autoscaler._private.aws import config as aws_config
+
+from tests.support.deployment_files import CLUSTER, ROOT, load
+
+REGION = load(CLUSTER / "aws.yaml")["provider"]["region"]
+
+
+class Launch(NamedTuple):
+    """What AWS was asked for, and what Ray would do on the machine."""
+
+    instance: dict[str, Any]
+    user_data: str
+    group: dict[str, Any]
+    updater: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.chdir(ROOT)
+        patch.setenv("HOME", str(home))
+        patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+        # Of roles, for which a real AWS needs time.
+        patch.setattr(aws_config.time, "sleep", lambda _: None)
+        yield _launched(home, patch)
+
+
+def _launched(home: Path, patch: pytest.MonkeyPatch) -> Launch:
+    for file in (home / ".siren" / "siren.env", home / ".ray" / "auth_token"):
+        file.parent.mkdir()
+        file.write_text("secret")
+    asked: dict[str, Any] = {}
+
+    class Updater:
+        """Stands for what would now wait for ssh."""
+
+        exitcode = 0
+
+        def __init__(self, **what: Any) -> None:
+            asked.update(what)
+
+        def start(self) -> None: ...
+
+        def join(self) -> None: ...
+
+    patch.setattr(commands, "NodeUpdaterThread", Updater)
+    file = str(CLUSTER / "aws.yaml")
+    commands.create_or_update_cluster(
+        file,
+        override_min_workers=None,
+        override_max_workers=None,
+        no_restart=False,
+        restart_only=False,
+        yes=True,
+        no_config_cache=True,
+    )
+    ec2 = boto3.client("ec2", REGION)
+    [reservation] = ec2.describe_instances()["Reservations"]
+    [instance] = reservation["Instances"]
+    user_data = ec2.describe_instance_attribute(
+        InstanceId=instance["InstanceId"], Attribute="userData"
+    )["UserData"]["Value"]
+    [group] = ec2.describe_security_groups(GroupNames=["siren-order"])["SecurityGroups"]
+    return Launch(instance, base64.b64decode(user_data).decode(), group, asked)
+
+
+def test_one_head_is_launched_on_demand(launch: Launch) -> None:
+    assert launch.instance["InstanceType"] == "m7i.large"
+    assert "InstanceLifecycle" not in launch.instance  # as a spot machine has it
+
+
+def test_the_head_is_tagged_as_the_project_s_and_the_cluster_s(launch: Launch) -> None:
+    tags = {tag["Key"]: tag["Value"] for tag in launch.instance["Tags"]}
+    assert tags["project"] == "siren-order"
+    assert tags["ray-cluster-name"] == "siren-order"
+    assert tags["ray-node-type"] == "head"
+
+
+def test_the_machine_installs_what_the_set_up_needs(launch: Launch) -> None:
+    assert launch.user_data.startswith("#cloud-config\n")
+    assert "python3-venv" in launch.user_data
+    assert launch.updater["initialization_commands"] == ["cloud-init status --wait >/dev/null"]
+
+
+def test_nobody_gets_the_machine_s_credentials_by_a_request(launch: Launch) -> None:
+    options = launch.instance["MetadataOptions"]
+    assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("required", 1)
+
+
+def test_of_the_system_the_gateway_alone_is_open_to_the_world(launch: Launch) -> None:
+    rules = launch.group["IpPermissions"]
+    ssh, gateway = sorted(
+        (rule for rule in rules if rule["IpRanges"] or rule["Ipv6Ranges"]),
+        key=lambda rule: rule["FromPort"],
+    )
+    assert (gateway["IpProtocol"], gateway["FromPort"], gateway["ToPort"]) == ("tcp", 8088, 8088)
+    assert (ssh["FromPort"], ssh["ToPort"]) == (22, 22)  # Ray's own; README.md narrows it
+    [among_themselves] = [rule for rule in rules if rule["UserIdGroupPairs"]]
+    [pair] = among_themselves["UserIdGroupPairs"]
+    assert pair["GroupId"] == launch.group["GroupId"]
+
+
+def test_secrets_travel_by_ssh_and_not_in_what_aws_is_told(launch: Launch) -> None:
+    assert launch.updater["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+    assert "secret" not in launch.user_data
+
+
+def test_ray_then_starts_with_the_environment_of_a_node(launch: Launch) -> None:
+    assert "siren node ray start --head" in launch.updater["ray_start_commands"][-1]

@@ -1,0 +1,79 @@
+"""`install.sh`, which `ray up` runs on each machine, with stand-ins for Python and pip."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.deployment_files import CLUSTER
+
+PYTHON = """\
+#!/bin/sh
+# `python3 -m venv venv` makes a Python that notes what it is asked for.
+[ "$1" = -m ] || exit 0
+mkdir -p "$3/bin"
+printf '#!/bin/sh\\necho "$@" >>"$HOME/asked"\\n' >"$3/bin/python"
+chmod +x "$3/bin/python"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return a home as `ray up` leaves it before the first command."""
+    files = {
+        ".siren/siren.env": "SIREN_JWT_SECRET=…",
+        ".siren/locks/runtime.lock": "ray==2.60.0",
+        ".siren/wheel/siren_order-0.1.0-py3-none-any.whl": "a wheel",
+        ".ray/auth_token": "a token",
+        "bin/python3": PYTHON,
+    }
+    for name, text in files.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    (tmp_path / "bin" / "python3").chmod(0o755)
+    return tmp_path
+
+
+def _install(home: Path) -> list[str]:
+    """Run the script, and return what pip has been asked for by now."""
+    path = f"{home / 'bin'}:{os.environ['PATH']}"
+    environment = {"HOME": str(home), "PATH": path}
+    subprocess.run(["sh", CLUSTER / "install.sh"], env=environment, check=True)
+    return (home / "asked").read_text().splitlines()
+
+
+def test_the_locks_are_installed_by_hash_and_then_the_wheel(home: Path) -> None:
+    locked, wheel = _install(home)
+    assert locked.endswith("--require-hashes -r locks/runtime.lock")
+    assert wheel.endswith("--no-deps --force-reinstall wheel/siren_order-0.1.0-py3-none-any.whl")
+
+
+def test_a_machine_that_has_it_all_is_left_as_it_is(home: Path) -> None:
+    assert _install(home) == _install(home)
+
+
+def test_another_wheel_is_installed(home: Path) -> None:
+    before = _install(home)
+    newer = home / ".siren/wheel/siren_order-0.2.0-py3-none-any.whl"
+    newer.write_text("another wheel")
+    os.utime(newer, (2**32, 2**32))
+    after = _install(home)
+    assert len(after) > len(before)
+    assert after[-1].endswith(newer.name)
+
+
+def test_nobody_else_on_the_machine_reads_the_secrets(home: Path) -> None:
+    for name in (".siren/siren.env", ".ray/auth_token"):
+        (home / name).chmod(0o644)
+    _install(home)
+    for name in (".siren/siren.env", ".ray/auth_token"):
+        assert (home / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_shells_find_the_system_however_often_it_is_installed(home: Path) -> None:
+    _install(home)
+    _install(home)
+    lines = (home / ".bashrc").read_text().splitlines()
+    assert lines == ['PATH="$HOME/.siren/venv/bin:$PATH"; eval "$(siren node env)"']
