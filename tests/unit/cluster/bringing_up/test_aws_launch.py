@@ -33,14 +33,14 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
         patch.setenv("HOME", str(home))
         patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         # Of roles, for which a real AWS needs time.
-        patch.setattr(aws_config.time, "sleep", lambda _: None)
+        patch.setattr(f"{aws_config.__name__}.time.sleep", lambda _: None)
         yield _launched(home, patch)
 
 
 def _launched(home: Path, patch: pytest.MonkeyPatch) -> Launch:
-    for file in (home / ".siren" / "siren.env", home / ".ray" / "auth_token"):
-        file.parent.mkdir()
-        file.write_text("secret")
+    for secret in (home / ".siren" / "siren.env", home / ".ray" / "auth_token"):
+        secret.parent.mkdir()
+        secret.write_text("secret")
     asked: dict[str, Any] = {}
 
     class Updater:
@@ -56,9 +56,8 @@ def _launched(home: Path, patch: pytest.MonkeyPatch) -> Launch:
         def join(self) -> None: ...
 
     patch.setattr(commands, "NodeUpdaterThread", Updater)
-    file = str(CLUSTER / "aws.yaml")
     commands.create_or_update_cluster(
-        file,
+        str(CLUSTER / "aws.yaml"),
         override_min_workers=None,
         override_max_workers=None,
         no_restart=False,

@@ -1,4 +1,4 @@
-"""The manifests for Kubernetes: by KubeRay's and Kubernetes' own schemas, and what they must say."""
+"""The manifests for Kubernetes, by the schemas of KubeRay and Kubernetes; what they must say."""
 
 import json
 import shutil
