@@ -10,7 +10,7 @@ SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-chaos bench bench-peers bench-growth bench-checkouts chaos screenshots browser lint format wheel install lock
+.PHONY: help run test test-fast test-chaos test-image bench bench-peers bench-growth bench-checkouts chaos screenshots browser lint format wheel install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test-fast: $(INSTALLED) ## Run the tests that need no Ray, browser or PostgreSQL
 
 test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems, and check their books
 	$(BIN)/python -m pytest tests/chaos
+
+test-image: ## Build the image without a daemon, and run it (root, buildah, debootstrap; 5 minutes)
+	tests/image/build.sh
 
 bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
 	$(BIN)/python -m tests.bench
