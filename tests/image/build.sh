@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the image without a daemon, runs it as a user would, and places an order in it. Every step of the
 # Dockerfile is done for real, on Debian's own Python in the place of the base that is named there.
-# Needs root, buildah and debootstrap; ROOM for 6 GB (/var/tmp/siren-image), BUILD_ARGS for what pip needs
-# here. Says so and succeeds where it cannot be done.
+# Needs root, buildah and debootstrap; 8 GB at ROOM (/var/tmp/siren-image), and BUILD_ARGS for what pip needs
+# here, such as `--volume /etc/pip.conf:/etc/pip.conf:ro`. Says so and succeeds where it cannot be done.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 room=${ROOM:-/var/tmp/siren-image}
