@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the image without a daemon, runs it as a user would, and places an order in it. Every step of the
+# Builds the image without a daemon, and runs it until orders can be placed in it. Every step of the
 # Dockerfile is done for real, on Debian's own Python in the place of the base that is named there.
 # Needs root, buildah and debootstrap; 8 GB at ROOM (/var/tmp/siren-image), and BUILD_ARGS for what pip needs
 # here, such as `--volume /etc/pip.conf:/etc/pip.conf:ro`. Says so and succeeds where it cannot be done.
