@@ -18,7 +18,7 @@ from actors.contracts.values import PrivateData
 from actors.order import journal_upgrade
 from actors.order.domain.events import StoredEvent
 from actors.order.ids import SLOTS, key_of
-from actors.order.journal_appends import Append, append_all
+from actors.order.journal_appends import Append, append_all, believed
 from actors.order.journal_rows import stored_event
 from actors.order.journal_statements import Statements
 from actors.order.journal_tables import (
@@ -33,7 +33,7 @@ from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros, to_micros, utc_now
 from actors.runtime.database import Database
 from actors.runtime.database_faults import UNREADABLE
-from actors.runtime.statements import Transaction
+from actors.runtime.group_commit import GroupCommit
 
 KEY_PARTS = 256
 """Keys are read by their first two digits: as long as one reader stays, SQLite's log grows."""
@@ -61,7 +61,10 @@ class Journal:
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
         self._statements = Statements(self.database)
-        self._appends: Batcher[Append, None] = Batcher(self._commit)
+        self._commits = GroupCommit(
+            self.database, self._statements.arbitration, self._statements.appending
+        )
+        self._appends: Batcher[Append, None] = Batcher(self._commit, pace=self.database.pace)
         self._loads: Batcher[str, History] = Batcher(self._load_each)
 
     async def create(self, progress: Callable[[int, int], None] | None = None) -> None:
@@ -137,7 +140,9 @@ class Journal:
     async def _load_each(self, order_ids: Sequence[str]) -> list[Any]:
         """Return the histories, or `Damaged` in the place of one that cannot be read."""
         wanted = list(set(order_ids))
-        histories = await self.database.query(partial(self._histories, wanted))
+        together = (self._statements.events, self._statements.extras)
+        found = await self.database.fetch_all(together, {"order_ids": wanted})
+        histories = self._histories(wanted, *found)
         return [histories[order_id] for order_id in order_ids]
 
     async def private_of(self, order_ids: Iterable[str]) -> dict[str, PrivateData]:
@@ -234,15 +239,15 @@ class Journal:
             return [Due(row[0], from_micros(_due_by(now, *row[1:]))) for row in rows]
 
     async def _commit(self, batch: list[Append]) -> list[Any]:
-        return await self.database.transact(partial(append_all, self._statements, batch))
+        work = partial(append_all, self._statements, batch)
+        return await self._commits.run(work, partial(believed, self._statements, batch))
 
     def _histories(
-        self, wanted: list[str], transaction: Transaction
+        self, wanted: list[str], rows: Sequence[Sequence[Any]], extra_rows: Sequence[Sequence[Any]]
     ) -> dict[str, History | Damaged]:
         histories = {order_id: History() for order_id in wanted}
         damaged: dict[str, Damaged] = {}
-        mine = {"order_ids": wanted}
-        for row in transaction.all(self._statements.events, mine):
+        for row in rows:
             try:
                 _, stored = stored_event(row)
                 known = histories[stored.order_id].events
@@ -251,7 +256,7 @@ class Journal:
                 known.append(stored)
             except UNREADABLE:
                 damaged.setdefault(row[1], self._unreadable(row))
-        extras = {row[0]: row[1:] for row in transaction.all(self._statements.extras, mine)}
+        extras = {row[0]: row[1:] for row in extra_rows}
         read = {
             order_id: _with_extras(history, extras.get(order_id))
             for order_id, history in histories.items()

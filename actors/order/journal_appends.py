@@ -12,6 +12,7 @@ from actors.order.ids import key_of, slot_of
 from actors.order.journal_rows import row_of
 from actors.order.journal_statements import Statements
 from actors.runtime.clock import to_micros
+from actors.runtime.group_commit import Seen
 from actors.runtime.statements import Transaction
 
 
@@ -57,9 +58,8 @@ def _arbitrate(
     statements: Statements, transaction: Transaction, batch: list[Append]
 ) -> tuple[list[Append], list[Refusal]]:
     """Split a batch into those whose expected version stands and the others' errors."""
-    mine = {"order_ids": list({append.order_id for append in batch})}
+    mine, keys = _concerned(batch)
     versions: dict[str, int] = dict(transaction.all(statements.versions, mine))  # type: ignore[arg-type]
-    keys = {"keys": [key_of(append.order_id) for append in batch if _places(append)]}
     placed: dict[str, str] = dict(transaction.all(statements.keys, keys)) if keys["keys"] else {}  # type: ignore[arg-type]
     winners: list[Append] = []
     results: list[Refusal] = []
@@ -78,6 +78,22 @@ def _arbitrate(
         winners.append(append)
         results.append(None)
     return winners, results
+
+
+def believed(statements: Statements, batch: list[Append]) -> list[Seen]:
+    """Return what `append_all` reads where every append of the batch is right."""
+    mine, keys = _concerned(batch)
+    expected: dict[str, int] = {}
+    for append in batch:  # of an order that comes twice, the first
+        expected.setdefault(append.order_id, append.expected_version)
+    versions = [[order_id, version] for order_id, version in sorted(expected.items()) if version]
+    return [(statements.versions, mine, versions), (statements.keys, keys, ())]
+
+
+def _concerned(batch: list[Append]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return the parameters of what is read: all orders, and the keys of those that are new."""
+    keys = [key_of(append.order_id) for append in batch if _places(append)]
+    return {"order_ids": list({append.order_id for append in batch})}, {"keys": keys}
 
 
 def _insert_events(statements: Statements, transaction: Transaction, winners: list[Append]) -> None:

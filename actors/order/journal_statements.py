@@ -64,3 +64,14 @@ class Statements:
         self.replace_token = prepare(my_private.values(payment_token=bindparam("new_token")))
         self.note_reason = prepare(my_private.values(cancel_reason=bindparam("reason")))
         self.erase = prepare(my_private.values(name=nothing, tel=nothing, cancel_reason=nothing))
+        self.arbitration = (self.versions, self.keys)
+        self.appending = (
+            self.insert_events,
+            self.insert_keys,
+            self.open,
+            self.close,
+            self.insert_private,
+            self.replace_token,
+            self.note_reason,
+            self.erase,
+        )

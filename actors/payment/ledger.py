@@ -19,6 +19,7 @@ from actors.payment.tables import metadata, payments
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import to_micros, utc_now
 from actors.runtime.database import Database
+from actors.runtime.group_commit import GroupCommit, Seen
 from actors.runtime.statements import Transaction
 
 PENDING, APPROVED = PaymentStatus.PENDING, PaymentStatus.APPROVED
@@ -109,6 +110,7 @@ class Payment(Struct, frozen=True):
 
 
 Change = Callable[[Payment], Payment]
+_Wanted = tuple[str, Change, Payment | None]
 _NAMES = Payment.__struct_fields__
 _COLUMNS = tuple(payments.c[name] for name in _NAMES)
 
@@ -122,19 +124,23 @@ class PaymentLedger:
         mine = self.database.among(payments.c.order_id, "order_ids")
         self._query = self.database.prepare(select(*_COLUMNS).where(mine))
         self._reads: Batcher[str, Payment] = Batcher(self._find_all)
-        self._changes: Batcher[tuple[str, Change], Payment] = Batcher(self._commit)
+        self._commits = GroupCommit(self.database, (self._query,), (self._upsert,))
+        self._changes: Batcher[_Wanted, Payment] = Batcher(self._commit, pace=self.database.pace)
 
     async def find(self, order_id: str) -> Payment:
         """Return an order's payment; a blank one where nothing is known."""
         return await self._reads.submit(order_id)
 
-    async def apply(self, order_id: str, change: Change) -> Payment:
+    async def apply(
+        self, order_id: str, change: Change, believed: Payment | None = None
+    ) -> Payment:
         """Change an order's payment durably and return it; `change` sees the latest state.
 
-        Raises `Unavailable` where the database cannot be written: then the change may or may not
-        have been made, and `change` may run again.
+        `believed` is what it was when the caller last saw it: where it still is, that spares a
+        look. Raises `Unavailable` where the database cannot be written: then the change may or may
+        not have been made, and `change` may run again.
         """
-        return await self._changes.submit((order_id, change))
+        return await self._changes.submit((order_id, change, believed))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -144,17 +150,26 @@ class PaymentLedger:
         known = _by_order(await self.database.fetch(self._query, {"order_ids": order_ids}))
         return [known.get(order_id) or Payment(order_id) for order_id in order_ids]
 
-    async def _commit(self, batch: list[tuple[str, Change]]) -> list[Payment]:
-        return await self.database.transact(partial(self._apply_all, batch))
+    async def _commit(self, batch: list[_Wanted]) -> list[Payment]:
+        return await self._commits.run(
+            partial(self._apply_all, batch), partial(self._believed, batch)
+        )
 
-    def _apply_all(
-        self, batch: list[tuple[str, Change]], transaction: Transaction
-    ) -> list[Payment]:
+    def _believed(self, batch: list[_Wanted]) -> list[Seen]:
+        """Return what is read where nobody else has changed what was seen."""
+        payments = {order_id: payment for order_id, _, payment in batch}
+        rows = [
+            tuple(asdict(payment).values())
+            for _, payment in sorted(payments.items())
+            if payment is not None and payment != Payment(payment.order_id)
+        ]
+        return [(self._query, _mine(batch), None if None in payments.values() else rows)]
+
+    def _apply_all(self, batch: list[_Wanted], transaction: Transaction) -> list[Payment]:
         results: list[Payment] = []
-        mine = {"order_ids": [order_id for order_id, _ in batch]}
-        known = _by_order(transaction.all(self._query, mine))
+        known = _by_order(transaction.all(self._query, _mine(batch)))
         changed: dict[str, Payment] = {}
-        for order_id, change in batch:
+        for order_id, change, _ in batch:
             before = known.get(order_id) or Payment(order_id)
             after = change(before)
             if after is not before:
@@ -163,6 +178,10 @@ class PaymentLedger:
         if changed:
             transaction.change(self._upsert, [asdict(each) for each in changed.values()])
         return results
+
+
+def _mine(batch: list[_Wanted]) -> dict[str, list[str]]:
+    return {"order_ids": [order_id for order_id, *_ in batch]}
 
 
 def _by_order(rows: Sequence[Sequence[Any]]) -> dict[str, Payment]:

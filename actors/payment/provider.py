@@ -20,6 +20,7 @@ from actors.contracts.errors import Unavailable
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import to_micros, utc_now
 from actors.runtime.database import Database
+from actors.runtime.group_commit import GroupCommit, Seen
 from actors.runtime.statements import Transaction
 
 
@@ -120,7 +121,12 @@ class SimulatedProvider:
         f = charge_failures.c
         self._find_failures = prepare(select(f.key, f.failures).where(among(f.key, "keys")))
         self._reads: Batcher[str, Charge | None] = Batcher(self._find_all)
-        self._writes: Batcher[_Authorization | _Cancellation, Any] = Batcher(self._commit)
+        self._commits = GroupCommit(
+            self.database, (self._find, self._find_failures), (self._charge, self._fail)
+        )
+        self._writes: Batcher[_Authorization | _Cancellation, Any] = Batcher(
+            self._commit, pace=self.database.pace
+        )
         self._slow: dict[str, asyncio.Task[Charge]] = {}
 
     async def authorize(self, key: str, amount: int, currency: str, token: str) -> Charge:
@@ -170,14 +176,20 @@ class SimulatedProvider:
         return charge
 
     async def _commit(self, batch: list[_Authorization | _Cancellation]) -> list[Any]:
-        return await self.database.transact(partial(self._commit_all, batch))
+        return await self._commits.run(
+            partial(self._commit_all, batch), partial(self._believed, batch)
+        )
+
+    def _believed(self, batch: list[_Authorization | _Cancellation]) -> list[Seen]:
+        """Return what is read where every charge is a new one."""
+        charges_all = all(isinstance(write, _Authorization) for write in batch)
+        return [(self._find, _keys(batch), () if charges_all else None)]
 
     def _commit_all(
         self, batch: list[_Authorization | _Cancellation], transaction: Transaction
     ) -> list[Any]:
         flaky = [w.key for w in batch if isinstance(w, _Authorization) and w.token == FLAKY]
-        mine = {"keys": [write.key for write in batch]}
-        before = _by_key(transaction.all(self._find, mine))
+        before = _by_key(transaction.all(self._find, _keys(batch)))
         failures: dict[str, int] = {}
         if flaky:
             failures.update(transaction.all(self._find_failures, {"keys": flaky}))  # type: ignore[arg-type]
@@ -195,6 +207,10 @@ class SimulatedProvider:
         if failures:
             counts = [{"key": key, "failures": count} for key, count in failures.items()]
             transaction.change(self._fail, counts)
+
+
+def _keys(batch: list[_Authorization | _Cancellation]) -> dict[str, list[str]]:
+    return {"keys": [write.key for write in batch]}
 
 
 def _decide(

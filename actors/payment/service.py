@@ -77,7 +77,7 @@ class PaymentService:
             return payment.reply(status)
         if payment.refused:
             return await self._undo(payment)
-        task = self._authorization(request)
+        task = self._authorization(request, payment)
         await asyncio.wait({task}, timeout=PENDING_AFTER_S)
         shown = payment.attempts == request.attempt
         if not shown and not (task.done() and task.exception() is None):
@@ -111,16 +111,20 @@ class PaymentService:
             "refunds_failing": self.refunds.failing or None,
         }
 
-    def _authorization(self, request: ChargeRequest) -> asyncio.Task[PaymentReply]:
+    def _authorization(
+        self, request: ChargeRequest, payment: Payment
+    ) -> asyncio.Task[PaymentReply]:
         """Return the task that authorizes this attempt; a second asker joins the first's."""
         key = payment_key(request.order_id, request.attempt)
         task = self._in_flight.get(key)
         if task is None:
-            task = self._in_flight[key] = asyncio.create_task(self._authorize(key, request))
+            task = self._in_flight[key] = asyncio.create_task(
+                self._authorize(key, request, payment)
+            )
             task.add_done_callback(lambda _: self._in_flight.pop(key, None))
         return task
 
-    async def _authorize(self, key: str, request: ChargeRequest) -> PaymentReply:
+    async def _authorize(self, key: str, request: ChargeRequest, before: Payment) -> PaymentReply:
         with self.charges.asking(request.order_id):
             charge = await self._ask(
                 self._provider.authorize, key, request.amount, request.currency, request.token
@@ -128,7 +132,7 @@ class PaymentService:
         # crash here: the order repeats its request, and the provider answers with this charge.
         now = now_micros()
         payment = await self._ledger.apply(
-            request.order_id, lambda known: known.charged(request, charge.status, now)
+            request.order_id, lambda known: known.charged(request, charge.status, now), before
         )
         status = payment.outcome_of(request.attempt)
         if charge.status == ChargeStatus.APPROVED and status != APPROVED:
@@ -151,7 +155,9 @@ class PaymentService:
         with self.refunds.asking(payment.order_id):
             await asyncio.gather(*(self._ask(self._provider.cancel, key) for key in keys))
         now = now_micros()
-        payment = await self._ledger.apply(payment.order_id, lambda known: known.refunded(now))
+        payment = await self._ledger.apply(
+            payment.order_id, lambda known: known.refunded(now), payment
+        )
         return payment.reply(payment.status)
 
     async def _ask(

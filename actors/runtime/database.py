@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     ARRAY,
     JSON,
+    URL,
     Column,
     ColumnElement,
     Connection,
@@ -31,10 +32,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from actors.runtime.batching import Pace
 from actors.runtime.database_faults import DatabaseFaults
+from actors.runtime.postgres_connections import PostgresConnections, engine_options
+from actors.runtime.postgres_function import PostgresFunction
 from actors.runtime.sqlite_connections import FileId, InlineSqlite, configure_engine, file_id
 from actors.runtime.sqlite_opening import OPENING
-from actors.runtime.statements import Prepared, Row, Transaction
+from actors.runtime.statements import Prepared, Row, Transaction, as_one, decode_rows
 
 Result = TypeVar("Result")
 
@@ -43,6 +47,13 @@ SQLITE_POOL: dict[str, Any] = {
     "max_overflow": 0,
     "hide_parameters": True,
     "connect_args": OPENING,
+}
+POSTGRES_POOL: dict[str, Any] = {
+    # For what is rarely asked: lists, pages, and what is done at a start. The others are closed.
+    "pool_size": 1,
+    "max_overflow": 4,
+    "pool_pre_ping": True,
+    "hide_parameters": True,
 }
 READERS = 4
 LOOK_EVERY_S = 0.25
@@ -62,17 +73,23 @@ class Database:
     IMMEDIATE), an advisory lock on PostgreSQL, taken before any row is read. So what is decided
     inside one is decided on the latest state, and positions become visible in order.
 
-    There are two ways in. `transact`, `query` and `fetch` are for what every order needs: prepared
-    statements, and on SQLite no thread and nothing of SQLAlchemy in between. `write` and `read`
-    are SQLAlchemy's own connections, for everything else.
+    There are two ways in. `transact`, `fetch`, `fetch_all` and `GroupCommit` are for what every
+    order needs: prepared statements, on SQLite no thread and on PostgreSQL one round trip, and
+    nothing of SQLAlchemy in between. `write` and `read` are SQLAlchemy's own connections, for
+    everything else.
     """
 
     def __init__(self, url: str, metadata: MetaData, *, synchronous: str = "FULL") -> None:
         self.metadata = metadata
         self.faults = DatabaseFaults(url, self._reads_current_file)
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.pace = Pace()
+        """How many belong into a batch that is committed here."""
         self._lock_key = zlib.crc32(",".join(sorted(metadata.tables)).encode())
         self._write_turn = asyncio.Lock()
+        self._durable = synchronous == "FULL"
+        self._postgres: PostgresConnections | None = None
+        self._together: dict[tuple[Prepared, ...], Prepared] = {}
         self._inline_write: InlineSqlite | None = None
         self._inline_read: InlineSqlite | None = None
         self._looked_at = self._checked_at = 0.0
@@ -81,27 +98,30 @@ class Database:
         self._url, self._synchronous = url, synchronous
         self._engines: list[AsyncEngine] = []
         if self.is_sqlite:
-            self._inline_write = InlineSqlite(url, "BEGIN IMMEDIATE", synchronous)
+            self._inline_write = InlineSqlite(url, "BEGIN IMMEDIATE", synchronous, self.pace)
             self._inline_read = InlineSqlite(url, "BEGIN", synchronous)
+        else:
+            self._postgres = PostgresConnections(url)
 
-    # On SQLite many are never needed: `transact`, `query` and `fetch` do without.
+    # Many are never needed: what every order does goes without.
     @cached_property
     def _writer(self) -> AsyncEngine:
         if self.is_sqlite:
             return self._sqlite_engine("BEGIN IMMEDIATE", 1)
-        return self._engine(pool_size=5, pool_pre_ping=True, hide_parameters=True)
+        plain, options = engine_options(make_url(self._url))
+        return self._engine(plain, **POSTGRES_POOL, **options)
 
     @cached_property
     def _reader(self) -> AsyncEngine:
         return self._sqlite_engine("BEGIN", READERS) if self.is_sqlite else self._writer
 
     def _sqlite_engine(self, begin: str, connections: int) -> AsyncEngine:
-        engine = self._engine(pool_size=connections, **SQLITE_POOL)
+        engine = self._engine(self._url, pool_size=connections, **SQLITE_POOL)
         configure_engine(engine.sync_engine, begin, self._synchronous)
         return engine
 
-    def _engine(self, **options: Any) -> AsyncEngine:
-        self._engines.append(create_async_engine(self._url, **options))
+    def _engine(self, url: str | URL, **options: Any) -> AsyncEngine:
+        self._engines.append(create_async_engine(url, **options))
         return self._engines[-1]
 
     @property
@@ -178,29 +198,56 @@ class Database:
                 # Whoever holds the database's lock by way of `write` needs the loop to let go.
                 async with self._write_turn:
                     self._check_files()
+                    if self.pace.is_slow:
+                        return await self._inline_write.run_aside(work)
                     return self._inline_write.run(work)
             async with self.write() as connection:
                 return await connection.run_sync(lambda sync: work(_SqlAlchemyTransaction(sync)))
 
-    async def query(self, work: Callable[[Transaction], Result]) -> Result:
-        """Run short `work` in a read transaction, as `transact` does. Raises what `read` raises."""
-        with self.faults.reached:
-            if self._inline_read is not None:
-                await asyncio.sleep(0)
-                self._look_for_another_file()
-                return self._inline_read.run(work)
-            async with self.read() as connection:
-                return await connection.run_sync(lambda sync: work(_SqlAlchemyTransaction(sync)))
-
     async def fetch(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-        """Return the rows of one query, as `query` would: alone it needs no transaction."""
+        """Return the rows of one query, without a transaction; raises what `read` raises."""
         with self.faults.reached:
             if self._inline_read is not None:
                 await asyncio.sleep(0)
                 self._look_for_another_file()
                 return self._inline_read.fetch(statement, parameters)
-            async with self.read() as connection:
-                return (await connection.execute(statement.statement, parameters)).all()
+            assert self._postgres is not None
+            async with asyncio.timeout(READ_LIMIT_S):
+                return await self._postgres.fetch(statement.text, statement.arguments(parameters))
+
+    async def fetch_all(
+        self, statements: tuple[Prepared, ...], parameters: Row
+    ) -> list[Sequence[Sequence[Any]]]:
+        """Return the rows of some queries, all of them from one snapshot, as `fetch` does."""
+        if self._inline_read is None:
+            together = self._together.get(statements)
+            if together is None:
+                together = self._together[statements] = self.prepare(as_one(statements))
+            return [decode_rows(rows) for rows in (await self.fetch(together, parameters))[0]]
+        with self.faults.reached:
+            await asyncio.sleep(0)
+            self._look_for_another_file()
+            return self._inline_read.run(lambda t: [t.all(each, parameters) for each in statements])
+
+    def function(
+        self, reads: Sequence[Prepared], changes: Sequence[Prepared]
+    ) -> PostgresFunction | None:
+        """Return what commits such changes on PostgreSQL; None on SQLite. See `GroupCommit`."""
+        if self._postgres is None:
+            return None
+        return PostgresFunction(self._lock_key, reads, changes, durable=self._durable)
+
+    async def call(self, text: str, *arguments: str | None) -> str | None:
+        """Run a function that commits. Raises what `write` raises."""
+        assert self._postgres is not None
+        with self.faults.reached:
+            async with asyncio.timeout(WRITE_LIMIT_S):
+                return await self._postgres.value(text, *arguments)  # type: ignore[no-any-return]
+
+    async def define(self, function: PostgresFunction) -> None:
+        """Create a function, unless somebody else has. Raises what `write` raises."""
+        async with self.write() as connection:
+            await connection.exec_driver_sql(function.creation)
 
     def prepare(self, statement: Executable, columns: Iterable[str] = ()) -> Prepared:
         """Return a statement for `transact`, `query` and `fetch`; an INSERT names its `columns`.
@@ -271,6 +318,8 @@ class Database:
         """Close all connections."""
         for engine in self._engines:
             await engine.dispose()
+        if self._postgres is not None:
+            await self._postgres.close()
         for inline in (self._inline_write, self._inline_read):
             if inline is not None:
                 inline.close()

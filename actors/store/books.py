@@ -1,6 +1,6 @@
 """Loads the rows that a batch of messages concerns, and saves those that it changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from actors.contracts.messages import (
     TicketUpdate,
 )
 from actors.runtime.database import Database
+from actors.runtime.group_commit import Seen
 from actors.runtime.message_codec import to_json
 from actors.runtime.statements import Transaction
 from actors.store.pickup_numbers import Numbering, local_day, place_of
@@ -90,24 +91,29 @@ class StoreBooks:
         )
         self._move_store = prepare(_UPDATE_STORE)
         self._move_menu_item = prepare(_UPDATE_MENU_ITEM)
+        self.reads = (self._tickets, self._stores, self._standing, self._newest)
+        self.changes = (self._enter, self._move_store, self._move_menu_item)
+
+    def believed(self, messages: Sequence[StoreMessage]) -> list[Seen]:
+        """Return what `load` reads: new tickets are not there, and stores have to be looked at."""
+        new = all(isinstance(message, TicketRequest) for message in messages)
+        order_ids = _order_ids(messages)
+        believed: list[Seen] = []
+        if order_ids["order_ids"]:
+            believed.append((self._tickets, order_ids, () if new else None))
+        if new:
+            believed.append((self._stores, _concerned(messages, ()), None))
+        return believed
 
     def load(self, transaction: Transaction, messages: Sequence[StoreMessage]) -> Books:
         """Return the rows that the messages concern, with two queries, however many they are."""
         books = Books()
-        order_ids = {
-            message.order_id
-            for message in messages
-            if isinstance(message, TicketRequest | TicketUpdate | TicketCancellation)
-        }
-        if order_ids:
-            mine = {"order_ids": list(order_ids)}
+        mine = _order_ids(messages)
+        if mine["order_ids"]:
             for row in transaction.all(self._tickets, mine):
                 books.tickets[row[0]] = Ticket(*row)
-        # An update does not name its store; its ticket does.
-        store_ids = {ticket.store_id for ticket in books.tickets.values()}
-        store_ids |= {m.store_id for m in messages if not isinstance(m, TicketUpdate)}
-        if store_ids:
-            concerned = {"store_ids": list(store_ids), "menu_ids": list(_menu_ids(messages))}
+        concerned = _concerned(messages, books.tickets.values())
+        if concerned["store_ids"]:
             self._load_stores(transaction, books, concerned)
         return books
 
@@ -169,6 +175,22 @@ class StoreBooks:
         ]
         if menu:
             transaction.change(self._move_menu_item, menu)
+
+
+def _order_ids(messages: Sequence[StoreMessage]) -> dict[str, list[str]]:
+    order_ids = {
+        message.order_id
+        for message in messages
+        if isinstance(message, TicketRequest | TicketUpdate | TicketCancellation)
+    }
+    return {"order_ids": list(order_ids)}
+
+
+def _concerned(messages: Sequence[StoreMessage], found: Iterable[Ticket]) -> dict[str, list[str]]:
+    # An update does not name its store; its ticket does.
+    store_ids = {ticket.store_id for ticket in found}
+    store_ids |= {m.store_id for m in messages if not isinstance(m, TicketUpdate)}
+    return {"store_ids": sorted(store_ids), "menu_ids": list(_menu_ids(messages))}
 
 
 def _menu_ids(messages: Sequence[StoreMessage]) -> set[str]:

@@ -14,6 +14,7 @@ from actors.contracts.errors import Invalid, NotFound, SirenError
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import Clock, utc_now
 from actors.runtime.database import Database
+from actors.runtime.group_commit import GroupCommit
 from actors.runtime.statements import Transaction
 from actors.store import demo_stores
 from actors.store.books import StoreBooks
@@ -32,7 +33,10 @@ class StoreService:
         self._database = Database(url, metadata)
         self._books = StoreBooks(self._database)
         self._clock = clock
-        self._batches: Batcher[StoreMessage, StoreReply] = Batcher(self._commit)
+        self._commits = GroupCommit(self._database, self._books.reads, self._books.changes)
+        self._batches: Batcher[StoreMessage, StoreReply] = Batcher(
+            self._commit, pace=self._database.pace
+        )
 
     async def create(self) -> None:
         """Create the tables that are missing, and the demo stores where there is no store."""
@@ -56,7 +60,9 @@ class StoreService:
         await self._database.close()
 
     async def _commit(self, batch: list[StoreMessage]) -> list[Any]:
-        return await self._database.transact(partial(self._commit_all, batch))
+        return await self._commits.run(
+            partial(self._commit_all, batch), partial(self._books.believed, batch)
+        )
 
     def _commit_all(self, batch: Sequence[StoreMessage], transaction: Transaction) -> list[Any]:
         now = self._clock()  # after the lock, so that times follow the order of the tickets

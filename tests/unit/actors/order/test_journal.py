@@ -134,14 +134,14 @@ async def test_sqlite_is_told_to_reach_the_disk_before_it_answers(journal: Journ
 async def test_appends_that_wait_share_a_transaction(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transact = journal.database.transact
+    run = journal._commits.run
     works: list[Callable[[Transaction], Any]] = []
 
-    async def counted(work: Callable[[Transaction], Any]) -> Any:
+    async def counted(work: Callable[[Transaction], Any], seen: Any) -> Any:
         works.append(work)
-        return await transact(work)
+        return await run(work, seen)
 
-    monkeypatch.setattr(journal.database, "transact", counted)
+    monkeypatch.setattr(journal._commits, "run", counted)
     await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(40)))
     assert 1 <= len(works) <= 2
     assert await rows_everywhere(journal) == [40, 40, 0, 0]

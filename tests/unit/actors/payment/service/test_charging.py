@@ -131,9 +131,9 @@ async def test_a_quick_approval_costs_a_single_commit(
     monkeypatch.setattr(service, "PENDING_AFTER_S", 10)
     commit = PaymentLedger.apply
 
-    async def counted(self: PaymentLedger, order_id: str, change: Any) -> Payment:
+    async def counted(self: PaymentLedger, order_id: str, *change: Any) -> Payment:
         commits.append(order_id)
-        return await commit(self, order_id, change)
+        return await commit(self, order_id, *change)
 
     monkeypatch.setattr(PaymentLedger, "apply", counted)
     await services().handle(charge())
