@@ -10,7 +10,7 @@ SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-chaos test-image bench bench-peers bench-growth bench-checkouts chaos screenshots browser lint format wheel install lock
+.PHONY: help run test test-fast test-chaos test-image bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ bench-growth: $(INSTALLED) ## What two million orders of history and 100,000 liv
 
 bench-checkouts: $(INSTALLED) ## This checkout beside another one: BESIDE=../before, installed
 	$(BIN)/python -m tests.bench.checkouts $(BESIDE)
+
+bench-databases: $(INSTALLED) ## On PostgreSQL beside the same on SQLite
+	$(BIN)/python -m tests.bench.databases --connections 1,16,64,256
+
+bench-slow-disk: $(INSTALLED) ## The same where each sync to disk takes 8 ms longer (needs cc)
+	$(BIN)/python -m tests.bench.databases --connections 1,16,64,256 --orders-only --sync-ms 8
 
 chaos: $(INSTALLED) ## Two minutes of orders while every process is killed in turn, then an audit
 	$(BIN)/python -m tests.chaos.storm

@@ -19,7 +19,8 @@ from actors.order.event_codec import EVENT_TAGS
 from actors.order.journal import History, Journal
 from actors.runtime.clock import to_micros
 from actors.runtime.database import Database
-from actors.runtime.statements import Transaction
+from actors.runtime.group_commit import GroupCommit, Seen
+from actors.runtime.statements import Row, Transaction
 from readmodel.folding import Batch, Folded, fold_batch, row_of
 from readmodel.tables import LIVE, checkpoint, order_detail
 
@@ -88,6 +89,10 @@ class Projection:
             .where(here)
             .values(position=bindparam("there"), event=bindparam("new_event", type_=Text))
         )
+        self._where = database.prepare(
+            select(c.name, c.position).where(c.name == bindparam("mine"))
+        )
+        self._commits = GroupCommit(database, (self._where,), (self._step, self._upsert))
 
     async def catch_up(self, batch: int = BATCH) -> int:
         """Fold in all that the journal has; return the number of events.
@@ -216,17 +221,19 @@ class Projection:
         step: dict[str, Any] = {"mine": self._name, "here": self.position, "there": position}
         step["new_event"] = mark(position, last)
         self._certain = False  # crash here: the batch may or may not be in the view
-        if not await self._database.transact(partial(self._move, step, rows)):
+        here: Seen = (self._where, {"mine": self._name}, [(self._name, self.position)])
+        if not await self._commits.run(partial(self._move, here, step, rows), lambda: [here]):
             return False
         self.position, self._last = position, step["new_event"]
         self._certain = True
         return True
 
     def _move(
-        self, step: dict[str, Any], rows: list[dict[str, Any]], transaction: Transaction
+        self, here: Seen, step: Row, rows: list[dict[str, Any]], transaction: Transaction
     ) -> bool:
-        if not transaction.change(self._step, [step]):
+        if [tuple(row) for row in transaction.all(*here[:2])] != here[2]:
             return False
+        transaction.change(self._step, [step])
         transaction.change(self._upsert, rows)
         return True
 

@@ -34,11 +34,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from actors.runtime.batching import Pace
 from actors.runtime.database_faults import DatabaseFaults
-from actors.runtime.postgres_connections import PostgresConnections, engine_options
+from actors.runtime.postgres_connections import POOL, PostgresConnections, engine_options
 from actors.runtime.postgres_function import PostgresFunction
 from actors.runtime.sqlite_connections import FileId, InlineSqlite, configure_engine, file_id
 from actors.runtime.sqlite_opening import OPENING
-from actors.runtime.statements import Prepared, Row, Transaction, as_one, decode_rows
+from actors.runtime.statements import OnConnection, Prepared, Row, Transaction, as_one, decode_rows
 
 Result = TypeVar("Result")
 
@@ -47,13 +47,6 @@ SQLITE_POOL: dict[str, Any] = {
     "max_overflow": 0,
     "hide_parameters": True,
     "connect_args": OPENING,
-}
-POSTGRES_POOL: dict[str, Any] = {
-    # For what is rarely asked: lists, pages, and what is done at a start. The others are closed.
-    "pool_size": 1,
-    "max_overflow": 4,
-    "pool_pre_ping": True,
-    "hide_parameters": True,
 }
 READERS = 4
 LOOK_EVERY_S = 0.25
@@ -109,7 +102,7 @@ class Database:
         if self.is_sqlite:
             return self._sqlite_engine("BEGIN IMMEDIATE", 1)
         plain, options = engine_options(make_url(self._url))
-        return self._engine(plain, **POSTGRES_POOL, **options)
+        return self._engine(plain, **POOL, **options)
 
     @cached_property
     def _reader(self) -> AsyncEngine:
@@ -202,7 +195,7 @@ class Database:
                         return await self._inline_write.run_aside(work)
                     return self._inline_write.run(work)
             async with self.write() as connection:
-                return await connection.run_sync(lambda sync: work(_SqlAlchemyTransaction(sync)))
+                return await connection.run_sync(lambda sync: work(OnConnection(sync)))
 
     async def fetch(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
         """Return the rows of one query, without a transaction; raises what `read` raises."""
@@ -323,14 +316,3 @@ class Database:
         for inline in (self._inline_write, self._inline_read):
             if inline is not None:
                 inline.close()
-
-
-class _SqlAlchemyTransaction:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def all(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-        return self._connection.execute(statement.statement, parameters).all()
-
-    def change(self, statement: Prepared, rows: Sequence[Row]) -> int:
-        return self._connection.execute(statement.statement, rows).rowcount

@@ -15,6 +15,15 @@ from sqlalchemy import URL, make_url
 
 CONNECTIONS = 4
 """Of one `Database`: what waits is grouped, so that few are busy at a time."""
+POOL: dict[str, Any] = {
+    # For what is rarely asked: lists, pages, and what is done at a start. More than one is closed
+    # again; no more than five are open.
+    "pool_size": 1,
+    "max_overflow": 4,
+    "pool_pre_ping": True,
+    # Parameters hold names and phone numbers: they must not reach a log by way of an error.
+    "hide_parameters": True,
+}
 CACHES = ("statement_cache_size", "prepared_statement_cache_size")
 """How many prepared statements are kept, by asyncpg's name and by SQLAlchemy's.
 

@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Executable, Insert, Text, cast, func, select
+from sqlalchemy import Connection, Executable, Insert, Text, cast, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -90,3 +90,18 @@ class Transaction(Protocol):
 
     def change(self, statement: Prepared, rows: Sequence[Row]) -> int:
         """Run a statement once for each row of parameters; return how many rows it changed."""
+
+
+class OnConnection:
+    """A transaction of one of SQLAlchemy's connections."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
+        """See `Transaction`."""
+        return self._connection.execute(statement.statement, parameters).all()
+
+    def change(self, statement: Prepared, rows: Sequence[Row]) -> int:
+        """See `Transaction`."""
+        return self._connection.execute(statement.statement, rows).rowcount

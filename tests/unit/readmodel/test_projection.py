@@ -60,23 +60,23 @@ async def test_a_crash_around_the_commit_loses_nothing_and_repeats_nothing(
     await projection.catch_up()
     before = await bodies(view)
     await shop.do("a", cmd.RecordApproval, attempt=1, payment_id="p-1")
-    transact = view.transact
+    run = projection._commits.run
 
-    async def dying_transaction(work: Callable[[Transaction], object]) -> None:
+    async def dying_transaction(work: Callable[[Transaction], object], seen: Any) -> None:
         def killed_before_commit(transaction: Transaction) -> None:
             work(transaction)
             raise RuntimeError("killed")
 
-        await transact(work if committed else killed_before_commit)
+        await run(work if committed else killed_before_commit, seen)
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(view, "transact", dying_transaction)
+    monkeypatch.setattr(projection._commits, "run", dying_transaction)
     with pytest.raises(RuntimeError, match="killed"):
         await projection.catch_up()
     assert (await bodies(view) != before) is committed
     assert await position(view) == (3 if committed else 2)
 
-    monkeypatch.setattr(view, "transact", transact)
+    monkeypatch.setattr(projection._commits, "run", run)
     await shop.do("a", cmd.RecordTicket, number="A-001", estimated_ready_at=START)
     assert await projection.catch_up() == (1 if committed else 2)
     await assert_view_is_the_fold(view, journal)
