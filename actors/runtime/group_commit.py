@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-import asyncpg
 import msgspec
 
 from actors.runtime.database import Database
@@ -26,6 +25,8 @@ None: nobody knows, and it will be asked for.
 
 TRIES = 3
 """Where others change as often meanwhile what was read, the lock is taken first, and then read."""
+
+UNDEFINED_FUNCTION = "42883"
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
@@ -105,8 +106,10 @@ class GroupCommit:
         call = partial(self._database.call, function.call, _encode(parts).decode(), changes)
         try:
             answer = await call()
-        except asyncpg.UndefinedFunctionError:  # the first one of this version of the code
-            await self._database.define(function)
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != UNDEFINED_FUNCTION:
+                raise
+            await self._database.define(function)  # the first one of this version of the code
             answer = await call()
         return None if answer is None else _decode(answer)
 

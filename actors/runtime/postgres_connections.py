@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 from sqlalchemy import URL, make_url
 
 CONNECTIONS = 4
@@ -24,6 +23,8 @@ POOL: dict[str, Any] = {
     # Parameters hold names and phone numbers: they must not reach a log by way of an error.
     "hide_parameters": True,
 }
+GONE = ("08", "57P")
+"""SQLSTATEs behind which a connection does not go on."""
 CACHES = ("statement_cache_size", "prepared_statement_cache_size")
 """How many prepared statements are kept, by asyncpg's name and by SQLAlchemy's.
 
@@ -66,16 +67,21 @@ class PostgresConnections:
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Any]:
+        import asyncpg  # noqa: PLC0415 - it takes 3 MB, which SQLite does without
+
         async with self._places:
             connection = self._known_to_live() or await self._open()
             try:
                 yield connection
-            except asyncpg.PostgresError:  # an answer: it goes on
-                self._idle.append(connection)
+            except asyncpg.PostgresError as error:
+                if not (error.sqlstate or "").startswith(GONE):  # an answer as others
+                    self._idle.append(connection)
                 raise
-            except BaseException:
+            except BaseException as error:
                 # Cut off, or given up: its answer must not become the next statement's.
                 connection.terminate()
+                if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError):
+                    raise ConnectionError(str(error)) from error
                 raise
             self._idle.append(connection)
 
@@ -99,6 +105,8 @@ def opening_of(url: URL) -> Any:
     `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `target_session_attrs` and whatever else
     asyncpg's own URLs know; `ssl` is `sslmode`.
     """
+    import asyncpg  # noqa: PLC0415 - as above
+
     query = {name: value for name, value in url.query.items() if name not in CACHES}
     if "ssl" in query:
         query.setdefault("sslmode", query.pop("ssl"))

@@ -16,6 +16,7 @@ from actors.contracts.errors import Damaged, SirenError
 from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of, is_damage, name_of, words_of
+from actors.runtime.postgres_connections import engine_options
 from actors.runtime.sqlite_opening import OPENING
 from actors.settings import Service, Settings
 from cluster.operations.database_urls import check_urls
@@ -48,12 +49,13 @@ class ReadOnly:
             self._engine = create_async_engine(parsed, hide_parameters=True, connect_args=OPENING)
             _begin_explicitly(self._engine.sync_engine)
         else:
+            plain, options = engine_options(parsed, timeout=CONNECT_S, command_timeout=READ_S)
             self._engine = create_async_engine(
-                parsed,
+                plain,
                 hide_parameters=True,
                 isolation_level="REPEATABLE READ",
                 execution_options={"postgresql_readonly": True},
-                connect_args={"timeout": CONNECT_S, "command_timeout": READ_S},
+                **options,
             )
 
     @asynccontextmanager

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from actors.contracts.errors import SirenError
 from actors.order.journal_tables import events, order_private
 from actors.runtime.database_faults import name_of, words_of
+from actors.runtime.postgres_connections import engine_options
 from actors.settings import Service, Settings
 from actors.store.tables import tickets
 from readmodel.tables import order_detail
@@ -76,7 +77,10 @@ def _delete_set_aside(view: Path) -> None:
 
 async def _scrub_postgres(url: str, tables: tuple[str, ...]) -> None:
     """Write the tables anew; their old files go with their pages."""
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", hide_parameters=True)
+    plain, options = engine_options(make_url(url))
+    engine = create_async_engine(
+        plain, isolation_level="AUTOCOMMIT", hide_parameters=True, **options
+    )
     try:
         async with engine.connect() as connection:
             for table in tables:

@@ -15,6 +15,7 @@ from actors.order.journal import Journal
 from actors.order.journal_tables import events
 from actors.runtime.batching import LARGEST_BATCH
 from actors.runtime.database import Database
+from actors.runtime.group_commit import Seen
 from actors.runtime.statements import Transaction
 from readmodel import projection as projection_module
 from readmodel.projection import Projection
@@ -62,7 +63,9 @@ async def test_a_crash_around_the_commit_loses_nothing_and_repeats_nothing(
     await shop.do("a", cmd.RecordApproval, attempt=1, payment_id="p-1")
     run = projection._commits.run
 
-    async def dying_transaction(work: Callable[[Transaction], object], seen: Any) -> None:
+    async def dying_transaction(
+        work: Callable[[Transaction], object], seen: Callable[[], list[Seen]]
+    ) -> None:
         def killed_before_commit(transaction: Transaction) -> None:
             work(transaction)
             raise RuntimeError("killed")

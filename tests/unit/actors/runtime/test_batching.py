@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from actors.contracts.errors import Conflict, Unavailable
-from actors.runtime.batching import Batcher
+from actors.runtime.batching import LARGEST_BATCH, MOST, QUICK_S, Batcher, Pace
 
 
 class Flushes:
@@ -113,3 +113,51 @@ async def test_somebody_who_gives_up_waiting_does_not_disturb_the_others() -> No
     assert await patient == 20
     with pytest.raises(asyncio.CancelledError):
         await impatient
+
+
+# --- how many belong into a batch ---------------------------------------------------------------
+
+
+def paced(*commits: float) -> Pace:
+    pace = Pace()
+    for seconds in commits:
+        pace.note(seconds)
+    return pace
+
+
+def test_quick_commits_leave_batches_small() -> None:
+    assert paced().largest == LARGEST_BATCH
+    assert paced(*[QUICK_S / 10] * 9).largest == LARGEST_BATCH
+    assert not paced(*[QUICK_S / 10] * 9).is_slow
+
+
+def test_batches_grow_as_commits_take_longer() -> None:
+    slow = paced(*[QUICK_S * 3] * 9)
+    assert slow.largest == LARGEST_BATCH * 3
+    assert slow.is_slow
+
+
+def test_a_single_slow_commit_among_quick_ones_changes_nothing() -> None:
+    assert paced(0.0003, 0.0003, 0.5, 0.0003).largest == LARGEST_BATCH
+
+
+def test_batches_shrink_as_soon_as_a_commit_is_quick_again() -> None:
+    assert paced(*[0.008] * 9, 0.0003).largest == LARGEST_BATCH
+
+
+def test_no_batch_is_without_end() -> None:
+    assert paced(*[60.0] * 9).largest == MOST
+
+
+async def test_a_batch_is_as_long_as_its_commits_allow_now() -> None:
+    pace, batches = Pace(), list[int]()
+
+    async def flush(items: list[int]) -> list[int]:
+        batches.append(len(items))
+        pace.note(QUICK_S * 2)
+        return items
+
+    batcher = Batcher(flush, pace=pace)
+    count = LARGEST_BATCH * 7
+    await asyncio.gather(*(batcher.submit(n) for n in range(count)))
+    assert batches == [LARGEST_BATCH] * 4 + [LARGEST_BATCH * 2, LARGEST_BATCH]
