@@ -7,12 +7,14 @@ another. Then it is decided again on what the server has found.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
 from actors.runtime.database import Database
+from actors.runtime.postgres_function import PostgresFunction
 from actors.runtime.statements import Prepared, Row, Transaction
 
 Result = TypeVar("Result")
@@ -27,6 +29,7 @@ TRIES = 3
 """Where others change as often meanwhile what was read, the lock is taken first, and then read."""
 
 UNDEFINED_FUNCTION = "42883"
+INSUFFICIENT_PRIVILEGE = "42501"
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
@@ -62,10 +65,11 @@ class GroupCommit:
                 unknown.append(key)
             else:
                 known[key] = rows
-        for _ in range(TRIES):
-            attempt = await self._attempt(work, known, unknown)
-            if await self._committed(attempt, known):
-                return attempt.result  # type: ignore[no-any-return]
+        with suppress(_NotAllowed):
+            for _ in range(TRIES):
+                attempt = await self._attempt(work, known, unknown)
+                if await self._committed(attempt, known):
+                    return attempt.result  # type: ignore[no-any-return]
         return await self._database.transact(work)
 
     async def _attempt(
@@ -107,14 +111,31 @@ class GroupCommit:
         try:
             answer = await call()
         except Exception as error:
-            if getattr(error, "sqlstate", None) != UNDEFINED_FUNCTION:
+            if _sqlstate(error) != UNDEFINED_FUNCTION:
                 raise
-            await self._database.define(function)  # the first one of this version of the code
+            await self._define(function)  # the first one of this version of the code
             answer = await call()
         return None if answer is None else _decode(answer)
 
+    async def _define(self, function: PostgresFunction) -> None:
+        try:
+            await self._database.define(function)
+        except Exception as error:
+            if _sqlstate(error) != INSUFFICIENT_PRIVILEGE:
+                raise
+            self._function = None  # whoever prepared the database gave no right to create anything
+            raise _NotAllowed from error
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(getattr(error, "orig", error), "sqlstate", None)
+
 
 _Key = tuple[int, bytes]
+
+
+class _NotAllowed(Exception):
+    pass
 
 
 class _Unread(Exception):

