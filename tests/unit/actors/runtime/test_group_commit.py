@@ -188,7 +188,7 @@ async def test_who_may_not_create_functions_commits_without_one(
     async with here.database.write() as connection:
         for statement in (
             "CREATE ROLE clerk LOGIN",
-            "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+            "GRANT USAGE ON SCHEMA public TO clerk",
             "GRANT SELECT, INSERT, UPDATE ON counters TO clerk",
         ):
             await connection.exec_driver_sql(statement)
