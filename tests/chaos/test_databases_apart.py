@@ -127,7 +127,8 @@ def assert_invariants(shop: Shop) -> None:
 
 def test_each_service_s_tables_are_in_its_own_database(shop: Shop) -> None:
     tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-    assert {row[0] for row in shop.payments.sql(tables)} == {"payments", "charges"}
+    payments = {row[0] for row in shop.payments.sql(tables)}
+    assert payments == {"payments", "charges", "charge_failures"}
     assert {row[0] for row in shop.journal.sql(tables)} == {
         "events",
         "meta",
