@@ -10,7 +10,7 @@ from functools import partial
 import httpx
 import pytest
 
-from tests.support.outside import ASYNC, Detail, accepted, headers, new_order, place, post, view
+from tests.support.outside import ASYNC, Detail, headers, new_order, place, post, view
 from tests.support.postgres import Server, server
 from tests.support.system import (
     PAYMENT_ACTOR,
@@ -42,6 +42,12 @@ class Shop:
         detail = place(self.system, prefer=prefer)
         self.orders.add(detail["order_id"])
         return detail
+
+    def accepted(self) -> str:
+        """Place an order, and return its id once it is made."""
+        order_id = str(self.order()["order_id"])
+        eventually(partial(at_rest, self, order_id), "it is made", HELD_S)
+        return order_id
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -144,7 +150,7 @@ def test_each_service_s_tables_are_in_its_own_database(shop: Shop) -> None:
 
 
 def test_orders_are_taken_in_while_payment_s_server_is_dead(shop: Shop) -> None:
-    readable = accepted(shop.system)
+    readable = shop.accepted()
     with shop.payments.away():
         waiting = [shop.order() for _ in range(3)]
         assert {order["payment_status"] for order in waiting} == {"PENDING"}
@@ -168,7 +174,7 @@ def test_a_silent_payment_server_holds_up_nothing_but_payments(shop: Shop) -> No
 
 @pytest.mark.parametrize("way", ["away", "frozen"])
 def test_details_are_readable_while_the_journal_s_server_is_gone(shop: Shop, way: str) -> None:
-    readable = accepted(shop.system)
+    readable = shop.accepted()
     paths = (f"/order-details/{readable}", "/order-details", "/stores", "/pickups", "/payments")
     with ThreadPoolExecutor(1) as customer:
         with getattr(shop.journal, way)():
