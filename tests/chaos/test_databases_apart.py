@@ -144,9 +144,14 @@ def test_each_service_s_tables_are_in_its_own_database(shop: Shop) -> None:
     }
     files = {path.name for path in shop.system.data_dir.glob("*.db")}
     assert files == {"stores.db", "readmodel.db"}
+    told = eventually(lambda: told_by_status(shop), "status has asked all, on a busy machine", 120)
+    assert "payments, provider" in told
+
+
+def told_by_status(shop: Shop) -> str:
+    """Return what `siren status` says, "" where not all answered in time."""
     status = shop.system.siren("status")
-    assert status.returncode == 0, status.stdout + status.stderr
-    assert "payments, provider" in status.stdout
+    return "" if status.returncode else status.stdout
 
 
 def test_orders_are_taken_in_while_payment_s_server_is_dead(shop: Shop) -> None:
