@@ -10,7 +10,7 @@ SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-chaos test-image bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel install lock
+.PHONY: help run test test-fast test-chaos test-cluster test-image bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,10 +18,10 @@ help: ## Show what can be made
 run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 	@exec $(BIN)/siren up
 
-test: $(INSTALLED) ## Run every check and every test but those of `make test-chaos` (9 minutes)
+test: $(INSTALLED) ## Run every check and every test but those of test-chaos and test-cluster (9 minutes)
 	@echo "style, types, import contracts; then the tests, two at a time, on a real system and a browser: about 9 minutes on 2 cores"
 	@$(MAKE) --no-print-directory lint browser
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/chaos
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/chaos --ignore=tests/cluster
 
 # Three processes: one or another of them always waits, for a socket or for a process that it started.
 test-fast: $(INSTALLED) ## Run the tests that need no Ray, browser or PostgreSQL (a minute)
@@ -32,6 +32,9 @@ test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems
 
 test-image: ## Build the image without a daemon, and run it (root, buildah, debootstrap; 5 minutes)
 	tests/image/build.sh
+
+test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies (root alone; sshd, iproute2)
+	$(BIN)/python -m pytest -ra tests/cluster
 
 bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
 	$(BIN)/python -m tests.bench

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET = 32
 """HS256 wants a secret as long as its hash."""
+LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 
 Service = Literal["journal", "payments", "provider", "stores", "readmodel"]
 """What has a database of its own. The provider is a third party, simulated here: its books stand
@@ -65,6 +66,11 @@ class Settings(BaseSettings):
         description="Requests that a subject may send to a replica where authentication is "
         "required; a service may send any number.",
     )
+    actor_ports: str | None = Field(
+        None,
+        description="Ports of the connections between actors, as 31000-31099: one a process. "
+        "Unset: any that is free.",
+    )
     order_isolation: Literal["pooled", "dedicated"] = Field(
         "pooled", description="pooled: orders share host processes; dedicated: a Ray actor each."
     )
@@ -115,6 +121,24 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @field_validator("actor_ports")
+    @classmethod
+    def _is_range(cls, value: str | None) -> str | None:
+        if value is not None:
+            first, _, last = value.partition("-")
+            known = all(each.isascii() and each.isdigit() for each in (first, last))
+            if not known or not LOWEST_PORT <= int(first) <= int(last) <= HIGHEST_PORT:
+                raise ValueError(f"must be two ports, {LOWEST_PORT} to {HIGHEST_PORT}: 31000-31099")
+        return value
+
+    @property
+    def ports_of_actors(self) -> range:
+        """The ports on which an actor may listen; 0 alone stands for any."""
+        if self.actor_ports is None:
+            return range(1)
+        first, last = map(int, self.actor_ports.split("-"))
+        return range(first, last + 1)
 
     @property
     def owner_mode(self) -> bool:

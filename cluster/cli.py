@@ -1,7 +1,6 @@
 """The `siren` command. Imports Ray only where a command needs it, so that help is quick."""
 
 import secrets
-import shlex
 import sys
 import time
 from datetime import timedelta
@@ -11,8 +10,10 @@ import typer
 from rich.markup import escape
 
 from actors.contracts.errors import SirenError
-from actors.runtime.lock_file import ray_address
+from actors.runtime.lock_file import read_holder
 from actors.settings import Settings
+from cluster import on_nodes
+from cluster.on_nodes import Address, SettingsFile
 from cluster.running import environment
 from cluster.running.down import stop
 from cluster.running.token_secret import read_secret
@@ -30,7 +31,7 @@ from cluster.terminal import (
 )
 from serve_app.contract.identity import Identity, Role
 
-environment.prepare()
+environment.prepare_anywhere()
 
 MAX_HOURS = 366 * 24
 
@@ -40,17 +41,27 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(on_nodes.app)
 
 
 @app.command()
-def up(data: Data = None, port: Port = None, host: Host = None) -> None:
+def up(
+    data: Data = None,
+    port: Port = None,
+    host: Host = None,
+    dashboard: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dashboard", help="Ray's dashboard, too: four processes more.")
+    ] = False,
+) -> None:
     """Start the whole system on this machine, in the foreground; Ctrl-C stops it."""
     started = time.monotonic()
+    environment.prepare()
     settings = settings_of(data_dir=data, port=port, host=host)
     system = Up(
         settings,
         lambda step: console.print(f"· {step}"),
         lambda: _greet(settings, time.monotonic() - started),
+        dashboard=dashboard,
     )
     try:
         code = system.run()
@@ -79,6 +90,8 @@ def _greet(settings: Settings, seconds: float) -> None:
         console.print("  sign-in is required: `siren token --role owner` prints a token")
     for place, services in elsewhere(settings).items():
         console.print(f"  {', '.join(services)} in {place}", soft_wrap=True)
+    if dashboard := read_holder(settings.data_dir.absolute()).get("dashboard"):
+        console.print(f"  http://{dashboard}  Ray's dashboard")
     console.print(f"  data in {settings.data_dir.absolute()}; Ctrl-C stops\n")
 
 
@@ -97,21 +110,19 @@ def down(data: Data = None) -> None:
 
 
 @app.command()
-def status(data: Data = None) -> None:
-    """Show processes and actors, where they live, outstanding work and how far the view is behind.
+def status(data: Data = None, address: Address = None, file: SettingsFile = None) -> None:
+    """Show nodes or processes, actors and where they live, outstanding work, the view's lag.
 
-    Answers within ten seconds whatever is broken. Exit code 1 where nothing runs, or where not all
-    could be asked.
+    It is of the cluster of --address, of RAY_ADDRESS, or that this machine is a node of, where
+    nothing runs on the data folder. Answers within ten seconds whatever is broken. Exit code 1
+    where nothing runs, or where not all could be asked.
     """
-    from cluster.operations import status as report  # noqa: PLC0415 - its imports take a second
-    from cluster.operations.database_urls import check_urls  # noqa: PLC0415 - as above
+    from cluster.operations.status_anywhere import report  # noqa: PLC0415 - takes a second
 
-    settings = settings_of(data_dir=data)
     try:
-        check_urls(settings)
+        answer = report(settings_of(data_dir=data), address, file, given=data is not None)
     except SirenError as error:
         fail(error)
-    answer = report.describe(settings)
     console.print(answer.shown)
     if answer.problem is not None:
         problems.print(f"[red]siren:[/red] {escape(answer.problem)}")
@@ -119,22 +130,6 @@ def status(data: Data = None) -> None:
     if answer.hangs:
         leave(code)
     raise typer.Exit(code)
-
-
-@app.command()
-def env(data: Data = None) -> None:
-    """Print what to export so that Ray's own commands and scripts reach this system.
-
-    For a shell: eval "$(siren env)". Then `ray status` and
-    `ray.init(address="auto")` work, and `Siren.connect()` means this system.
-    """
-    folder = settings_of(data_dir=data).data_dir.absolute()
-    try:
-        address = ray_address(folder)
-    except SirenError as error:
-        fail(error)
-    for name, value in environment.exports(address, folder).items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()

@@ -73,10 +73,15 @@ def settings_of(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        for problem in error.errors():
-            name = "SIREN_" + "_".join(str(part) for part in problem["loc"]).upper()
-            problems.print(f"[red]{name}[/red]: {problem['msg']}")
-        raise typer.Exit(2) from error
+        wrong_settings(error)
+
+
+def wrong_settings(error: ValidationError) -> NoReturn:
+    """Say which settings are wrong, and end the command with exit code 2."""
+    for problem in error.errors():
+        name = "SIREN_" + "_".join(str(part) for part in problem["loc"]).upper()
+        problems.print(f"[red]{name}[/red]: {problem['msg']}")
+    raise typer.Exit(2) from error
 
 
 def fail(error: SirenError) -> NoReturn:

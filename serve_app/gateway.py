@@ -1,13 +1,17 @@
 """The gateway as a Ray Serve deployment."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from pydantic import SecretBytes, SecretStr
 from ray import serve
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from ray.serve.schema import LoggingConfig
 
 from actors.installation import Installation
 from actors.peers import Peers
 from actors.runtime.ray_actors import spare_garbage_collection
+from actors.settings import Settings
 from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.joined_writes import join_writes
@@ -15,6 +19,8 @@ from serve_app.middleware import request_body
 from serve_app.middleware.access_log import write_log
 from serve_app.middleware.concurrency_limits import capacity
 from serve_app.middleware.own_system import OwnSystem
+from serve_app.replica_count import CPU_SHARE, MOST_NODES
+from serve_app.replica_count import one_a_node as count_of_nodes
 from serve_app.replica_port import listen_on_the_node_s_address_only
 
 DRAIN_S = 10.0
@@ -50,31 +56,32 @@ class _Gateway:
 
 
 def deployment(
-    installation: Installation, peers: Peers, token_secret: bytes, system_secret: str
+    installation: Installation,
+    peers: Peers,
+    token_secret: bytes,
+    system_secret: str,
+    *,
+    one_a_node: bool = False,
 ) -> serve.Application:
     """Return the gateway of an installation, ready for `serve.run`.
 
     `token_secret` and `system_secret`, which HAProxy adds to each request, are for the gateway
-    alone: no other actor gets them.
+    alone: no other actor gets them. `one_a_node` is for clusters: a replica on every node, and so
+    HAProxy, which Serve runs where a replica is.
     """
     settings = installation.settings
     gateway = serve.deployment(
         name="gateway",
-        ray_actor_options={"num_cpus": 0},
+        ray_actor_options={"num_cpus": CPU_SHARE if one_a_node else 0},
         # The application refuses before Serve would, whose own answer is no problem document.
         max_ongoing_requests=capacity(settings.max_in_flight) + request_body.AT_ONCE,
-        autoscaling_config={
-            "min_replicas": settings.gateway_min_replicas,
-            "max_replicas": max(settings.gateway_min_replicas, settings.gateway_max_replicas),
-            "target_ongoing_requests": max(1.0, settings.max_in_flight / 2),
-        },
+        **(_one_a_node() if one_a_node else _on_one_machine(settings)),
         # A replica that is dead is replaced at once, one that does not answer three times after 15
         # seconds. The event loop that answers is the one that serves HTTP.
         health_check_period_s=HEALTH_PERIOD_S,
         health_check_timeout_s=HEALTH_TIMEOUT_S,
         graceful_shutdown_timeout_s=DRAIN_S,
         graceful_shutdown_wait_loop_s=0.5,
-        max_surge_percent=100,  # a new replica answers before the old one goes
         # Addresses hold customers' ids: no access log. Below WARNING Serve would still make a
         # record of each request, only to drop it.
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
@@ -82,3 +89,35 @@ def deployment(
     secrets = SecretBytes(token_secret), SecretStr(system_secret)
     application: serve.Application = gateway.bind(installation, peers, *secrets)
     return application
+
+
+def _on_one_machine(settings: Settings) -> dict[str, Any]:
+    return {
+        "autoscaling_config": {
+            "min_replicas": settings.gateway_min_replicas,
+            "max_replicas": max(settings.gateway_min_replicas, settings.gateway_max_replicas),
+            "target_ongoing_requests": max(1.0, settings.max_in_flight / 2),
+        },
+        "max_surge_percent": 100,  # a new replica answers before the old one goes
+    }
+
+
+def _one_a_node() -> dict[str, Any]:
+    """Let replicas follow the nodes: HAProxy of each asks its own, and others where that is gone.
+
+    There is no place for a new one beside the old: they are replaced in turns.
+    """
+    function = "serve_app.replica_count:one_a_node"
+    policy = AutoscalingPolicy(policy_function=function)  # type: ignore[no-untyped-call]
+    return {
+        "autoscaling_config": AutoscalingConfig(
+            min_replicas=1,
+            max_replicas=MOST_NODES,
+            initial_replicas=count_of_nodes(None)[0],
+            upscale_delay_s=1.0,
+            downscale_delay_s=5.0,
+            policy=policy,
+        ),
+        "max_replicas_per_node": 1,
+        "max_surge_percent": 0,
+    }

@@ -1,22 +1,25 @@
 """The Ray actor that hosts orders: all of some slots, or in dedicated isolation a single one."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import ray
 
+from actors.contracts.errors import SirenError
 from actors.installation import Installation
 from actors.order.dedicated import DedicatedOrders
 from actors.order.host import OrderHost
 from actors.order.ids import host_of, slots_of
-from actors.order.journal import Due, Journal
+from actors.order.journal import ORDER_HOSTS, Due, Journal
 from actors.order.nudge import Nudge
 from actors.order.overdue import OverdueOrders
 from actors.order.steps import Steps
 from actors.peers import Peers
 from actors.runtime.ray_actors import (
+    NAMESPACE,
     get_or_create,
     node_address,
     spare_garbage_collection,
@@ -28,7 +31,9 @@ from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
 
 SWEEP_S = 1.0
+SUPERFLUOUS_LOOK_S = 10.0
 DEDICATED_PREFIX = "order:"
+ORDER_HOST = "order-host:"
 
 
 class OrderActor:
@@ -61,13 +66,15 @@ class OrderActor:
                 settings.passivate_after_s,
             )
         router = self._dedicated or self._orders
-        self._server = RpcServer(router.handle, node_address())
+        self._server = RpcServer(router.handle, node_address(), settings.ports_of_actors)
         self._host = host
         self._order_id = order_id
         self._tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._recover()),
             asyncio.create_task(self._sweep()),
         ]
+        if host is not None:
+            self._tasks.append(asyncio.create_task(self._leave_once_superfluous(host)))
         if host == 0:  # for all: the memory is the database server's, or this machine's
             self._tasks.append(asyncio.create_task(until_done(self._journal.prewarm_keys)))
 
@@ -122,6 +129,20 @@ class OrderActor:
             if self._dedicated is not None:
                 await self._dedicated.passivate_idle()
 
+    async def _leave_once_superfluous(self, host: int) -> None:
+        """End this actor for good once the slots are divided among fewer hosts.
+
+        Whoever has not heard of it yet creates it anew, and it leaves again: two hosts of one order
+        are only slower, because each append says which version of the order it expects.
+        """
+        while True:
+            await asyncio.sleep(SUPERFLUOUS_LOOK_S)
+            with suppress(SirenError):
+                hosts = await self._journal.recall(ORDER_HOSTS)
+                if hosts is not None and host >= int(hosts) and not self._orders.busy:
+                    me = await asyncio.to_thread(ray.get_actor, f"{ORDER_HOST}{host}", NAMESPACE)
+                    ray.kill(me)
+
 
 def _is_dedicated(name: str) -> bool:
     return name.startswith(DEDICATED_PREFIX)
@@ -132,7 +153,7 @@ _RemoteOrderActor = ray.remote(OrderActor)
 
 def order_host(installation: Installation, peers: Peers, host: int) -> Any:
     """Return the handle of an order host, created if missing. Blocks on Ray's control plane."""
-    return get_or_create(_RemoteOrderActor, f"order-host:{host}", installation, peers, host)
+    return get_or_create(_RemoteOrderActor, f"{ORDER_HOST}{host}", installation, peers, host)
 
 
 def _dedicated_actor(installation: Installation, peers: Peers, order_id: str) -> Any:

@@ -38,6 +38,8 @@ from actors.runtime.group_commit import GroupCommit
 KEY_PARTS = 256
 """Keys are read by their first two digits: as long as one reader stays, SQLite's log grows."""
 BEHIND_HEX_DIGITS = "g"
+ORDER_HOSTS = "order_hosts"
+"""In `meta`: among how many hosts the slots are divided."""
 
 
 class History(Struct, frozen=True):
@@ -89,6 +91,20 @@ class Journal:
             row = {"key": key, "value": value}
             await connection.execute(self.database.insert(meta).on_conflict_do_nothing(), row)
             return str(await connection.scalar(select(meta.c.value).where(meta.c.key == key)))
+
+    async def recall(self, key: str) -> str | None:
+        """Return what stands under `key`; None where nothing does."""
+        async with self.database.read() as connection:
+            found: str | None = await connection.scalar(
+                select(meta.c.value).where(meta.c.key == key)
+            )
+            return found
+
+    async def replace(self, key: str, value: str) -> None:
+        """Store `value` under `key`, whatever stood there."""
+        replacement = self.database.prepare_upsert(meta, "key", ["value"])
+        row = {"key": key, "value": value}
+        await self.database.transact(lambda transaction: transaction.change(replacement, [row]))
 
     async def append(self, append: Append) -> None:
         """Append durably: on return the events are on disk.
@@ -217,9 +233,7 @@ class Journal:
     async def prove_writable(self) -> None:
         """Commit a write; raises `Unavailable` where the disk or the server refuses it."""
         # Something new each time: SQLite does not write what changes nothing.
-        row = {"key": "proved_writable", "value": uuid4().hex}
-        proof = self.database.prepare_upsert(meta, "key", ["value"])
-        await self.database.transact(lambda transaction: transaction.change(proof, [row]))
+        await self.replace("proved_writable", uuid4().hex)
 
     async def close(self) -> None:
         """Close all connections."""

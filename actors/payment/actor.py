@@ -47,7 +47,7 @@ class PaymentActor:
             breaker_threshold=settings.breaker_threshold,
             breaker_reset_s=settings.breaker_reset_s,
         )
-        self._server = RpcServer(self._service.handle, node_address())
+        self._server = RpcServer(self._service.handle, node_address(), settings.ports_of_actors)
         self._created = [
             await begun(partial(_create_tables, owner.database), PATIENCE_S)
             for owner in (ledger, provider)

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -13,6 +14,7 @@ from ray._private.authentication.authentication_token_setup import (
 
 from actors.installation import Installation
 from actors.runtime.faults import FAULTS
+from actors.runtime.placement import strategy_of
 
 NAMESPACE = "siren"
 MAX_CONCURRENCY = 10_000
@@ -25,6 +27,8 @@ def get_or_create(actor_class: Any, name: str, *args: object) -> Any:
     Blocks on Ray's control plane: call it outside an event loop. Whoever needs an actor calls
     this, so there is no supervisor to lose.
     """
+    with suppress(ValueError):
+        return ray.get_actor(name, NAMESPACE)
     return actor_class.options(
         name=name,
         namespace=NAMESPACE,
@@ -33,6 +37,7 @@ def get_or_create(actor_class: Any, name: str, *args: object) -> Any:
         max_restarts=-1,  # Ray starts it again; callers repeat what it had not answered
         max_concurrency=MAX_CONCURRENCY,
         num_cpus=0,
+        scheduling_strategy=strategy_of(name),
     ).remote(*args)
 
 

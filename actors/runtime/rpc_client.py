@@ -22,6 +22,7 @@ from actors.contracts.messages import Message
 from actors.runtime.message_codec import pack, unpack
 from actors.runtime.replacing import Watch
 from actors.runtime.rpc_link import CONNECT_S, HEARTBEAT_S, Link, decode_frames
+from actors.runtime.rpc_tls import client_context
 
 LOST = (RayError, OSError, TimeoutError, ValueError)
 """The actor died, hangs or is not there yet; what was sent may or may not have been carried out."""
@@ -103,7 +104,9 @@ class RpcClient:
         try:
             async with asyncio.timeout(CONNECT_S):
                 host, port, key = await actor.endpoint.remote()
-                await asyncio.get_running_loop().create_connection(lambda: link, host, port)
+                await asyncio.get_running_loop().create_connection(
+                    lambda: link, host, port, ssl=client_context()
+                )
                 link.write(key)
                 welcomed = await link.welcomed
         except BaseException:

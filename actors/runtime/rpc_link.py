@@ -22,6 +22,16 @@ FULL_BATCH = 256
 """Frames; what is repeated after a loss may be many."""
 LARGEST_MESSAGE = 64 * 2**20
 """Bytes; a length above this is no message of ours."""
+VANISHED_S = 4
+"""A machine that has confirmed nothing for so long is gone, or the network to it is: Ray knows by
+then, and starts what lived there elsewhere."""
+LIVES = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, VANISHED_S - 1),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_S * 1000),  # of what was sent
+)
 KEY_BYTES = 32
 HEADER = 4
 
@@ -74,8 +84,11 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, as asyncio tells."""
         self._transport = cast(asyncio.Transport, transport)
-        # A peer whose machine vanished says no goodbye.
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # A peer whose machine vanished says no goodbye. (One that was stopped has a kernel that
+        # still answers.)
+        end = transport.get_extra_info("socket")
+        for level, option, value in LIVES:
+            end.setsockopt(level, option, value)
 
     def data_received(self, data: bytes) -> None:
         """Hand each whole message on."""

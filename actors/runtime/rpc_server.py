@@ -3,8 +3,10 @@
 import asyncio
 import hmac
 import logging
+import random
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -22,6 +24,9 @@ from actors.runtime.rpc_link import (
     Link,
     decode_frames,
 )
+from actors.runtime.rpc_tls import server_context
+
+ANY_PORT = range(1)
 
 logger = logging.getLogger("siren")
 
@@ -40,28 +45,39 @@ class _Caller:
 class RpcServer:
     """The callee's side. `handle` turns an unpacked request into a reply or raises `SirenError`.
 
-    Listens on `host`, on any port, once `endpoint` was asked for.
+    Listens on `host`, on one of `ports` that is free, once `endpoint` was asked for.
     """
 
-    def __init__(self, handle: Callable[[Any], Awaitable[Message]], host: str) -> None:
+    def __init__(
+        self, handle: Callable[[Any], Awaitable[Message]], host: str, ports: range = ANY_PORT
+    ) -> None:
         self._handle = handle
         self._host = host
+        self._ports = ports
         self._key = secrets.token_bytes(KEY_BYTES)
         self._listening: asyncio.Task[asyncio.Server] | None = None
         self._callers: dict[Link, _Caller] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def endpoint(self) -> Endpoint:
-        """Return where to connect to."""
+        """Return where to connect to; raises `OSError` while no port is free."""
         if self._listening is None:
-            listening = asyncio.get_running_loop().create_server(self._accept, self._host, 0)
-            self._listening = asyncio.ensure_future(listening)
+            self._listening = asyncio.ensure_future(self._listen())
         try:
             server = await asyncio.shield(self._listening)
         except OSError:
             self._listening = None  # no port free, say: the next caller tries again
             raise
         return Endpoint(self._host, server.sockets[0].getsockname()[1], self._key)
+
+    async def _listen(self) -> asyncio.Server:
+        # Others look for one in the same moment: each begins somewhere else.
+        ports = random.sample(self._ports, len(self._ports))
+        listen = asyncio.get_running_loop().create_server
+        for port in ports[:-1]:
+            with suppress(OSError):
+                return await listen(self._accept, self._host, port, ssl=server_context())
+        return await listen(self._accept, self._host, ports[-1], ssl=server_context())
 
     def _accept(self) -> Link:
         link = Link(

@@ -28,9 +28,10 @@ class StoreActor:
     async def __init__(self, installation: Installation) -> None:  # type: ignore[misc]
         spare_garbage_collection()
         self._installation = installation
-        self._service = StoreService(installation.settings.url("stores"))
+        settings = installation.settings
+        self._service = StoreService(settings.url("stores"))
         self._created = await begun(self._create, PATIENCE_S)
-        self._server = RpcServer(self._service.handle, node_address())
+        self._server = RpcServer(self._service.handle, node_address(), settings.ports_of_actors)
 
     async def _create(self) -> None:
         with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read

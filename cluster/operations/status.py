@@ -54,6 +54,7 @@ SHOWN = (
 )
 
 Facts = dict[str, Any]
+Shown = Table | Text | Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,13 @@ class Status:
     hangs: bool
 
 
-class _Part:
+class Part:
     """One part of the report, asked for in a thread: it may hang for ever."""
 
-    def __init__(self, title: str, ask: Callable[[], Table | Text]) -> None:
+    def __init__(self, title: str, ask: Callable[[], Shown]) -> None:
         self.title = title
         self._ask = ask
-        self._found: Table | Text | None = None
+        self._found: Shown | None = None
         self._error = f"no answer within {ANSWER_S:.0f} s"
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -85,16 +86,19 @@ class _Part:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what there is to say
             self._error = _first_line(error)
 
-    def shown(self, deadline: float) -> Table | Text:
+    def shown(self, deadline: float) -> Shown:
+        """Return what was found by then, or why nothing was."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
         return self._found or Text(f"{self.title}: {self._error}", style="red")
 
     @property
     def well(self) -> bool:
+        """Whether it could be asked."""
         return self._found is not None
 
     @property
     def hangs(self) -> bool:
+        """Whether it is still waited for."""
         return self._thread.is_alive()
 
 
@@ -108,18 +112,18 @@ def describe(settings: Settings) -> Status:
     broken = [f"{name} ({pid}) is {state}" for name, (pid, state) in processes.items() if state]
     parts = []
     if "url" in holder:
-        parts.append(_Part("gateway", lambda: _gateway(holder["url"])))
+        parts.append(Part("gateway", lambda: gateway(holder["url"])))
     journal = file_of(settings.url("journal"))
     if holder or journal is None or journal.exists():
-        parts.append(_Part("databases", lambda: asyncio.run(_numbers(settings))))
+        parts.append(Part("databases", lambda: asyncio.run(numbers(settings))))
     if "ray" in holder and not broken:
-        parts.append(_Part("actors", lambda: _actors(holder["ray"])))
+        parts.append(Part("actors", lambda: _actors(holder["ray"])))
     problem = None
     if not holder:
         problem = f"nothing runs on {folder}: start it with `siren up`"
     elif broken:
         problem = f"{', '.join(broken)}: the actors cannot be asked"
-    shown: list[Table | Text] = [_table_of(processes, holder)] if holder else []
+    shown: list[Shown] = [_table_of(processes, holder)] if holder else []
     shown += [part.shown(deadline) for part in parts]
     silent = [part.title for part in parts if not part.well]
     if silent and problem is None:
@@ -152,7 +156,7 @@ def _state_of(pid: int) -> str:
     return "stopped" if status in STOPPED else ""
 
 
-def _gateway(url: str) -> Text:
+def gateway(url: str) -> Text:
     """Return that the gateway answers; raises `SirenError` where it does not, in `GATEWAY_S`."""
     address = urlsplit(url)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=GATEWAY_S)
@@ -172,24 +176,33 @@ def _gateway(url: str) -> Text:
 def _actors(address: str) -> Table:
     import ray  # noqa: PLC0415 - importing it takes seconds, which only this part should wait for
 
-    from actors.runtime.ray_actors import NAMESPACE, join  # noqa: PLC0415
+    from actors.runtime.ray_actors import join  # noqa: PLC0415
 
     join(address)
     try:
-        names = [
-            actor["name"]
-            for actor in ray.util.list_named_actors(all_namespaces=True)
-            if actor["namespace"] == NAMESPACE
-        ]
-        asked = {name: _ask(name, NAMESPACE) for name in sorted(names)}
-        calls = [call for call in asked.values() if call is not None]
-        answered = ray.wait(calls, num_returns=len(calls), timeout=ACTOR_S)[0] if calls else []
-        silent = ("-", "-", "does not answer")
-        table = Table("actor", "process", "node", "state")
-        for name, call in asked.items():
-            table.add_row(name, *(_where(call) if call in answered else silent))
+        return actors()
     finally:
         ray.shutdown()
+
+
+def actors() -> Table:
+    """Return what each actor of the joined cluster tells within `ACTOR_S`."""
+    import ray  # noqa: PLC0415 - as above
+
+    from actors.runtime.ray_actors import NAMESPACE  # noqa: PLC0415
+
+    names = [
+        actor["name"]
+        for actor in ray.util.list_named_actors(all_namespaces=True)
+        if actor["namespace"] == NAMESPACE
+    ]
+    asked = {name: _ask(name, NAMESPACE) for name in sorted(names)}
+    calls = [call for call in asked.values() if call is not None]
+    answered = ray.wait(calls, num_returns=len(calls), timeout=ACTOR_S)[0] if calls else []
+    silent = ("-", "-", "does not answer")
+    table = Table("actor", "process", "node", "state")
+    for name, call in asked.items():
+        table.add_row(name, *(_where(call) if call in answered else silent))
     return table
 
 
@@ -215,7 +228,8 @@ def _where(call: Any) -> tuple[str, str, str]:
     return str(facts["pid"]), str(facts["node"]), state or "up"
 
 
-async def _numbers(settings: Settings) -> Table:
+async def numbers(settings: Settings) -> Table:
+    """Return the databases' figures, or what keeps each from being asked."""
     journal, details = Journal(settings.url("journal")), OrderDetails(settings.url("readmodel"))
     table = Table("figure", "value")
 

@@ -21,7 +21,8 @@ from ray.serve.schema import LoggingConfig
 
 from actors.contracts.errors import Damaged, SirenError, Unavailable
 from actors.installation import Installation
-from actors.order.journal import Journal
+from actors.order.actor import ORDER_HOST
+from actors.order.journal import ORDER_HOSTS, Journal
 from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
 from actors.runtime.database import Database
@@ -113,8 +114,12 @@ def _named(settings: Settings, service: Service) -> Iterator[None]:
         raise SirenError("databases_unavailable", detail) from error
 
 
-async def prepare_databases(settings: Settings, report: Report = lambda _: None) -> Installation:
+async def prepare_databases(
+    settings: Settings, report: Report = lambda _: None, order_hosts: int | None = None
+) -> Installation:
     """Create what is missing in the databases, and return the installation that they hold.
+
+    `order_hosts` is how many there are from now on; without it that stays as the journal has it.
 
     Data of an older version are brought up to date; `report` is told how far that is. Once there
     are orders, the server of another service than the journal may be away: its service creates
@@ -136,7 +141,9 @@ async def prepare_databases(settings: Settings, report: Report = lambda _: None)
         with _named(settings, "journal"):
             await journal.create(upgraded)
             secret = await journal.remember("secret", secrets.token_hex(32))
-            order_hosts = await journal.remember("order_hosts", str(settings.order_hosts))
+            if order_hosts is not None:
+                await journal.replace(ORDER_HOSTS, str(order_hosts))
+            hosts = await journal.remember(ORDER_HOSTS, str(settings.order_hosts))
             is_new = await journal.last_position() == 0
     finally:
         await journal.close()
@@ -148,34 +155,40 @@ async def prepare_databases(settings: Settings, report: Report = lambda _: None)
             if is_new or file_of(settings.url(service)) is not None:
                 raise
             report(f"{error.detail}; what needs it waits until it is back")
-    return Installation(settings, bytes.fromhex(secret), int(order_hosts))
+    return Installation(settings, bytes.fromhex(secret), int(hosts))
+
+
+def creations(installation: Installation) -> dict[str, Callable[[], Any]]:
+    """Return what creates each actor of an installation, by their names in Ray."""
+    return {
+        "projection": partial(PEERS.projection, installation),
+        "payment": partial(PEERS.payment, installation),
+        "store": partial(PEERS.store, installation),
+        **{
+            f"{ORDER_HOST}{host}": partial(PEERS.order_host, installation, PEERS, host)
+            for host in range(installation.order_hosts)
+        },
+    }
 
 
 def start_actors(installation: Installation) -> None:
     """Create all actors that are missing, and wait until they answer."""
-    creations: list[Callable[[], Any]] = [
-        partial(PEERS.projection, installation),
-        partial(PEERS.payment, installation),
-        partial(PEERS.store, installation),
-        *(
-            partial(PEERS.order_host, installation, PEERS, host)
-            for host in range(installation.order_hosts)
-        ),
-    ]
-    with ThreadPoolExecutor(len(creations)) as threads:
-        actors = list(threads.map(lambda create: create(), creations))
+    missing = creations(installation).values()
+    with ThreadPoolExecutor(len(missing)) as threads:
+        actors = list(threads.map(lambda create: create(), missing))
     for actor in actors:
-        _wait_for(actor)
+        described(actor)
 
 
-def _wait_for(actor: Any) -> None:
+def described(actor: Any) -> dict[str, Any]:
+    """Wait until an actor is there, and return what it tells of itself."""
     while True:
         try:
-            ray.get(actor.describe.remote())
+            facts: dict[str, Any] = ray.get(actor.describe.remote())
         except ActorUnavailableError:  # its process ended before it was there: Ray starts another
             time.sleep(RESTART_LOOK_S)
         else:
-            return
+            return facts
 
 
 def start_gateway(installation: Installation, token_secret: bytes, system_secret: str) -> None:
@@ -198,8 +211,10 @@ def start_gateway(installation: Installation, token_secret: bytes, system_secret
 
 
 @contextmanager
-def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Installation]:
-    """Run the whole system on this machine for as long as the block lasts.
+def running(
+    settings: Settings, claim: Claim, report: Report, *, dashboard: bool = False
+) -> Iterator[Installation]:
+    """Run the whole system on this machine for as long as the block lasts, Ray's dashboard too.
 
     `claim` is what `haproxy.claim` gave before Ray was imported; `report` gets a line for each step
     of the start, and may raise to end it there. Raises `SirenError` where the system cannot be
@@ -218,11 +233,12 @@ def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Instal
         integrity.check_files(settings, report)
         installation = asyncio.run(prepare_databases(settings, report))
         report("starting Ray")
-        context = _start_ray(claim.folder / "ray")
+        context = _start_ray(claim.folder / "ray", dashboard=dashboard)
         try:
             _protect_token()
             folder.tell(
                 ray=context.address_info["gcs_address"],
+                dashboard=context.dashboard_url if dashboard else None,
                 servers=server_pids(),
                 url=f"http://{settings.host}:{settings.port}",
             )
@@ -237,13 +253,14 @@ def running(settings: Settings, claim: Claim, report: Report) -> Iterator[Instal
             ray.shutdown(wait_for_processes=True)
 
 
-def _start_ray(folder: Path) -> Any:
+def _start_ray(folder: Path, *, dashboard: bool) -> Any:
     """Start Ray on this machine, and return its context; raises `SirenError` where it does not."""
     try:
         return ray.init(
             address="local",
             namespace=NAMESPACE,
-            include_dashboard=False,
+            include_dashboard=dashboard,
+            dashboard_host="127.0.0.1",
             log_to_driver=False,
             logging_level=logging.ERROR,
             _temp_dir=str(folder),

@@ -1,6 +1,7 @@
 """What Ray and Ray Serve read from the environment at import. Imports neither.
 
-Call `prepare` before anything imports Ray; every process that Ray starts inherits it.
+Call `prepare` before anything imports Ray; every process that Ray starts inherits it. On a cluster
+that is `ray start`, on each node: `siren node` sets it there (see `node`).
 """
 
 import os
@@ -44,25 +45,61 @@ RAY = {
     "RAY_event_stats": "0",
     # Ray would run its workers at nice 15: any other load on the machine would starve them.
     "RAY_worker_niceness": "0",
-    # Ray's own switch for "one machine only": the node's address becomes 127.0.0.1, and nothing
-    # but HAProxy and the replicas behind it listens on other interfaces.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # Each worker calls it first: SIGTERM shall end it, not leave it half dead.
     "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR": "cluster.running.worker.prepare",
 }
+LOOPBACK = {
+    # Ray's own switch for "one machine only": the node's address becomes 127.0.0.1, and nothing
+    # but HAProxy and the replicas behind it listens on other interfaces.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+MACHINES = {
+    # The death of a machine is found in 3 to 4 s. With Ray's 3 s, 10 s and 5 it takes 15 to 20.
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+    # A node waits for the head so long, in seconds, and goes on meanwhile: a machine of a cloud
+    # takes minutes to come back, and after Ray's 60 s all nodes would have ended with it.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "900",
+    # What the head knows stays on its disk (see `node.environment_of`), unless Redis keeps it.
+    "RAY_gcs_storage": "rocksdb",
+}
+PORTS = {
+    # Below those that the kernel gives away, and the same on each node, for firewalls.
+    "RAY_SERVE_HAPROXY_METRICS_PORT": "30001",
+    "RAY_SERVE_HAPROXY_STATS_PORT": "30002",
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": "30003",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "30010",
+    "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "30099",
+}
+CLUSTER = SERVE | RAY | MACHINES | PORTS
+"""What each node of a cluster needs before `ray start`, beside what depends on the node."""
 
 
 def prepare() -> None:
+    """Set what a system on one machine needs, where it is not set: what the user set stays."""
+    set_unset(SERVE | RAY | LOOPBACK)
+
+
+def prepare_anywhere() -> None:
+    """Set what holds on one machine and on a cluster alike."""
+    set_unset(SERVE | RAY)
+
+
+def set_unset(variables: dict[str, str]) -> None:
     """Set what is not set: whatever the user configured stays."""
-    for name, value in (SERVE | RAY).items():
+    for name, value in variables.items():
         os.environ.setdefault(name, value)
 
 
-def exports(ray_address: str, data_dir: Path) -> dict[str, str]:
-    """Return what lets plain Ray, its commands too, and Siren's scripts reach one system."""
-    names = ("RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
-    ray = {name: RAY[name] for name in names}
-    return {"SIREN_DATA_DIR": str(data_dir), "RAY_ADDRESS": ray_address} | ray
+def exports(ray_address: str, data_dir: Path | None = None) -> dict[str, str]:
+    """Return what lets plain Ray, its commands too, and Siren's scripts reach one system.
+
+    It is the one of a data folder, else a cluster's.
+    """
+    ray = {"RAY_ADDRESS": ray_address, "RAY_AUTH_MODE": RAY["RAY_AUTH_MODE"]}
+    return ray if data_dir is None else {"SIREN_DATA_DIR": str(data_dir)} | ray | LOOPBACK
 
 
 def listen_error(host: str, port: int) -> OSError | None:

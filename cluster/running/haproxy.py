@@ -54,15 +54,24 @@ def claim(folder: Path, host: str) -> Iterator[Claim]:
     imports Ray Serve. Raises `SirenError` where none are free.
     """
     with _held_block() as first:
-        _raise_limit_of_files()
         secret = secrets.token_hex(32)
-        _prepare(folder, Edge(_real_binary(), host, secret))
-        os.environ.update(_places(folder))
+        os.environ.update(installed(folder, host, secret))
         for port, name in enumerate(PORTS, first + 1):
             os.environ.setdefault(name, str(port))
         last = str(first + BLOCK - 1)
         os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", last)
         yield Claim(folder, secret)
+
+
+def installed(folder: Path, host: str, secret: str) -> dict[str, str]:
+    """Put what HAProxy needs into a folder, and return the environment in which Serve finds it.
+
+    Raises this process's limit of open files, too, for all that it starts. Raises `SirenError`
+    where there is no HAProxy.
+    """
+    _raise_limit_of_files()
+    _prepare(folder, Edge(_real_binary(folder), host, secret))
+    return _places(folder)
 
 
 @contextmanager
@@ -110,8 +119,10 @@ def _prepare(folder: Path, edge: Edge) -> None:
     wrapper.chmod(0o700)
 
 
-def _real_binary() -> str:
-    """Return the HAProxy that Serve would run."""
+def _real_binary(folder: Path = Path()) -> str:
+    """Return the HAProxy that Serve would run; what is in `folder` is the wrapper, not it."""
+    if os.environ.get(BINARY) == str(folder / "haproxy"):
+        del os.environ[BINARY]  # a shell of the node's, say: it would run itself for ever
     if chosen := os.environ.get(BINARY):
         return chosen
     with suppress(ImportError, OSError):

@@ -4,6 +4,7 @@ Serve writes the whole configuration and offers no way to add to it; so each sec
 is looked up by its name, lines of it are left out, and lines of ours take their place.
 """
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,7 +151,7 @@ def edited(config: str, edge: Edge, folder: Path, files: int) -> str:
     ]
     streams = [_streams(part, parts[FRONTEND]) for part in applications]
     for part in applications:
-        _prefer_the_first(part)
+        _prefer_one(part)
     written = [*parts.values(), *streams]
     return "".join(f"{line}\n" for part in written for line in (part.head, *part.lines))
 
@@ -161,12 +162,12 @@ def connections(files: int) -> int:
 
 
 def _global(part: Section, files: int) -> None:
-    socket = only(part, "stats socket").split()[2]
+    admin = only(part, "stats socket").split()[2]
     part.drop("maxconn", "stats socket")
     part.put(
         f"    maxconn {connections(files) + 3 * FEW_CONNECTIONS}\n    maxpipes {PIPES}\n"
         f"    tune.http.maxhdr {MOST_FIELDS_READ}\n"
-        f"    stats socket {socket} mode 600 level admin expose-fd listeners"
+        f"    stats socket {admin} mode 600 level admin expose-fd listeners"
     )
 
 
@@ -219,16 +220,34 @@ def _statistics(part: Section) -> None:
     )
 
 
-def _prefer_the_first(application: Section) -> None:
-    """Send requests to an application's first replica as long as it has few of them.
+def _prefer_one(application: Section) -> None:
+    """Send requests to an application's replica on this machine, where others are elsewhere.
 
-    Where it is down this does not count; where it does not answer it soon has more than few.
+    So a machine that vanishes takes along no request of another one's customers. Where all are
+    here, the first one gets them as long as it has few. Where the preferred one is down this does
+    not count; where it does not answer it soon has more than few.
     """
     backend = application.head.split()[1]
-    replicas = [name for name, _, options in servers(application) if "backup" not in options]
-    if replicas:
-        few = f"{{ srv_conn({backend}/{replicas[0]}) lt {FEW_REQUESTS} }}"
-        application.put(f"    use-server {replicas[0]} if {few}")
+    replicas = [each for each in servers(application) if "backup" not in each[2]]
+    here = [name for name, address, _ in replicas if _is_here(address.rpartition(":")[0])]
+    if here and len(here) < len(replicas):
+        application.put(f"    use-server {here[0]} if TRUE")
+    elif replicas:
+        first = replicas[0][0]
+        application.put(
+            f"    use-server {first} if {{ srv_conn({backend}/{first}) lt {FEW_REQUESTS} }}"
+        )
+
+
+def _is_here(host: str) -> bool:
+    """Return whether an address is one of this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host.strip("[]"), 0))
+        except OSError:
+            return False
+    return True
 
 
 def _streams(application: Section, frontend: Section) -> Section:

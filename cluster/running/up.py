@@ -41,9 +41,15 @@ class Up:
     """One run of the system. `say` gets a line for each step, `greet` is called once it is up."""
 
     def __init__(
-        self, settings: Settings, say: Callable[[str], None], greet: Callable[[], None]
+        self,
+        settings: Settings,
+        say: Callable[[str], None],
+        greet: Callable[[], None],
+        *,
+        dashboard: bool = False,
     ) -> None:
         self._settings = settings
+        self._dashboard = dashboard
         self._say = say
         self._greet = greet
         self._step, self._said_at = "loading", time.monotonic()
@@ -107,10 +113,12 @@ class Up:
             from cluster.running import bootstrap  # noqa: PLC0415
             from cluster.running.ray_state_api import serve_state  # noqa: PLC0415
 
-            with bootstrap.running(self._settings, claim, self._begin):
+            dashboard = self._dashboard
+            with bootstrap.running(self._settings, claim, self._begin, dashboard=dashboard):
                 self._is_up.set()
                 self._greet()
-                serve_state(claim.folder)
+                if not dashboard:  # which has the state API as well
+                    serve_state(claim.folder)
                 self._end.wait()
         except _Interrupted:
             pass

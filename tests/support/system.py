@@ -31,7 +31,7 @@ from cluster.running.processes import lives
 environment.prepare()
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
-PREPARED = environment.SERVE | environment.RAY
+PREPARED = environment.SERVE | environment.RAY | environment.LOOPBACK
 """What another checkout's system prepares by itself, otherwise perhaps."""
 ROOT = Path(__file__).parents[2]
 PUBLIC_PLACES = 20

@@ -214,3 +214,13 @@ async def test_a_journal_of_a_newer_version_is_refused(database_url: str, journa
     with pytest.raises(SirenError, match="schema version 4"):
         async with opened(database_url):
             pass
+
+
+async def test_what_is_replaced_is_recalled(journal: Journal) -> None:
+    assert await journal.recall("order_hosts") is None
+
+    await journal.replace("order_hosts", "1")
+    await journal.replace("order_hosts", "3")
+
+    assert await journal.recall("order_hosts") == "3"
+    assert await journal.remember("order_hosts", "7") == "3"

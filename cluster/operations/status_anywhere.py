@@ -1,0 +1,101 @@
+"""`siren status`, of one machine's system or of a cluster's: which one is meant, and its nodes."""
+
+import asyncio
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+
+from actors.contracts.errors import SirenError, Unavailable
+from actors.runtime.database_faults import sqlite_files
+from actors.runtime.lock_file import DATA_DIR, RAY_ADDRESS, is_held
+from actors.settings import Settings
+from cluster.operations import status
+from cluster.operations.database_urls import check_urls
+from cluster.operations.status import ANSWER_S, Facts, Part, Status
+
+
+def report(settings: Settings, address: str | None, file: Path | None, *, given: bool) -> Status:
+    """Return the report on the system that is meant; `given`: its data folder was named.
+
+    Raises `SirenError` where the settings are not usable.
+    """
+    check_urls(settings)
+    named = given or os.environ.get(DATA_DIR)
+    if address is None and (named or is_held(settings.data_dir.absolute())):
+        return status.describe(settings)
+    found = _cluster_of(address)
+    return status.describe(settings) if found is None else _describe(found, file)
+
+
+def _cluster_of(address: str | None) -> str | None:
+    """Return the address of the cluster that is meant; None where none is."""
+    from cluster.running.cluster_address import cluster_address  # noqa: PLC0415 - Ray's imports
+
+    try:
+        return cluster_address(address)
+    except Unavailable:
+        if os.environ.get(RAY_ADDRESS):
+            raise
+        return None
+
+
+def _describe(address: str, file: Path | None) -> Status:
+    from cluster.running.deploying import cluster_settings  # noqa: PLC0415 - as above
+
+    deadline = time.monotonic() + ANSWER_S
+    settings = cluster_settings(file)
+    check_urls(settings)
+    parts = [Part("cluster", lambda: _cluster(address, settings.port))]
+    if not sqlite_files(settings):
+        parts.append(Part("databases", lambda: asyncio.run(status.numbers(settings))))
+    shown = [part.shown(deadline) for part in parts]
+    silent = [part.title for part in parts if not part.well]
+    problem = f"not all could be asked: {', '.join(silent)}" if silent else None
+    return Status(Group(*shown), problem, any(part.hangs for part in parts))
+
+
+def _cluster(address: str, port: int) -> Group:
+    import ray  # noqa: PLC0415 - as above
+
+    from cluster.running.cluster_address import join_cluster  # noqa: PLC0415
+
+    join_cluster(address)
+    try:
+        known: list[Facts] = ray.nodes()  # type: ignore[no-untyped-call]
+        living = {node["NodeManagerAddress"] for node in known if node["Alive"]}
+        gone = {node["NodeManagerAddress"]: node for node in known if not node["Alive"]}
+        nodes = [node for node in known if node["Alive"]]
+        nodes += [node for where, node in gone.items() if where not in living]
+        with ThreadPoolExecutor(max(1, len(nodes))) as threads:
+            gateways = list(threads.map(lambda node: _gateway(node, port), nodes))
+        title = f"Siren Order on the cluster at {address}"
+        table = Table("node", "state", "gateway", title=title, title_justify="left")
+        for node, answer in zip(nodes, gateways, strict=True):
+            table.add_row(node["NodeManagerAddress"], _state(node), answer)
+        return Group(table, status.actors())
+    finally:
+        ray.shutdown()
+
+
+def _state(node: Facts) -> str:
+    from actors.runtime.placement import HEAD  # noqa: PLC0415 - as above
+
+    if not node["Alive"]:
+        reason: Any = node.get("DeathReasonMessage") or ""
+        return f"dead {reason}".strip()
+    return "head" if HEAD in node["Resources"] else "worker"
+
+
+def _gateway(node: Facts, port: int) -> str:
+    if not node["Alive"]:
+        return "-"
+    try:
+        status.gateway(f"http://{node['NodeManagerAddress']}:{port}")
+    except SirenError as error:
+        return error.detail
+    return "answers"

@@ -1,0 +1,212 @@
+"""The system on a Ray cluster that runs: put there, replaced by another version, taken off.
+
+One function, `prepared`, is underneath all ways: `siren deploy`, and `application`, which Serve
+calls for `serve deploy`, a RayService or the dashboard.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import serve
+from ray.serve.schema import LoggingConfig
+
+from actors.contracts.errors import SirenError
+from actors.installation import Installation
+from actors.order.actor import DEDICATED_PREFIX, ORDER_HOST
+from actors.runtime.database_faults import sqlite_files
+from actors.runtime.placement import workers
+from actors.runtime.ray_actors import NAMESPACE
+from actors.settings import Settings
+from cluster.peers import PEERS
+from cluster.running.bootstrap import (
+    APPLICATION,
+    Report,
+    check,
+    creations,
+    described,
+    prepare_databases,
+    start_actors,
+)
+from cluster.running.node import HOST, edge_secret
+from serve_app.gateway import deployment
+
+SETTINGS_FILES = (Path.home() / ".siren" / "siren.env", Path("/etc/siren/siren.env"))
+"""Where a node may have its settings, lines of SIREN_NAME=value: the first that there is."""
+LOCK = "siren-deploy"
+"""A namespace of its own: whoever looks for the system's actors does not meet the lock."""
+GONE_LOOK_S = 0.05
+QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
+
+
+def cluster_settings(settings_file: Path | None = None, **given: Any) -> Settings:
+    """Return the settings of a cluster: those given, else the environment's, else the file's.
+
+    Nobody is the owner without signing in there. Raises `pydantic.ValidationError`, or `SirenError`
+    where the file is missing.
+    """
+    if settings_file is not None and not settings_file.is_file():
+        raise SirenError("no_settings_file", f"there is no file {settings_file}")
+    file = settings_file or next((file for file in SETTINGS_FILES if file.is_file()), None)
+    found = Settings(_env_file=file, **given)
+    changes: dict[str, Any] = {"auth": "required"}
+    if "host" not in found.model_fields_set:
+        changes["host"] = HOST
+    return found.model_copy(update=changes)
+
+
+def check_for_cluster(settings: Settings) -> None:
+    """Refuse what cannot work on several machines; raises `SirenError` with one clear sentence."""
+    check(settings)
+    if on_files := sqlite_files(settings):
+        detail = (
+            "a cluster needs PostgreSQL: set SIREN_DATABASE_URL; in SQLite files, which are one "
+            f"machine's alone, would be {', '.join(on_files)}"
+        )
+        raise SirenError("sqlite_on_a_cluster", detail)
+
+
+def deploy(settings: Settings, report: Report) -> Installation:
+    """Put the system on the cluster that this process has joined, in the place of what is there.
+
+    Orders are taken all the while: the databases are prepared first, then each actor is replaced
+    by itself, then the gateway's replicas in turns. Returns once all of them answer. Raises
+    `SirenError` where that cannot be safe, or where another deploy is under way.
+    """
+    application, installation = prepared(settings, report)
+    report("replacing the gateway")
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    options = {"host": "127.0.0.1", "port": settings.port}
+    serve.start(proxy_location="EveryNode", http_options=options, logging_config=QUIET)
+    serve.run(application, name=APPLICATION, route_prefix="/", logging_config=QUIET)
+    return installation
+
+
+def application(args: dict[str, Any]) -> serve.Application:
+    """Build the system for Serve: the `import_path` of its configuration files.
+
+    `args` are settings by their names in small letters, without SIREN_; `settings_file` names a
+    file of further ones, on every node, and `version` is whatever changes with the code: Serve
+    replaces nothing where nothing of the arguments has changed.
+    """
+    given = dict(args)
+    given.pop("version", None)
+    file = given.pop("settings_file", None)
+    settings = cluster_settings(None if file is None else Path(file), **given)
+    return prepared(settings, logging.getLogger("ray.serve").info)[0]
+
+
+def prepared(settings: Settings, report: Report) -> tuple[serve.Application, Installation]:
+    """Bring databases and actors to these settings and this code; return the gateway to be run.
+
+    Raises as `deploy` does.
+    """
+    check_for_cluster(settings)
+    with _only_deploy():
+        chosen = settings.order_hosts if "order_hosts" in settings.model_fields_set else None
+        nodes = max(1, len(workers()))
+        report("preparing the databases")
+        first = settings.model_copy(update={"order_hosts": chosen or nodes})
+        installation = asyncio.run(prepare_databases(first, report, chosen))
+        _replace_actors(installation, report)
+    gateway = deployment(
+        installation, PEERS, _token_secret(installation), edge_secret(), one_a_node=True
+    )
+    return gateway, installation
+
+
+def undeploy(report: Report) -> bool:
+    """Take the system off the cluster, and return whether there was any; no order is lost by it."""
+    with _only_deploy():
+        names = siren_actors()
+        applications = serve.status().applications
+        if APPLICATION in applications:
+            report("stopping the gateway")
+            serve.delete(APPLICATION)
+            if applications.keys() == {APPLICATION}:
+                serve.shutdown()  # type: ignore[no-untyped-call]
+        if names:
+            report("stopping the actors")
+        # Whoever is still there creates the others again: hosts go first, and all are looked for.
+        while names := siren_actors():
+            for name in sorted(names):
+                _end(name)
+        return bool(names) or APPLICATION in applications
+
+
+def siren_actors() -> list[str]:
+    """Return the names of the system's actors that live on this cluster."""
+    found = ray.util.list_named_actors(all_namespaces=True)
+    return [actor["name"] for actor in found if actor["namespace"] == NAMESPACE]
+
+
+def _replace_actors(installation: Installation, report: Report) -> None:
+    before = siren_actors()
+    wanted = creations(installation)
+    if not before:
+        report("starting the actors")
+        start_actors(installation)
+        return
+    for name, create in wanted.items():
+        report(f"replacing {name}")
+        _replace(name, create, installation)
+    for name in before:
+        superfluous = name.startswith(ORDER_HOST) and name not in wanted
+        if superfluous or name.startswith(DEDICATED_PREFIX):
+            _end(name)
+
+
+def _replace(name: str, create: Callable[[], Any], installation: Installation) -> None:
+    """Let a new process take an actor's place, which holds only what the databases have, too.
+
+    What it was asked and had not answered, its callers ask the next one. One of them may be faster
+    than we in creating it, with the settings that it knows: then it is replaced once more.
+    """
+    while True:
+        _end(name)
+        if described(create())["installation"] == installation:
+            return
+
+
+def _end(name: str) -> None:
+    with suppress(ValueError):  # it is not there
+        actor: Any = ray.get_actor(name, NAMESPACE)
+        ray.kill(actor)
+        while ray.get_actor(name, NAMESPACE) == actor:
+            time.sleep(GONE_LOOK_S)
+
+
+@contextmanager
+def _only_deploy() -> Iterator[None]:
+    """Keep other deploys out: each would replace what the other has just created, for ever."""
+    options = {"name": LOCK, "namespace": LOCK, "num_cpus": 0}
+    try:
+        lock = _Lock.options(**options).remote()  # type: ignore[attr-defined]
+    except ValueError as error:
+        detail = "another deploy is under way on this cluster: wait until it is over"
+        raise SirenError("deploy_under_way", detail) from error
+    try:
+        yield
+    finally:
+        ray.kill(lock)
+
+
+@ray.remote
+class _Lock:
+    """Its name is the lock; Ray ends it together with whoever holds it."""
+
+
+def _token_secret(installation: Installation) -> bytes:
+    """Return what signs tokens: the same on every node, whoever deploys."""
+    secret = installation.settings.jwt_secret
+    if secret is not None:
+        return secret.get_secret_value().encode()
+    # Nobody is given such a token: an identity provider signs them here.
+    return hmac.new(installation.secret, b"tokens", hashlib.sha256).digest()

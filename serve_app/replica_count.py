@@ -1,0 +1,16 @@
+"""How many replicas the gateway has on a cluster: Serve's controller asks again and again."""
+
+from typing import Any
+
+import ray
+
+MOST_NODES = 256
+CPU_SHARE = 0.001
+"""Of a replica: next to nothing, but a node that offers no CPU, as a head may, gets none."""
+
+
+def one_a_node(_context: Any) -> tuple[int, dict[str, Any]]:
+    """Return how many living nodes offer CPUs, and no state: an autoscaling policy of Serve's."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    fit = sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in nodes)
+    return min(MOST_NODES, max(1, fit)), {}
