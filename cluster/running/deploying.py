@@ -16,6 +16,7 @@ from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import ActorDiedError
 from ray.serve.schema import LoggingConfig
 
 from actors.contracts.errors import SirenError
@@ -42,7 +43,8 @@ SETTINGS_FILES = (Path.home() / ".siren" / "siren.env", Path("/etc/siren/siren.e
 """Where a node may have its settings, lines of SIREN_NAME=value: the first that there is."""
 LOCK = "siren-deploy"
 """A namespace of its own: whoever looks for the system's actors does not meet the lock."""
-GONE_LOOK_S = 0.05
+GONE_LOOK_S = 0.005
+"""Soon: whoever has lost the actor creates another one, with the settings that it knows."""
 QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 
 
@@ -171,8 +173,9 @@ def _replace(name: str, create: Callable[[], Any], installation: Installation) -
     """
     while True:
         _end(name)
-        if described(create())["installation"] == installation:
-            return
+        with suppress(ActorDiedError):  # somebody else replaces it as well
+            if described(create())["installation"] == installation:
+                return
 
 
 def _end(name: str) -> None:
