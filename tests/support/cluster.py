@@ -26,6 +26,8 @@ DEPLOY_S = 300.0
 class Cluster:
     """Hosts 1 to `count`, of which the first is the head; `start` makes everything."""
 
+    source = Path(__file__).parents[2]
+
     def __init__(self, folder: Path, count: int = 3) -> None:
         self.count = count
         self.hosts = Hosts(folder / "hosts")
@@ -81,9 +83,11 @@ class Cluster:
         """Put the system on the cluster, and return what the command said."""
         return self.hosts.run(host, f"siren deploy {options}", timeout=DEPLOY_S).stdout
 
-    def load(self, connections: int = 8, readers: int = 2) -> Load:
-        """Return customers at all nodes."""
-        return Load(self.addresses, self.secret.encode(), connections, readers)
+    def load(
+        self, addresses: list[str] | None = None, *, connections: int = 8, readers: int = 2
+    ) -> Load:
+        """Return customers at all nodes, or at some."""
+        return Load(addresses or self.addresses, self.secret.encode(), connections, readers)
 
     def verify(self) -> str:
         """Audit the databases, and return what was found; fails where something is wrong."""
