@@ -1,6 +1,7 @@
 """Which cluster a command means, and joining it."""
 
 import os
+import socket
 
 from ray._private import services
 
@@ -8,6 +9,8 @@ from actors.contracts.errors import SirenError, Unavailable
 from actors.runtime.lock_file import RAY_ADDRESS
 from actors.runtime.ray_actors import join
 from actors.settings import is_loopback
+
+KNOCK_S = 5.0
 
 
 def cluster_address(given: str | None = None) -> str:
@@ -34,7 +37,14 @@ def join_cluster(given: str | None = None) -> None:
     """Join a cluster, as `cluster_address` finds it; raises `SirenError` where that fails."""
     address = cluster_address(given)
     try:
+        _knock(address)
         join(address)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         first = str(error).strip().partition("\n")[0]
         raise SirenError("no_cluster", f"cannot join the Ray at {address}: {first}") from error
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` or `ValueError` where nobody listens: Ray would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
