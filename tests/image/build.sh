@@ -30,7 +30,8 @@ echo "· the image"
 buildah bud --quiet --pull-never --format docker --tag siren-order "${build_args[@]}" . >/dev/null
 
 container=$(buildah from --pull-never siren-order)
-trap 'buildah rm "$container" >/dev/null' EXIT
+up=
+trap '[ -z "$up" ] || kill "$up" 2>/dev/null; buildah rm "$container" >/dev/null' EXIT
 inside() { buildah run "$container" -- "$@"; }
 
 echo "· what is in it"
@@ -54,7 +55,7 @@ inside python - <<'PYTHON'
 import json, subprocess, urllib.request
 
 token = subprocess.run(
-    ["siren", "token", "owner"], capture_output=True, text=True, check=True
+    ["siren", "token", "--role", "owner"], capture_output=True, text=True, check=True
 ).stdout.split()[-1]
 request = urllib.request.Request(
     "http://127.0.0.1:8088/readyz", headers={"authorization": f"Bearer {token}"}
