@@ -64,4 +64,5 @@ print("  ", json.load(urllib.request.urlopen(request)))
 PYTHON
 inside siren down >/dev/null
 wait $up
+up=
 echo "the image is built, and the system runs in it"
