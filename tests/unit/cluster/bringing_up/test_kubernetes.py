@@ -9,8 +9,11 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 import pytest
+from ray._common.utils import import_attr
 from ray.serve.schema import ServeDeploySchema
 
+from cluster.running.deploying import application
+from cluster.running.environment import CLUSTER as ENVIRONMENT
 from tests.support.deployment_files import CLUSTER, ROOT, load, load_all, pinned
 
 BASE = CLUSTER / "kubernetes"
@@ -129,6 +132,20 @@ def test_serve_takes_its_configuration_whole(service: Any) -> None:
 
 def test_the_system_is_deployed_as_by_serve_deploy(service: Any) -> None:
     assert load_all(service["spec"]["serveConfigV2"])[0] == load(CLUSTER / "serve.yaml")
+
+
+def test_what_serve_imports_is_the_system() -> None:
+    [system] = load(CLUSTER / "serve.yaml")["applications"]
+    assert import_attr(system["import_path"]) is application
+
+
+def test_no_pod_gets_another_environment_than_the_one_list(service: Any) -> None:
+    for template in _pods(service).values():
+        [container] = template["spec"]["containers"]
+        assert "env" not in container
+    for name in ("settings.env", "secrets.env"):
+        lines = (BASE / name).read_text().splitlines()
+        assert not {line.partition("=")[0] for line in lines} & ENVIRONMENT.keys()
 
 
 def test_ray_is_of_the_version_in_the_image(service: Any) -> None:

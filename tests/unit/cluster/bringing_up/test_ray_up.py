@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from cluster.running.environment import CLUSTER as ENVIRONMENT
 from tests.support.deployment_files import CLUSTER, RAY_UP, ROOT, load
 
 ON_A_NODE = ("head", "worker")
@@ -88,6 +89,15 @@ def test_the_head_knows_its_cluster_again_after_a_restart(name: str) -> None:
     words = _start(_file(name), "head")
     assert "RAY_gcs_storage=rocksdb" in words
     assert "RAY_gcs_storage_path=$HOME/.siren/node/gcs" in words
+
+
+@pytest.mark.parametrize("node", ON_A_NODE)
+@pytest.mark.parametrize("name", RAY_UP)
+def test_no_file_says_otherwise_than_the_one_list_of_the_environment(name: str, node: str) -> None:
+    for word in _start(_file(name), node):
+        variable, is_set, value = word.partition("=")
+        if is_set and variable in ENVIRONMENT:
+            assert value == ENVIRONMENT[variable]
 
 
 def test_on_one_s_own_machines_the_autoscaler_that_starts_them_all_runs() -> None:
