@@ -11,7 +11,7 @@ from moto import mock_aws
 from ray.autoscaler._private import commands
 from ray.autoscaler._private.aws import config as aws_config
 
-from tests.support.deployment_files import CLUSTER, ROOT, load
+from tests.support.deployment_files import CLUSTER, load
 
 REGION = load(CLUSTER / "aws.yaml")["provider"]["region"]
 
@@ -29,12 +29,20 @@ class Launch(NamedTuple):
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch, mock_aws():
-        patch.chdir(ROOT)
+        patch.chdir(_checkout(tmp_path_factory.mktemp("checkout")))
         patch.setenv("HOME", str(home))
         patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         # Of roles, for which a real AWS needs time.
         patch.setattr(f"{aws_config.__name__}.time.sleep", lambda _: None)
         yield _launched(home, patch)
+
+
+def _checkout(folder: Path) -> Path:
+    """Return a folder as `make wheel` leaves this one."""
+    (folder / "cluster").symlink_to(CLUSTER)
+    (folder / "dist").mkdir()
+    (folder / "dist" / "siren_order-0-py3-none-any.whl").touch()
+    return folder
 
 
 def _launched(home: Path, patch: pytest.MonkeyPatch) -> Launch:
