@@ -32,6 +32,9 @@ None, in front of a pgbouncer before 1.21 in transaction mode: it sends to sever
 sent to it, and does not know which of them has which statement. Then each one is prepared anew,
 and in a transaction, which stays with a server: four round trips instead of one.
 """
+BY_KEY = "SET enable_seqscan = off"
+"""All that is asked here is found by its key. But a plan is kept, and one that was made while a
+table was empty would read the whole of it, until the server counts its rows a minute later."""
 
 
 class PostgresConnections:
@@ -70,7 +73,7 @@ class PostgresConnections:
         import asyncpg  # noqa: PLC0415 - it takes 3 MB, which SQLite does without
 
         async with self._places:
-            connection = self._known_to_live() or await self._open()
+            connection = self._known_to_live() or await self._opened()
             try:
                 yield connection
             except asyncpg.PostgresError as error:
@@ -84,6 +87,16 @@ class PostgresConnections:
                     raise ConnectionError(str(error)) from error
                 raise
             self._idle.append(connection)
+
+    async def _opened(self) -> Any:
+        connection = await self._open()
+        if self._prepares:
+            try:
+                await connection.execute(BY_KEY)
+            except BaseException:
+                connection.terminate()
+                raise
+        return connection
 
     def _known_to_live(self) -> Any:
         """Return the connection that was used last; one that the server closed is left out."""

@@ -20,7 +20,7 @@ DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 FUNCTION = """\
 CREATE OR REPLACE FUNCTION {name}(seen jsonb, changes jsonb) RETURNS text
-LANGUAGE plpgsql AS $siren$
+LANGUAGE plpgsql SET enable_seqscan = off AS $siren$
 #variable_conflict use_column
 DECLARE
   part jsonb; asked jsonb; present jsonb; given record; found jsonb := '[]'; stale boolean := false;
