@@ -151,7 +151,7 @@ def _provider(method: str) -> Point:
     return lambda key, *_: (f"provider {method}", key.partition(":")[0])
 
 
-def _commit(order_id: str, change: Any) -> tuple[str, str]:
+def _commit(order_id: str, change: Any, *_believed: Any) -> tuple[str, str]:
     # The ledger's changes are anonymous; what tells them apart is the method that they call.
     return f"ledger {change.__code__.co_names[0]}", order_id
 
