@@ -1,6 +1,7 @@
 """Group work: while one batch is on its way, the next one gathers. No lingering when idle."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -14,6 +15,10 @@ orders a second in batches of up to 256, 704 in those of up to 48, 744 with 32, 
 smaller ones cost more than they gain. That is where a commit takes 0.3 ms; see `Pace`."""
 QUICK_S = 0.003
 """A commit that takes no longer does not stand in the way of batches of `LARGEST_BATCH`."""
+SHARE = 0.75
+"""Of all that wait, who belongs into a batch whose commit is slow. Those who are left go with the
+next, and with who comes meanwhile: so a crowd spreads over payment, store and journal, instead of
+waiting at one after the other."""
 MOST = 256
 REMEMBERED = 4
 
@@ -24,9 +29,9 @@ Result = TypeVar("Result")
 class Pace:
     """How many items belong into a batch, by what its commit takes.
 
-    As many more than `LARGEST_BATCH` as a commit takes longer than `QUICK_S`: where the disk or
-    the network is what all wait for, those who travel in parts wait for it once for each part.
-    The shortest of the last few commits counts: one that met a checkpoint tells nothing.
+    `LARGEST_BATCH` where that is quick. Where the disk or the network is what all wait for, most of
+    those who wait (`SHARE`), since who is left behind waits once more. The shortest of the last few
+    commits counts: one that met a checkpoint tells nothing.
     """
 
     def __init__(self) -> None:
@@ -41,10 +46,10 @@ class Pace:
         """Whether commits take so long that other work should go on meanwhile."""
         return min(self._took) > QUICK_S
 
-    @property
-    def largest(self) -> int:
-        """How many items belong into a batch now, at most."""
-        return min(MOST, int(LARGEST_BATCH * max(1.0, min(self._took) / QUICK_S)))
+    def largest(self, waiting: int) -> int:
+        """Return how many of those who wait belong into a batch now, at most."""
+        share = math.ceil(waiting * SHARE) if self.is_slow else 0
+        return min(MOST, max(LARGEST_BATCH, share))
 
 
 class Batcher(Generic[Item, Result]):
@@ -81,7 +86,8 @@ class Batcher(Generic[Item, Result]):
 
     async def _run(self) -> None:
         while self._waiting:
-            limit = self._limit if self._pace is None else self._pace.largest
+            pace, waiting = self._pace, len(self._waiting)
+            limit = self._limit if pace is None else pace.largest(waiting)
             batch = self._waiting[:limit]
             del self._waiting[:limit]
             await self._settle(batch)
