@@ -1,7 +1,6 @@
 """With Ray's TLS settings the connections between actors are encrypted, and closed to strangers."""
 
 import asyncio
-import datetime as dt
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,52 +8,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from actors.contracts.errors import Unavailable
 from actors.contracts.messages import RefundRequest, TicketReply
 from actors.runtime import rpc_tls
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.rpc_server import RpcServer
+from tests.support.certificates import Authority
 
 PATIENCE = 30.0
 LOOPBACK = "127.0.0.1"
 Use = Callable[[str], None]
-
-
-class Authority:
-    """Signs certificates; it may be the cluster's."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, folder.name)])
-        (folder / "ca.pem").write_bytes(self._signed(self._key.public_key(), ca=True))
-        key = ec.generate_private_key(ec.SECP256R1())
-        (folder / "cert.pem").write_bytes(self._signed(key.public_key(), ca=False))
-        (folder / "key.pem").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-
-    def _signed(self, key: ec.EllipticCurvePublicKey, *, ca: bool) -> bytes:
-        now = dt.datetime.now(dt.UTC)
-        name = self._name if ca else x509.Name([])
-        certificate = (
-            x509.CertificateBuilder(self._name, name, key, x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
-        return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.fixture
