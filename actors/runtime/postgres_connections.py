@@ -32,6 +32,14 @@ None, in front of a pgbouncer before 1.21 in transaction mode: it sends to sever
 sent to it, and does not know which of them has which statement. Then each one is prepared anew,
 and in a transaction, which stays with a server: four round trips instead of one.
 """
+ENCRYPTION = (
+    *("ssl", "sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword"),
+    *("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version"),
+)
+IDENTITY = ("user", "password", "passfile", "service", "krbsrvname", "gsslib", "application_name")
+PLACE = ("host", "port", "database", "target_session_attrs", "options")
+OPTIONS = frozenset((*ENCRYPTION, *IDENTITY, *PLACE, *CACHES))
+"""What may stand behind a URL's question mark: libpq's, as far as asyncpg knows them."""
 BY_KEY = "SET enable_seqscan = off"
 """All that is asked here is found by its key. But a plan is kept, and one that was made while a
 table was empty would read the whole of it, until the server counts its rows a minute later."""
@@ -115,8 +123,7 @@ def prepares(url: URL) -> bool:
 def opening_of(url: URL) -> Any:
     """Return what opens a connection by a URL, with libpq's options for SSL and several hosts.
 
-    `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `target_session_attrs` and whatever else
-    asyncpg's own URLs know; `ssl` is `sslmode`.
+    See `OPTIONS`; `ssl` is `sslmode`.
     """
     import asyncpg  # noqa: PLC0415 - as above
 

@@ -1,28 +1,26 @@
 """Which of the configured database URLs cannot work; says so without repeating any of them."""
 
-import inspect
+import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
-import asyncpg
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from actors.contracts.errors import SirenError
 from actors.runtime.database_faults import name_of, sqlite_files
+from actors.runtime.postgres_connections import CACHES, OPTIONS
 from actors.settings import SERVICES, Service, Settings, variable
 
 POSTGRES, SQLITE = "postgresql+asyncpg", "sqlite+aiosqlite"
 POSTGRES_FORM = f"{POSTGRES}://user@host/name"
 SQLITE_FORM = f"{SQLITE}:////folder/name.db"
-SQLALCHEMY_TAKES = {
-    "async_creator_fn",
-    "async_fallback",
-    "prepared_statement_cache_size",
-    "prepared_statement_name_func",
-}
 MAX_PORT = 65535
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+VALUES = {
+    **dict.fromkeys(("ssl", "sslmode"), ("|".join(SSL_MODES), f"one of {', '.join(SSL_MODES)}")),
+    **dict.fromkeys(CACHES, ("[0-9]{1,5}", "a number")),
+}
 
 
 def check_urls(settings: Settings) -> None:
@@ -57,9 +55,13 @@ def _check(name: str, text: str, form: str) -> None:
     if url is None or not (_is_postgres(url) or (SQLITE_FORM in form and _is_file(url))):
         raise SirenError("wrong_database_url", f"{name} must look like {form}")
     if url.get_backend_name() == "postgresql":
-        for option in url.query.keys() - _options():
-            detail = f"{name} has an option {option!r}, which asyncpg does not know"
+        for option in sorted(url.query.keys() - OPTIONS):
+            detail = f"{name} has an option {option!r}, which is not known"
             raise SirenError("wrong_database_url", detail)
+        for option, (right, words) in VALUES.items():
+            if option in url.query and not re.fullmatch(right, str(url.query[option])):
+                detail = f"{name} has an option {option!r} that must be {words}"
+                raise SirenError("wrong_database_url", detail)
 
 
 def _is_postgres(url: URL) -> bool:
@@ -71,12 +73,6 @@ def _is_file(url: URL) -> bool:
     path = url.database or ""
     alone = url == URL.create(SQLITE, database=path)
     return alone and path.startswith("/") and not path.endswith("/") and "?" not in path
-
-
-@cache
-def _options() -> frozenset[str]:
-    """Return what may stand behind a URL's question mark."""
-    return frozenset(inspect.signature(asyncpg.connect).parameters) | SQLALCHEMY_TAKES
 
 
 def _check_apart(settings: Settings) -> None:

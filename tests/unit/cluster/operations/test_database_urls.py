@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from actors.contracts.errors import SirenError
+from actors.runtime.postgres_connections import CACHES
 from actors.settings import SERVICES, Settings
 from cluster.operations.database_urls import check_urls, elsewhere
 
@@ -109,10 +110,32 @@ def test_a_wrong_common_url_is_refused_though_no_service_needs_it(tmp_path: Path
     assert error.detail.startswith("SIREN_DATABASE_URL must look like")
 
 
-def test_an_option_that_the_driver_does_not_know_is_named(tmp_path: Path) -> None:
-    error = refusal(tmp_path, stores_url=f"{OWN}?sslmode=require")
-    assert error.detail == ("SIREN_STORES_URL has an option 'sslmode', which asyncpg does not know")
-    check_urls(settings(tmp_path, stores_url=f"{OWN}?ssl=require&prepared_statement_cache_size=0"))
+def test_an_option_that_is_not_known_is_named(tmp_path: Path) -> None:
+    error = refusal(tmp_path, stores_url=f"{OWN}?sslmod=require")
+    assert error.detail == "SIREN_STORES_URL has an option 'sslmod', which is not known"
+
+
+@pytest.mark.parametrize("option", ["ssl", "sslmode", *CACHES])
+def test_an_option_s_value_is_looked_at(tmp_path: Path, option: str) -> None:
+    error = refusal(tmp_path, database_url=f"{OWN}?{option}=secret")
+    assert error.detail.startswith(f"SIREN_DATABASE_URL has an option '{option}' that must be ")
+    assert "secret" not in error.detail
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "ssl=require&prepared_statement_cache_size=0",
+        "sslmode=verify-full&sslrootcert=/etc/ca.pem&sslcert=/etc/c.pem&sslkey=/etc/k.pem",
+        "statement_cache_size=0",
+        "host=one,two&port=5432,5433&target_session_attrs=read-write",
+        "application_name=siren",
+    ],
+)
+def test_options_for_encryption_poolers_and_several_hosts_may_be_given(
+    tmp_path: Path, options: str
+) -> None:
+    check_urls(settings(tmp_path, stores_url=f"{OWN}?{options}"))
 
 
 @pytest.mark.parametrize(
