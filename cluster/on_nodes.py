@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -68,8 +68,10 @@ def node(command: Annotated[list[str], typer.Argument(help="What to run: ray sta
     """Run a command, `ray start` above all, with what a node of a cluster needs around it.
 
     Prepares HAProxy and the environment that Ray and Serve read when they start. `siren node env`
-    prints the environment instead, for a shell: eval "$(siren node env)".
+    prints the environment instead, for a shell: eval "$(siren node env)". A `ray start` that was
+    too slow for Ray itself, on a busy machine, is tried again.
     """
+    from cluster.running import ray_start  # noqa: PLC0415 - as below
     from cluster.running.node import environment_of  # noqa: PLC0415 - its imports take a moment
 
     try:
@@ -80,12 +82,10 @@ def node(command: Annotated[list[str], typer.Argument(help="What to run: ray sta
         for name, value in variables.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         return
-    _become(command, os.environ | variables)
-
-
-def _become(command: list[str], environment: dict[str, str]) -> NoReturn:
     try:
-        os.execvpe(command[0], command, environment)  # noqa: S606 - no shell is wanted
+        if ray_start.is_start(command):
+            raise typer.Exit(ray_start.start(command, os.environ | variables))
+        os.execvpe(command[0], command, os.environ | variables)  # noqa: S606 - no shell is wanted
     except OSError as error:
         fail(SirenError("no_command", f"cannot run {command[0]}: {error.strerror}"))
 

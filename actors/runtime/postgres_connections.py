@@ -44,6 +44,21 @@ BY_KEY = "SET enable_seqscan = off"
 """All that is asked here is found by its key. But a plan is kept, and one that was made while a
 table was empty would read the whole of it, until the server counts its rows a minute later."""
 
+WATCHED = {
+    # A machine that vanishes says no goodbye: what its transactions have locked would be locked for
+    # the two hours that TCP waits by itself. Its server looks after 2 s, and gives it up after 5.
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "5000",
+    # So does a process that hangs while its machine lives. A transaction of ours waits for nothing
+    # but its database, and is given up after `database.WRITE_LIMIT_S`.
+    "idle_in_transaction_session_timeout": "30000",
+}
+"""What a server is asked to do about clients that are gone; what a URL says itself stays.
+
+A pgbouncer refuses to be told such things, and has settings of its own for them."""
+
 
 class PostgresConnections:
     """Connections for single statements, each a transaction of its own; opened at need.
@@ -132,7 +147,20 @@ def opening_of(url: URL) -> Any:
         query.setdefault("sslmode", query.pop("ssl"))
     options = {} if prepares(url) else {"statement_cache_size": 0}
     plain = url.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
-    return partial(asyncpg.connect, plain, **options)
+    watched = {name: value for name, value in WATCHED.items() if name not in query}
+
+    async def opened(**kept: Any) -> Any:
+        nonlocal watched
+        connect = partial(asyncpg.connect, plain, **options, **kept)
+        try:
+            return await connect(server_settings=watched or None)
+        except asyncpg.ProtocolViolationError:
+            if not watched:
+                raise
+            watched = {}
+            return await connect()
+
+    return opened
 
 
 def engine_options(url: URL, **kept: Any) -> tuple[URL, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -50,16 +51,20 @@ def _describe(address: str, file: Path | None) -> Status:
     deadline = time.monotonic() + ANSWER_S
     settings = cluster_settings(file)
     check_urls(settings)
-    parts = [Part("cluster", lambda: _cluster(address, settings.port))]
+    nobody = threading.Event()
+    parts = [Part("cluster", lambda: _cluster(address, settings.port, nobody))]
     if not sqlite_files(settings):
         parts.append(Part("databases", lambda: asyncio.run(status.numbers(settings))))
     shown = [part.shown(deadline) for part in parts]
     silent = [part.title for part in parts if not part.well]
     problem = f"not all could be asked: {', '.join(silent)}" if silent else None
+    if problem is None and nobody.is_set():
+        problem = f"the system is not on the cluster at {address}: put it there by `siren deploy`"
     return Status(Group(*shown), problem, any(part.hangs for part in parts))
 
 
-def _cluster(address: str, port: int) -> Group:
+def _cluster(address: str, port: int, nobody: threading.Event) -> Group:
+    """Return nodes and actors; `nobody` is set where there are none of the system's."""
     import ray  # noqa: PLC0415 - as above
 
     from cluster.running.cluster_address import join_cluster  # noqa: PLC0415
@@ -77,7 +82,10 @@ def _cluster(address: str, port: int) -> Group:
         table = Table("node", "state", "gateway", title=title, title_justify="left")
         for node, answer in zip(nodes, gateways, strict=True):
             table.add_row(node["NodeManagerAddress"], _state(node), answer)
-        return Group(table, status.actors())
+        actors = status.actors()
+        if not actors.row_count:
+            nobody.set()
+        return Group(table, actors)
     finally:
         ray.shutdown()
 

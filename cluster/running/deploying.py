@@ -85,7 +85,8 @@ def deploy(settings: Settings, report: Report) -> Installation:
     application, installation = prepared(settings, report)
     report("replacing the gateway")
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    options = {"host": "127.0.0.1", "port": settings.port}
+    # Replicas answer HAProxy of each node; for anybody else they lack its secret.
+    options = {"host": HOST, "port": settings.port}
     serve.start(proxy_location="EveryNode", http_options=options, logging_config=QUIET)
     serve.run(application, name=APPLICATION, route_prefix="/", logging_config=QUIET)
     return installation

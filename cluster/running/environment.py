@@ -54,6 +54,14 @@ LOOPBACK = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 MACHINES = {
+    # A node whose only replica is being replaced counts as left by Serve, which ends its HAProxy
+    # after this time, in seconds. It is needed again soon; meanwhile it asks others' replicas.
+    "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "600",
+    # A replica that is being stopped says so to HAProxy, and serves on for the second of these;
+    # Serve's new list, without it, reaches each HAProxy within a second or two, on a busy machine
+    # later. Until then it must not count as down: it may be the only one that HAProxy knows.
+    "RAY_SERVE_HAPROXY_HEALTH_CHECK_FASTINTER": "2s",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "10",
     # The death of a machine is found in 3 to 4 s. With Ray's 3 s, 10 s and 5 it takes 15 to 20.
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",

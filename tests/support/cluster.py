@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -20,7 +21,8 @@ RAY_PORT = 6379
 HEAD = 1
 SMALL = "--num-cpus 2 --object-store-memory 100000000 --disable-usage-stats"
 """Of a host that shares one machine with others."""
-DEPLOY_S = 300.0
+START_S = 400.0
+DEPLOY_S = 400.0
 
 
 class Cluster:
@@ -44,11 +46,13 @@ class Cluster:
     def start(self) -> None:
         """Make hosts and database, and join the hosts; the system is not yet on them."""
         self.hosts.down()
-        self.url = self.postgres.start()
         self.hosts.up(self.count)
+        self.url = self.postgres.start()
         for host in range(1, self.count + 1):
             self.furnish(host)
-            self.start_ray(host)
+        self.start_ray(HEAD)
+        with ThreadPoolExecutor(self.count) as threads:
+            list(threads.map(self.start_ray, range(HEAD + 1, self.count + 1)))
 
     def stop(self) -> None:
         """End it all."""
@@ -72,7 +76,7 @@ class Cluster:
         if host == HEAD:
             role = f"--head --port {RAY_PORT} --dashboard-host 127.0.0.1"
         own = f"--node-ip-address {address(host)}"
-        self.hosts.run(host, f"siren node ray start {role} {own} {SMALL}")
+        self.hosts.run(host, f"siren node ray start {role} {own} {SMALL}", timeout=START_S)
 
     def boot(self, host: int) -> None:
         """Start a host again whose plug was pulled, and its Ray."""
