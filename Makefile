@@ -33,8 +33,9 @@ test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems
 test-image: ## Build the image without a daemon, and run it (root, buildah, debootstrap; 5 minutes)
 	tests/image/build.sh
 
-test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies (root alone; sshd, iproute2)
-	$(BIN)/python -m pytest -ra tests/cluster
+test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies, with figures (as root; 8 minutes)
+	@$(BIN)/python -m tests.cluster.tools
+	$(BIN)/python -m pytest -ra --capture=tee-sys tests/cluster
 
 bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
 	$(BIN)/python -m tests.bench

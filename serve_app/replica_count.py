@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import ray
+from actors.runtime.placement import staying
 
 MOST_NODES = 256
 CPU_SHARE = 0.001
@@ -10,7 +10,6 @@ CPU_SHARE = 0.001
 
 
 def one_a_node(_context: Any) -> tuple[int, dict[str, Any]]:
-    """Return how many living nodes offer CPUs, and no state: an autoscaling policy of Serve's."""
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    fit = sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in nodes)
+    """Return how many nodes offer CPUs and stay, and no state: an autoscaling policy of Serve's."""
+    fit = sum(node["Resources"].get("CPU", 0) > 0 for node in staying())
     return min(MOST_NODES, max(1, fit)), {}

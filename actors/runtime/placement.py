@@ -4,6 +4,7 @@ import zlib
 from typing import Any
 
 import ray
+from ray._private.state import state
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 HEAD = "node:__internal_head__"
@@ -24,11 +25,20 @@ def strategy_of(name: str) -> Any:
 
 
 def workers() -> list[str]:
-    """Return the ids of the living nodes beside the head, in an order that all agree on."""
+    """Return the ids of the nodes beside the head that stay, in an order that all agree on."""
+    return sorted(node["NodeID"] for node in staying() if HEAD not in node["Resources"])
+
+
+def staying() -> list[dict[str, Any]]:
+    """Return what Ray knows of the nodes that live, but for those that are being drained."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return sorted(
-        node["NodeID"] for node in nodes if node["Alive"] and HEAD not in node["Resources"]
-    )
+    going = leaving()
+    return [node for node in nodes if node["Alive"] and node["NodeID"] not in going]
+
+
+def leaving() -> set[str]:
+    """Return the ids of the nodes that are being drained."""
+    return set(state.get_draining_nodes())
 
 
 def _number(name: str) -> int:

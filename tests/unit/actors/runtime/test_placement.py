@@ -9,7 +9,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors.runtime import placement
 from actors.runtime.placement import HEAD, strategy_of
 
-A, B = "a" * 56, "b" * 56
+A, B, LEAVING = "a" * 56, "b" * 56, "c" * 56
 """As long as an id of Ray's."""
 
 
@@ -19,8 +19,9 @@ def node(name: str, *, alive: bool = True, head: bool = False) -> dict[str, Any]
 
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    nodes = [node(B), node("head", head=True), node(A), node("dead", alive=False)]
+    nodes = [node(B), node("head", head=True), node(A), node("dead", alive=False), node(LEAVING)]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(placement, "leaving", lambda: {LEAVING})
     return nodes
 
 
@@ -38,7 +39,7 @@ def test_order_hosts_go_to_the_nodes_in_turn() -> None:
 
 
 @pytest.mark.usefixtures("nodes")
-def test_the_head_and_dead_nodes_are_spared() -> None:
+def test_the_head_dead_nodes_and_those_that_leave_are_spared() -> None:
     assert {node_of(f"order:{number:x}") for number in range(50)} == {A, B}
 
 
