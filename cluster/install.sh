@@ -21,6 +21,10 @@ if [ "$(cat venv/.installed 2>/dev/null)" != "$wanted" ]; then
     printf '%s' "$wanted" >venv/.installed
 fi
 
-# Shells on the machine, and `ray exec`, then find `siren`, `ray` and the running cluster.
-profile='PATH="$HOME/.siren/venv/bin:$PATH"; eval "$(siren node env)"'
+# Shells on the machine, and `ray exec`, then find `siren`, `ray` and the running cluster. `ray up`
+# opens a dozen of them, so what each needs is asked for once.
+PATH="$HOME/.siren/venv/bin:$PATH"
+env -i HOME="$HOME" PATH="$PATH" siren node env >node.env.new
+mv node.env.new node.env
+profile='PATH="$HOME/.siren/venv/bin:$PATH"; . "$HOME/.siren/node.env"'
 grep -qxF "$profile" "$HOME/.bashrc" 2>/dev/null || printf '%s\n' "$profile" >>"$HOME/.bashrc"

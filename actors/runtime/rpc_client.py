@@ -89,7 +89,7 @@ class RpcClient:
                 pause = min(2.0, 0.05 * 2 ** min(self._fruitless, 6))
                 await asyncio.sleep(pause * random.random())  # noqa: S311 - no secret
             await AsyncRetrying(
-                wait=wait_random_exponential(multiplier=0.05, max=2), before_sleep=_log_surprise
+                wait=wait_random_exponential(multiplier=0.05, max=0.5), before_sleep=_log_surprise
             )(self._open)
         finally:
             self._connecting = None

@@ -5,6 +5,7 @@ and Ray takes little of a machine that is many hosts.
 """
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ SMALL = "--num-cpus 2 --object-store-memory 100000000 "
 """Of a host that shares one machine with others."""
 HERE = ("~/.siren/siren.env", "~/.ray/auth_token")
 """What is still copied to the hosts; all else serves the installation."""
-PROFILE = """PATH="$HOME/.siren/venv/bin:$PATH"; eval "$(siren node env)\""""
+SHELLS = "# Shells on the machine"
+"""Where `cluster/install.sh` has installed all, and goes on with what shells need."""
 UP_S = 400.0
 
 
@@ -70,10 +72,9 @@ def adapted(head: str, workers: list[str], key: Path) -> dict[str, Any]:
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(key)}
     config["min_workers"] = config["max_workers"] = len(workers)
     config["file_mounts"] = {name: config["file_mounts"][name] for name in HERE}
-    config["setup_commands"] = [
-        f"ln -sfn {VENV} ~/.siren/venv",
-        f"grep -qxF '{PROFILE}' ~/.bashrc || echo '{PROFILE}' >>~/.bashrc",
-    ]
+    script = (CLUSTER / "install.sh").read_text().partition(SHELLS)[2]
+    shells = f"set -eu; umask 077; cd ~/.siren; #{script}"
+    config["setup_commands"] = [f"ln -sfn {VENV} ~/.siren/venv", f"sh -c {shlex.quote(shells)}"]
     for node in ("head", "worker"):
         commands = config[f"{node}_start_ray_commands"]
         commands[-1] = commands[-1].replace(START, START + SMALL)

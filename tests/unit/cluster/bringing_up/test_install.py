@@ -14,7 +14,8 @@ PYTHON = """\
 [ "$1" = -m ] || exit 0
 mkdir -p "$3/bin"
 printf '#!/bin/sh\\necho "$@" >>"$HOME/asked"\\n' >"$3/bin/python"
-chmod +x "$3/bin/python"
+printf '#!/bin/sh\necho "export ASKED=\'"'"'$*\'"'"'"\n' >"$3/bin/siren"
+chmod +x "$3/bin/python" "$3/bin/siren"
 """
 
 
@@ -75,5 +76,8 @@ def test_nobody_else_on_the_machine_reads_the_secrets(home: Path) -> None:
 def test_shells_find_the_system_however_often_it_is_installed(home: Path) -> None:
     _install(home)
     _install(home)
-    lines = (home / ".bashrc").read_text().splitlines()
-    assert lines == ['PATH="$HOME/.siren/venv/bin:$PATH"; eval "$(siren node env)"']
+    assert len((home / ".bashrc").read_text().splitlines()) == 1
+    shell = ["bash", "-c", '. ~/.bashrc; command -v siren; echo "$ASKED"']
+    clean = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    found = subprocess.run(shell, env=clean, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == [f"{home}/.siren/venv/bin/siren", "node env"]
