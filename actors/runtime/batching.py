@@ -1,7 +1,6 @@
 """Group work: while one batch is on its way, the next one gathers. No lingering when idle."""
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -15,10 +14,6 @@ orders a second in batches of up to 256, 704 in those of up to 48, 744 with 32, 
 smaller ones cost more than they gain. That is where a commit takes 0.3 ms; see `Pace`."""
 QUICK_S = 0.003
 """A commit that takes no longer does not stand in the way of batches of `LARGEST_BATCH`."""
-SHARE = 0.75
-"""Of all that wait, who belongs into a batch whose commit is slow. Those who are left go with the
-next, and with who comes meanwhile: so a crowd spreads over payment, store and journal, instead of
-waiting at one after the other."""
 MOST = 256
 REMEMBERED = 4
 
@@ -29,27 +24,37 @@ Result = TypeVar("Result")
 class Pace:
     """How many items belong into a batch, by what its commit takes.
 
-    `LARGEST_BATCH` where that is quick. Where the disk or the network is what all wait for, most of
-    those who wait (`SHARE`), since who is left behind waits once more. The shortest of the last few
-    commits counts: one that met a checkpoint tells nothing.
+    As many more than `LARGEST_BATCH` as a commit takes longer than `QUICK_S`: where the disk or
+    the network is what all wait for, those who travel in parts wait for it once for each part.
+    The shortest of the last few commits counts: one that met a checkpoint tells nothing.
     """
 
     def __init__(self) -> None:
         self._took: deque[float] = deque([0.0], REMEMBERED)
+        self._sizes: deque[int] = deque([1], REMEMBERED)
+
+    def take(self, waiting: int) -> int:
+        """Return how many of those who wait are in the next batch."""
+        size = min(waiting, self.largest)
+        self._sizes.append(size)
+        return size
 
     def note(self, seconds: float) -> None:
         """Take a commit into account."""
         self._took.append(seconds)
 
     @property
-    def is_slow(self) -> bool:
-        """Whether commits take so long that other work should go on meanwhile."""
-        return min(self._took) > QUICK_S
+    def holds_others_up(self) -> bool:
+        """Whether others should go on while a commit is on its way: it takes long, and they exist.
 
-    def largest(self, waiting: int) -> int:
-        """Return how many of those who wait belong into a batch now, at most."""
-        share = math.ceil(waiting * SHARE) if self.is_slow else 0
-        return min(MOST, max(LARGEST_BATCH, share))
+        Who comes alone, time after time, would only wait for a thread in addition.
+        """
+        return min(self._took) > QUICK_S and max(self._sizes) > 1
+
+    @property
+    def largest(self) -> int:
+        """How many items belong into a batch now, at most."""
+        return min(MOST, int(LARGEST_BATCH * max(1.0, min(self._took) / QUICK_S)))
 
 
 class Batcher(Generic[Item, Result]):
@@ -86,8 +91,8 @@ class Batcher(Generic[Item, Result]):
 
     async def _run(self) -> None:
         while self._waiting:
-            pace, waiting = self._pace, len(self._waiting)
-            limit = self._limit if pace is None else pace.largest(waiting)
+            waiting = len(self._waiting)
+            limit = self._limit if self._pace is None else self._pace.take(waiting)
             batch = self._waiting[:limit]
             del self._waiting[:limit]
             await self._settle(batch)

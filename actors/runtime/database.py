@@ -191,7 +191,7 @@ class Database:
                 # Whoever holds the database's lock by way of `write` needs the loop to let go.
                 async with self._write_turn:
                     self._check_files()
-                    if self.pace.is_slow:
+                    if self.pace.holds_others_up:
                         return await self._inline_write.run_aside(work)
                     return self._inline_write.run(work)
             async with self.write() as connection:

@@ -16,6 +16,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from actors.runtime.statements import Prepared, quiet
 
 BOUND = re.compile(r"%\((\w+)\)s")
+VALUES = re.compile(
+    r"(?P<into>INSERT INTO \w+ \([^()]*\)) VALUES \((?P<values>[^()]*)\)(?P<on_conflict>.*)",
+    re.DOTALL,
+)
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 FUNCTION = """\
@@ -59,6 +63,9 @@ READ = """\
 {select}
           ) AS rows({columns})
         ) AS all_rows;"""
+INSERT = """\
+      WHEN {number} THEN
+        {into} SELECT {values} FROM jsonb_to_recordset(part->1) AS given({columns}){on_conflict};"""
 CHANGE = """\
       WHEN {number} THEN
         FOR given IN SELECT * FROM jsonb_to_recordset(part->1) AS rows({columns}) LOOP
@@ -72,7 +79,8 @@ class PostgresFunction:
     Called with two JSON texts: what was seen, as [number of the read, its parameters, rows] each,
     rows in the order of their first column's UTF-8; and what to change, as [number of the change,
     rows] each. NULL: it is committed. Else nothing was changed, and it is the JSON of what each
-    read found. Without changes (NULL) it only reads, and takes no lock.
+    read found. Without changes (NULL) it only reads, and takes no lock. All rows of an INSERT are
+    one statement, in their order; where it updates what is there, no two have the same key.
     """
 
     def __init__(
@@ -103,7 +111,10 @@ def _change(number: int, change: Prepared) -> str:
     names = [name for name in compiled.binds if not _is_fixed(compiled, name)]
     columns = ", ".join(f"{name} {_type(compiled, name)}" for name in names)
     statement = _bound(compiled, lambda name: f"given.{name}")
-    return CHANGE.format(number=number, columns=columns, statement=statement)
+    insert = VALUES.fullmatch(statement)
+    if insert is None:
+        return CHANGE.format(number=number, columns=columns, statement=statement)
+    return INSERT.format(number=number, columns=columns, **insert.groupdict())
 
 
 def _compiled(prepared: Prepared) -> SQLCompiler:

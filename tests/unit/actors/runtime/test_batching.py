@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from actors.contracts.errors import Conflict, Unavailable
-from actors.runtime.batching import LARGEST_BATCH, MOST, QUICK_S, SHARE, Batcher, Pace
+from actors.runtime.batching import LARGEST_BATCH, MOST, QUICK_S, Batcher, Pace
 
 
 class Flushes:
@@ -126,31 +126,47 @@ def paced(*commits: float) -> Pace:
 
 
 def test_quick_commits_leave_batches_small() -> None:
-    for pace in (paced(), paced(*[QUICK_S / 10] * 9)):
-        assert pace.largest(1000) == LARGEST_BATCH
-        assert not pace.is_slow
+    assert paced().largest == LARGEST_BATCH
+    assert paced(*[QUICK_S / 10] * 9).largest == LARGEST_BATCH
 
 
-def test_most_of_those_who_wait_go_where_commits_take_long() -> None:
+def test_batches_grow_as_commits_take_longer() -> None:
     slow = paced(*[QUICK_S * 3] * 9)
-    assert slow.is_slow
-    assert slow.largest(200) == 200 * SHARE
+    assert slow.largest == LARGEST_BATCH * 3
 
 
-def test_few_all_go_at_once() -> None:
-    assert paced(*[QUICK_S * 3] * 9).largest(LARGEST_BATCH) == LARGEST_BATCH
+@pytest.mark.parametrize(
+    ("commit_s", "waiting", "held_up"),
+    [
+        (QUICK_S * 3, 2, True),
+        (QUICK_S * 3, 1, False),
+        (QUICK_S / 3, 24, False),
+    ],
+)
+def test_others_are_held_up_where_there_are_some_and_commits_take_long(
+    commit_s: float,
+    waiting: int,
+    held_up: bool,  # noqa: FBT001 - pytest hands it over by its name
+) -> None:
+    pace = paced(*[commit_s] * 9)
+    assert not pace.holds_others_up
+    pace.take(waiting)
+    assert pace.holds_others_up is held_up
+    for _ in range(9):
+        pace.take(1)
+    assert not pace.holds_others_up
 
 
 def test_a_single_slow_commit_among_quick_ones_changes_nothing() -> None:
-    assert paced(0.0003, 0.0003, 0.5, 0.0003).largest(1000) == LARGEST_BATCH
+    assert paced(0.0003, 0.0003, 0.5, 0.0003).largest == LARGEST_BATCH
 
 
 def test_batches_shrink_as_soon_as_a_commit_is_quick_again() -> None:
-    assert paced(*[0.008] * 9, 0.0003).largest(1000) == LARGEST_BATCH
+    assert paced(*[0.008] * 9, 0.0003).largest == LARGEST_BATCH
 
 
 def test_no_batch_is_without_end() -> None:
-    assert paced(*[60.0] * 9).largest(1000) == MOST
+    assert paced(*[60.0] * 9).largest == MOST
 
 
 async def test_a_batch_is_as_long_as_its_commits_allow_now() -> None:
@@ -162,5 +178,6 @@ async def test_a_batch_is_as_long_as_its_commits_allow_now() -> None:
         return items
 
     batcher = Batcher(flush, pace=pace)
-    await asyncio.gather(*(batcher.submit(n) for n in range(LARGEST_BATCH * 8)))
-    assert batches == [24, 24, 24, 24, 72, 24]
+    count = LARGEST_BATCH * 7
+    await asyncio.gather(*(batcher.submit(n) for n in range(count)))
+    assert batches == [LARGEST_BATCH] * 4 + [LARGEST_BATCH * 2, LARGEST_BATCH]
