@@ -89,6 +89,8 @@ class Cluster:
         """Start hosts again whose plugs were pulled; returns when they have joined."""
         for host in hosts:
             self.hosts.boot(host)
+        if HEAD in hosts:  # it starts Ray on all others, and nobody but an operator starts it there
+            self.ray_up()
         self.wait_until_joined()
         self.wait_until_whole()
 
