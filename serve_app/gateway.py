@@ -1,5 +1,6 @@
 """The gateway as a Ray Serve deployment."""
 
+import threading
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from ray.serve.schema import LoggingConfig
 
 from actors.installation import Installation
 from actors.peers import Peers
+from actors.runtime.moving import keep_in_place
 from actors.runtime.ray_actors import spare_garbage_collection
 from actors.settings import Settings
 from serve_app.app import build_app
@@ -39,6 +41,8 @@ class _Gateway:
         peers: Peers,
         token_secret: SecretBytes,
         system_secret: SecretStr,
+        *,
+        one_a_node: bool = False,
     ) -> None:
         listen_on_the_node_s_address_only()
         join_writes()
@@ -48,6 +52,9 @@ class _Gateway:
         self._system_secret = system_secret.get_secret_value()
         self._siren = Backend(installation, peers)
         self._max_in_flight = installation.settings.max_in_flight
+        if one_a_node:
+            actors = (peers.creations(installation),)
+            threading.Thread(target=keep_in_place, args=actors, daemon=True).start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         app = build_app(self._siren, self._max_in_flight, self._token_secret)
@@ -87,7 +94,9 @@ def deployment(
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
     )(serve.ingress()(_Gateway))
     secrets = SecretBytes(token_secret), SecretStr(system_secret)
-    application: serve.Application = gateway.bind(installation, peers, *secrets)
+    application: serve.Application = gateway.bind(
+        installation, peers, *secrets, one_a_node=one_a_node
+    )
     return application
 
 

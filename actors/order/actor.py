@@ -17,7 +17,7 @@ from actors.order.journal import ORDER_HOSTS, Due, Journal
 from actors.order.nudge import Nudge
 from actors.order.overdue import OverdueOrders
 from actors.order.steps import Steps
-from actors.peers import Peers
+from actors.peers import ORDER_HOST, Peers
 from actors.runtime.ray_actors import (
     NAMESPACE,
     get_or_create,
@@ -33,7 +33,6 @@ from actors.runtime.rpc_server import RpcServer
 SWEEP_S = 1.0
 SUPERFLUOUS_LOOK_S = 10.0
 DEDICATED_PREFIX = "order:"
-ORDER_HOST = "order-host:"
 
 
 class OrderActor:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from ray.serve.schema import LoggingConfig
 
 from actors.contracts.errors import Damaged, SirenError, Unavailable
 from actors.installation import Installation
-from actors.order.actor import ORDER_HOST
 from actors.order.journal import ORDER_HOSTS, Journal
 from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
@@ -158,22 +156,9 @@ async def prepare_databases(
     return Installation(settings, bytes.fromhex(secret), int(hosts))
 
 
-def creations(installation: Installation) -> dict[str, Callable[[], Any]]:
-    """Return what creates each actor of an installation, by their names in Ray."""
-    return {
-        "projection": partial(PEERS.projection, installation),
-        "payment": partial(PEERS.payment, installation),
-        "store": partial(PEERS.store, installation),
-        **{
-            f"{ORDER_HOST}{host}": partial(PEERS.order_host, installation, PEERS, host)
-            for host in range(installation.order_hosts)
-        },
-    }
-
-
 def start_actors(installation: Installation) -> None:
     """Create all actors that are missing, and wait until they answer."""
-    missing = creations(installation).values()
+    missing = PEERS.creations(installation).values()
     with ThreadPoolExecutor(len(missing)) as threads:
         actors = list(threads.map(lambda create: create(), missing))
     for actor in actors:

@@ -21,7 +21,8 @@ from ray.serve.schema import LoggingConfig
 
 from actors.contracts.errors import SirenError
 from actors.installation import Installation
-from actors.order.actor import DEDICATED_PREFIX, ORDER_HOST
+from actors.order.actor import DEDICATED_PREFIX
+from actors.peers import ORDER_HOST
 from actors.runtime.database_faults import sqlite_files
 from actors.runtime.placement import workers
 from actors.runtime.ray_actors import NAMESPACE
@@ -31,7 +32,6 @@ from cluster.running.bootstrap import (
     APPLICATION,
     Report,
     check,
-    creations,
     described,
     prepare_databases,
     start_actors,
@@ -152,7 +152,7 @@ def siren_actors() -> list[str]:
 
 def _replace_actors(installation: Installation, report: Report) -> None:
     before = siren_actors()
-    wanted = creations(installation)
+    wanted = PEERS.creations(installation)
     if not before:
         report("starting the actors")
         start_actors(installation)

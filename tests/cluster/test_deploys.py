@@ -27,7 +27,7 @@ def test_ray_s_own_tools_know_every_actor_and_node(cluster: Cluster) -> None:
 def test_every_node_takes_orders(cluster: Cluster) -> None:
     for node in cluster.addresses:
         with cluster.load([node], connections=1, readers=0) as load:
-            cluster.wait_until_settled(load, 0.0, 30)
+            cluster.wait_until_settled(load, time.monotonic(), 30)
 
         assert load.failed == []
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography import x509
@@ -9,14 +10,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-HERE = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+HERE = "127.0.0.1"
 
 
 class Authority:
-    """Signs its own certificate, `ca.pem`, and one for this machine: `cert.pem`, `key.pem`."""
+    """Signs its own certificate, `ca.pem`, and one for machines: `cert.pem`, `key.pem`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, addresses: Iterable[str] = (HERE,)) -> None:
         self.folder = folder
+        machines = [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
+        self._machines = x509.SubjectAlternativeName(machines)
         folder.mkdir()
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, folder.name)])
@@ -38,7 +41,7 @@ class Authority:
             x509.CertificateBuilder(self._name, name, key, x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=1))
             .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([HERE]), critical=not ca)
+            .add_extension(self._machines, critical=not ca)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .sign(self._key, hashes.SHA256())
         )

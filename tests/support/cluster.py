@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 import yaml
 
+from tests.support.certificates import HERE, Authority
 from tests.support.cluster_load import Load
 from tests.support.hosts import Hosts, PostgreSql, address
 from tests.support.ray_up import RayUp
@@ -25,12 +26,29 @@ DASHBOARD_PORT = 8265
 HEAD = 1
 START_S = 400.0
 DEPLOY_S = 400.0
+SAID = "deploy.log"
 JOINED = """
 import ray, time
+from actors.runtime.placement import workers
+from actors.runtime.ray_actors import NAMESPACE
+from actors.runtime.replacing import incarnation_of
 ray.init(address="auto", logging_level="ERROR")
 while {wanted} != {{node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}}:
     time.sleep(0.2)
+def on_a_worker(name):
+    try:
+        place = incarnation_of(ray.get_actor(name, NAMESPACE))
+    except ValueError:
+        return False
+    return place is not None and place.node in workers()
+while not all(
+    on_a_worker(actor["name"])
+    for actor in ray.util.list_named_actors(all_namespaces=True)
+    if actor["namespace"] == NAMESPACE
+):
+    time.sleep(0.2)
 """
+"""Ends once Ray knows these nodes and no other, and no actor of the system lives on the head."""
 DEPLOYED = """until serve status | grep -A1 "^  siren:" | grep -q RUNNING; do sleep 1; done"""
 
 
@@ -39,7 +57,9 @@ class Cluster:
 
     source = Path(__file__).parents[2]
 
-    def __init__(self, folder: Path, count: int = 3) -> None:
+    def __init__(self, folder: Path, count: int = 3, *, encrypted: bool = False) -> None:
+        self._folder = folder
+        self._encrypted = encrypted
         self.members = list(range(1, count + 1))
         self.hosts = Hosts(folder / "hosts")
         self.postgres = PostgreSql(folder / "postgres")
@@ -61,7 +81,22 @@ class Cluster:
         self.operator.furnish(secrets.token_hex(32), settings)
         for host in self.members:
             self.hosts.wait_for(host)
+        if self._encrypted:
+            self._encrypt()
         self.ray_up()
+
+    def _encrypt(self) -> None:
+        """Give every shell of a host what Ray needs for TLS."""
+        files = Authority(self._folder / "certificates", [HERE, *map(address, self.members)]).folder
+        variables = {
+            "RAY_USE_TLS": 1,
+            "RAY_TLS_CA_CERT": files / "ca.pem",
+            "RAY_TLS_SERVER_CERT": files / "cert.pem",
+            "RAY_TLS_SERVER_KEY": files / "key.pem",
+        }
+        for host in self.members:
+            with (self.hosts.home(host) / ".bashrc").open("a") as shell:
+                shell.writelines(f"export {name}={value}\n" for name, value in variables.items())
 
     def stop(self) -> None:
         """End it all."""
@@ -75,7 +110,7 @@ class Cluster:
         self.wait_until_joined()
 
     def wait_until_joined(self) -> None:
-        """Wait until Ray knows every host, and no other."""
+        """Wait until Ray knows every host and no other, and actors are on workers."""
         wanted = {address(host) for host in self.members}
         self.run(HEAD, f"timeout {START_S} python - <<'END'{JOINED.format(wanted=wanted)}END")
 
@@ -114,11 +149,16 @@ class Cluster:
 
     def deploy(self, options: str = "", host: int = HEAD) -> str:
         """Put the system on the cluster, and return what the command said."""
-        return self.run(host, f"siren deploy {options}", DEPLOY_S)
+        return self.run(host, f"set -o pipefail; siren deploy {options} | tee {SAID}", DEPLOY_S)
 
     def deploying(self) -> Future[str]:
-        """Begin a deploy, and return what will have what it says."""
-        return ThreadPoolExecutor(1).submit(self.deploy)
+        """Begin a deploy, and return, once it replaces actors, what will have what it says."""
+        said = self.hosts.home(HEAD) / SAID
+        said.unlink(missing_ok=True)
+        deploy = ThreadPoolExecutor(1).submit(self.deploy)
+        while not deploy.done() and not (said.exists() and "replacing" in said.read_text()):
+            time.sleep(0.05)
+        return deploy
 
     def serve_deploy(self, **arguments: object) -> None:
         """Put the system on the cluster as Serve does, with other arguments; returns at the end."""

@@ -1,0 +1,67 @@
+"""Actors return to where they should be: off the head, and off nodes that are being drained.
+
+Where a node dies, Ray starts what lived there on any other, the head too, and leaves it there. What
+lives on the head is down for as long as the head is: nobody else could start it.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import ray
+from ray.exceptions import RayError
+
+from actors.runtime.placement import workers
+from actors.runtime.ray_actors import NAMESPACE
+from actors.runtime.replacing import incarnation_of
+
+LOOK_S = 5.0
+GONE_LOOK_S = 0.01
+Creations = Mapping[str, Callable[[], Any]]
+"""What creates each actor, by its name in Ray."""
+
+logger = logging.getLogger("siren")
+
+
+def keep_in_place(creations: Creations) -> NoReturn:
+    """Look after the actors for ever; of several that do, the one on the first node moves them."""
+    misplaced: AbstractSet[str] = frozenset()
+    while True:
+        time.sleep(LOOK_S)
+        try:
+            misplaced = move(creations, misplaced)
+        except (RayError, RuntimeError, ValueError, KeyError, OSError) as error:
+            logger.warning("cannot tell where actors live: %s", error)
+
+
+def move(creations: Creations, before: AbstractSet[str]) -> AbstractSet[str]:
+    """Move the actors that are misplaced and were so `before`; return those that newly are.
+
+    A move is a short silence for callers, who repeat: not while a node has only just come. Blocks
+    on Ray.
+    """
+    places = workers()
+    if not places or ray.get_runtime_context().get_node_id() != places[0]:
+        return frozenset()
+    found = {name for name in creations if _is_misplaced(name, places)}
+    for name in sorted(found & before):
+        _move(name, creations[name])
+    return found - before
+
+
+def _is_misplaced(name: str, places: list[str]) -> bool:
+    with suppress(ValueError):  # it is not there: whoever needs it creates it in its place
+        where = incarnation_of(ray.get_actor(name, NAMESPACE))
+        return where is not None and not where.starting and where.node not in places
+    return False
+
+
+def _move(name: str, create: Callable[[], Any]) -> None:
+    logger.warning("%s moves to a node that stays", name)
+    actor = ray.get_actor(name, NAMESPACE)
+    ray.kill(actor)
+    while create() == actor:
+        time.sleep(GONE_LOOK_S)
