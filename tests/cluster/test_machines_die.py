@@ -1,6 +1,8 @@
 """Any machine of a cluster may die: nothing acknowledged is lost, orders go on in seconds."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -15,13 +17,22 @@ CUT_S = 20.0
 pytestmark = pytest.mark.timeout(900)
 
 
-def pull(cluster: Cluster, load: Load, *hosts: int) -> float:
-    """Pull plugs once there are orders, and return when; their customers go elsewhere."""
+@contextmanager
+def pulled(cluster: Cluster, load: Load, *hosts: int) -> Iterator[float]:
+    """Pull plugs once there are orders, and give when; their customers go elsewhere.
+
+    The hosts are booted at the end of the block, however that ends.
+    """
     load.wait_for(BEFORE)
     load.gone |= {f"{address(host)}:8088" for host in hosts}
     moment = time.monotonic()
     cluster.hosts.kill(*hosts)
-    return moment
+    try:
+        yield moment
+    finally:
+        begun = time.monotonic()
+        cluster.boot(*hosts)
+        print(f"{hosts} whole again {time.monotonic() - begun:.0f} s after the boot")
 
 
 def nothing_lost(cluster: Cluster, load: Load) -> None:
@@ -51,27 +62,22 @@ def test_a_cut_between_two_machines_loses_nothing(cluster: Cluster) -> None:
 def test_orders_go_on_when_machines_die(
     cluster: Cluster, hosts: tuple[int, ...], within: float
 ) -> None:
-    with cluster.load() as load:
-        moment = pull(cluster, load, *hosts)
+    with cluster.load() as load, pulled(cluster, load, *hosts) as moment:
         seconds = cluster.wait_until_settled(load, moment, within)
         print(f"plug of {hosts}: settled after {seconds:.1f} s", load.figures(moment))
 
     nothing_lost(cluster, load)
-    begun = time.monotonic()
-    cluster.boot(*hosts)
-    print(f"{hosts} is whole {time.monotonic() - begun:.1f} s after its boot")
 
 
 def test_a_machine_may_die_while_another_version_is_deployed(cluster: Cluster) -> None:
     with cluster.load() as load:
         deploy = cluster.deploying()
-        moment = pull(cluster, load, 3)
-        said = deploy.result()
-        seconds = cluster.wait_until_settled(load, time.monotonic(), SOON_S)
-        print(f"plug in a deploy: settled {seconds:.1f} s after it", load.figures(moment), said)
+        with pulled(cluster, load, 3) as moment:
+            deploy.result()
+            seconds = cluster.wait_until_settled(load, time.monotonic(), SOON_S)
+            print(f"plug in a deploy: settled {seconds:.1f} s after it", load.figures(moment))
 
     nothing_lost(cluster, load)
-    cluster.boot(3)
 
 
 def test_one_machine_joins_and_another_leaves(cluster: Cluster) -> None:
