@@ -9,6 +9,7 @@ from tests.support.hosts import address
 
 CUSTOMERS, READERS = 32, 32
 REQUESTS = 20_000
+PATIENCE_S = 30.0
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -49,7 +50,7 @@ def test_a_driver_script_is_a_job_for_whoever_has_a_tunnel(cluster: Cluster) -> 
 
 def test_a_changed_version_fails_no_request(cluster: Cluster) -> None:
     begun = time.monotonic()
-    with cluster.load(connections=CUSTOMERS, readers=READERS) as load:
+    with cluster.load(connections=CUSTOMERS, readers=READERS, patience=PATIENCE_S) as load:
         cluster.deploy("--order-hosts 3")
         print(f"rolling deploy took {time.monotonic() - begun:.0f} s", load.figures())
         load.wait_for(REQUESTS, within=600)
@@ -62,7 +63,7 @@ def test_a_changed_version_fails_no_request(cluster: Cluster) -> None:
 
 
 def test_serve_s_own_deploy_of_fewer_order_hosts_loses_no_order(cluster: Cluster) -> None:
-    with cluster.load() as load:
+    with cluster.load(patience=PATIENCE_S) as load:
         cluster.serve_deploy(version="2", order_hosts=2)
         cluster.wait_until_settled(load, time.monotonic(), 10)
         print("serve deploy:", load.figures())

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -175,11 +176,9 @@ class Cluster:
         with self.hosts.forwarded(HEAD, DASHBOARD_PORT) as port:
             yield f"http://127.0.0.1:{port}"
 
-    def load(
-        self, addresses: list[str] | None = None, *, connections: int = 8, readers: int = 2
-    ) -> Load:
+    def load(self, addresses: list[str] | None = None, **options: Any) -> Load:
         """Return customers at all nodes, or at some."""
-        return Load(addresses or self.addresses, self.secret.encode(), connections, readers)
+        return Load(addresses or self.addresses, self.secret.encode(), **options)
 
     def verify(self) -> str:
         """Audit the databases, and return what was found; fails where something is wrong."""

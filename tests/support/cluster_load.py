@@ -43,6 +43,7 @@ class Load:
     secret: bytes
     connections: int = 8
     readers: int = 2
+    patience: float = ANSWER_S
     placed: list[Placed] = field(default_factory=list)
     reads: int = 0
     failed: list[str] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Load:
     def __post_init__(self) -> None:
         token = issue(self.secret, Identity("till", Role.SERVICE), HOUR)[0]
         self._headers = bearer(token)
+        self._by_connection: list[tuple[int, Placed]] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -103,7 +105,6 @@ class Load:
         }
 
     async def _run(self) -> None:
-        self._by_connection: list[tuple[int, Placed]] = []
         async with asyncio.TaskGroup() as everybody:
             for number in range(self.connections):
                 everybody.create_task(self._customer(number))
@@ -111,7 +112,9 @@ class Load:
                 everybody.create_task(self._reader(number))
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(headers=self._headers, timeout=httpx.Timeout(ANSWER_S, connect=1))
+        return httpx.AsyncClient(
+            headers=self._headers, timeout=httpx.Timeout(self.patience, connect=1)
+        )
 
     async def _customer(self, number: int) -> None:
         nodes = itertools.cycle(self.addresses[number % len(self.addresses) :] + self.addresses)
