@@ -17,6 +17,12 @@ CUT_S = 20.0
 pytestmark = pytest.mark.timeout(900)
 
 
+@pytest.fixture(autouse=True)
+def _whole(cluster: Cluster) -> None:
+    """Begin where nothing is under way: every actor is back on a worker."""
+    cluster.wait_until_joined()
+
+
 @contextmanager
 def pulled(cluster: Cluster, load: Load, *hosts: int) -> Iterator[float]:
     """Pull plugs once there are orders, and give when; their customers go elsewhere.
