@@ -26,6 +26,9 @@ from actors.runtime.rpc_tls import client_context
 
 LOST = (RayError, OSError, TimeoutError, ValueError)
 """The actor died, hangs or is not there yet; what was sent may or may not have been carried out."""
+FIRST_CONNECT_S = 1.0
+"""How long the first try to connect may take; each further one takes twice as long, as far as
+`CONNECT_S`, for machines that are only busy."""
 
 logger = logging.getLogger("siren")
 
@@ -48,6 +51,7 @@ class RpcClient:
         self._watch = Watch(HEARTBEAT_S)
         self._watching = False
         self._fruitless = 0
+        self._timeouts = 0
 
     @property
     def is_asking(self) -> bool:
@@ -102,16 +106,21 @@ class RpcClient:
         self._actor = actor = await asyncio.to_thread(self._connect)
         link = Link(self._received, self._lost)
         try:
-            async with asyncio.timeout(CONNECT_S):
+            # What is asked of a machine that has just vanished is never answered: soon asked again.
+            async with asyncio.timeout(
+                min(CONNECT_S, FIRST_CONNECT_S * 2 ** min(self._timeouts, 3))
+            ):
                 host, port, key = await actor.endpoint.remote()
                 await asyncio.get_running_loop().create_connection(
                     lambda: link, host, port, ssl=client_context()
                 )
                 link.write(key)
                 welcomed = await link.welcomed
-        except BaseException:
+        except BaseException as error:
             link.abort()
+            self._timeouts += isinstance(error, TimeoutError)
             raise
+        self._timeouts = 0
         if not welcomed:
             raise ConnectionResetError("the actor hung up")
         self._link = link
