@@ -32,22 +32,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from actors.runtime import postgres_connections, sqlite_connections
 from actors.runtime.batching import Pace
 from actors.runtime.database_faults import DatabaseFaults
-from actors.runtime.postgres_connections import POOL, PostgresConnections, engine_options
+from actors.runtime.postgres_connections import PostgresConnections, engine_options
 from actors.runtime.postgres_function import PostgresFunction
 from actors.runtime.sqlite_connections import FileId, InlineSqlite, configure_engine, file_id
-from actors.runtime.sqlite_opening import OPENING
 from actors.runtime.statements import OnConnection, Prepared, Row, Transaction, as_one, decode_rows
 
 Result = TypeVar("Result")
 
-# Parameters hold names and phone numbers: they must not reach a log by way of an error.
-SQLITE_POOL: dict[str, Any] = {
-    "max_overflow": 0,
-    "hide_parameters": True,
-    "connect_args": OPENING,
-}
 READERS = 4
 LOOK_EVERY_S = 0.25
 """How soon a reader notices that another file took its database's place."""
@@ -102,14 +96,14 @@ class Database:
         if self.is_sqlite:
             return self._sqlite_engine("BEGIN IMMEDIATE", 1)
         plain, options = engine_options(make_url(self._url))
-        return self._engine(plain, **POOL, **options)
+        return self._engine(plain, **postgres_connections.POOL, **options)
 
     @cached_property
     def _reader(self) -> AsyncEngine:
         return self._sqlite_engine("BEGIN", READERS) if self.is_sqlite else self._writer
 
     def _sqlite_engine(self, begin: str, connections: int) -> AsyncEngine:
-        engine = self._engine(self._url, pool_size=connections, **SQLITE_POOL)
+        engine = self._engine(self._url, pool_size=connections, **sqlite_connections.POOL)
         configure_engine(engine.sync_engine, begin, self._synchronous)
         return engine
 

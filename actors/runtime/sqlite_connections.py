@@ -14,10 +14,17 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, event, make_url
 
 from actors.runtime.batching import Pace
+from actors.runtime.sqlite_opening import OPENING
 from actors.runtime.statements import Prepared, Row, Transaction
 
 Result = TypeVar("Result")
 
+POOL: dict[str, Any] = {
+    "max_overflow": 0,
+    # Parameters hold names and phone numbers: they must not reach a log by way of an error.
+    "hide_parameters": True,
+    "connect_args": OPENING,
+}
 BUSY_TIMEOUT_S = 10
 CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 4000
