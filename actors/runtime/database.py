@@ -8,13 +8,11 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     ARRAY,
     JSON,
-    URL,
     Column,
     ColumnElement,
     Connection,
@@ -30,19 +28,18 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from actors.runtime import postgres_connections, sqlite_connections
 from actors.runtime.batching import Pace
 from actors.runtime.database_faults import DatabaseFaults
-from actors.runtime.postgres_connections import PostgresConnections, engine_options
+from actors.runtime.engines import Engines
+from actors.runtime.postgres_connections import PostgresConnections
 from actors.runtime.postgres_function import PostgresFunction
-from actors.runtime.sqlite_connections import FileId, InlineSqlite, configure_engine, file_id
+from actors.runtime.sqlite_connections import FileId, InlineSqlite, file_id
 from actors.runtime.statements import OnConnection, Prepared, Row, Transaction, as_one, decode_rows
 
 Result = TypeVar("Result")
 
-READERS = 4
 LOOK_EVERY_S = 0.25
 """How soon a reader notices that another file took its database's place."""
 CHECK_EVERY_S = 0.02
@@ -82,34 +79,12 @@ class Database:
         self._looked_at = self._checked_at = 0.0
         self._read_file: FileId = None
         self._reader_is_stale = False
-        self._url, self._synchronous = url, synchronous
-        self._engines: list[AsyncEngine] = []
+        self._engines = Engines(url, synchronous)
         if self.is_sqlite:
             self._inline_write = InlineSqlite(url, "BEGIN IMMEDIATE", synchronous, self.pace)
             self._inline_read = InlineSqlite(url, "BEGIN", synchronous)
         else:
             self._postgres = PostgresConnections(url)
-
-    # Many are never needed: what every order does goes without.
-    @cached_property
-    def _writer(self) -> AsyncEngine:
-        if self.is_sqlite:
-            return self._sqlite_engine("BEGIN IMMEDIATE", 1)
-        plain, options = engine_options(make_url(self._url))
-        return self._engine(plain, **postgres_connections.POOL, **options)
-
-    @cached_property
-    def _reader(self) -> AsyncEngine:
-        return self._sqlite_engine("BEGIN", READERS) if self.is_sqlite else self._writer
-
-    def _sqlite_engine(self, begin: str, connections: int) -> AsyncEngine:
-        engine = self._engine(self._url, pool_size=connections, **sqlite_connections.POOL)
-        configure_engine(engine.sync_engine, begin, self._synchronous)
-        return engine
-
-    def _engine(self, url: str | URL, **options: Any) -> AsyncEngine:
-        self._engines.append(create_async_engine(url, **options))
-        return self._engines[-1]
 
     @property
     def name(self) -> str:
@@ -148,7 +123,7 @@ class Database:
             async with (
                 asyncio.timeout(None if self.is_sqlite else limit_s),
                 self._write_turn,
-                self._writer.begin() as connection,
+                self._engines.writer.begin() as connection,
             ):
                 if not self.is_sqlite:
                     lock = text("SELECT pg_advisory_xact_lock(:key)")
@@ -166,10 +141,10 @@ class Database:
             self._look_for_another_file()
             if self._reader_is_stale:
                 self._reader_is_stale = False
-                await self._reader.dispose()
+                await self._engines.reader.dispose()
             async with (
                 asyncio.timeout(None if self.is_sqlite else READ_LIMIT_S),
-                self._reader.connect() as connection,
+                self._engines.reader.connect() as connection,
             ):
                 yield connection
 
@@ -303,8 +278,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
-        for engine in self._engines:
-            await engine.dispose()
+        await self._engines.close()
         if self._postgres is not None:
             await self._postgres.close()
         for inline in (self._inline_write, self._inline_read):

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -48,7 +49,7 @@ def sharing(creating: Callable[..., AsyncEngine]) -> Callable[..., AsyncEngine]:
     shared = creating("sqlite+aiosqlite://")
     asyncio.run(_connect(shared))  # only then a dialect is complete
 
-    def created(url: str, **options: Any) -> AsyncEngine:
+    def created(url: URL | str, **options: Any) -> AsyncEngine:
         engine = creating(url, **options)
         if engine.dialect.name == shared.dialect.name:
             engine.sync_engine.dialect = shared.sync_engine.dialect

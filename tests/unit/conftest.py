@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.order.journal import Journal
 from actors.order.journal_statements import Statements
-from actors.runtime import database, sqlite_connections, statements
+from actors.runtime import engines, sqlite_connections, statements
 from actors.settings import Settings
 from cluster.operations import read_only
 from serve_app.backend import Backend
@@ -57,7 +57,7 @@ def compiled_once() -> Iterator[None]:
         patch.setattr(statements, "compile_for_sqlite", remembering(statements.compile_for_sqlite))
         patch.setattr("actors.order.journal.Statements", for_each_dialect(Statements))
         create = sharing(create_async_engine)
-        for module in (database, read_only):
+        for module in (engines, read_only):
             patch.setattr(module, "create_async_engine", create)
         yield
 
