@@ -1,7 +1,8 @@
-"""Actors return to where they should be: off the head, and off nodes that are being drained.
+"""Actors return to where they should be: off the head and nodes that are drained, and spread.
 
 Where a node dies, Ray starts what lived there on any other, the head too, and leaves it there. What
-lives on the head is down for as long as the head is: nobody else could start it.
+lives on the head is down for as long as the head is: nobody else could start it. And with all of
+them on one node, its death would take all of them along.
 """
 
 import logging
@@ -14,11 +15,11 @@ from typing import Any, NoReturn
 import ray
 from ray.exceptions import RayError
 
-from actors.runtime.placement import workers
+from actors.runtime.placement import home_of, workers
 from actors.runtime.ray_actors import NAMESPACE
 from actors.runtime.replacing import incarnation_of
 
-LOOK_S = 5.0
+LOOK_S = 3.0
 GONE_LOOK_S = 0.01
 Creations = Mapping[str, Callable[[], Any]]
 """What creates each actor, by its name in Ray."""
@@ -38,29 +39,30 @@ def keep_in_place(creations: Creations) -> NoReturn:
 
 
 def move(creations: Creations, before: AbstractSet[str]) -> AbstractSet[str]:
-    """Move the actors that are misplaced and were so `before`; return those that newly are.
+    """Move one actor that is misplaced and was so `before`; return those that still are.
 
-    A move is a short silence for callers, who repeat: not while a node has only just come. Blocks
-    on Ray.
+    A move is a short silence for callers, who repeat: not of all at the same time, and not while a
+    node has only just come. Blocks on Ray.
     """
     places = workers()
     if not places or ray.get_runtime_context().get_node_id() != places[0]:
         return frozenset()
     found = {name for name in creations if _is_misplaced(name, places)}
-    for name in sorted(found & before):
+    for name in sorted(found & before)[:1]:
         _move(name, creations[name])
-    return found - before
+        found.remove(name)
+    return found
 
 
 def _is_misplaced(name: str, places: list[str]) -> bool:
     with suppress(ValueError):  # it is not there: whoever needs it creates it in its place
         where = incarnation_of(ray.get_actor(name, NAMESPACE))
-        return where is not None and not where.starting and where.node not in places
+        return where is not None and not where.starting and where.node != home_of(name, places)
     return False
 
 
 def _move(name: str, create: Callable[[], Any]) -> None:
-    logger.warning("%s moves to a node that stays", name)
+    logger.warning("%s moves to its place", name)
     actor = ray.get_actor(name, NAMESPACE)
     ray.kill(actor)
     while create() == actor:

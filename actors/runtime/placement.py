@@ -1,27 +1,39 @@
-"""On which node of a cluster an actor begins. Where that dies, Ray moves it to any other."""
+"""On which node of a cluster an actor should live. Where that dies, Ray moves it to any other."""
 
 import zlib
 from typing import Any
 
 import ray
 from ray._private.state import state
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 HEAD = "node:__internal_head__"
 """The resource by which Ray marks the node of its control service."""
+NODE_LABEL = "ray.io/node-id"
+ANYWHERE: dict[str, Any] = {"label_selector": {}}
 
 
-def strategy_of(name: str) -> Any:
-    """Return the scheduling strategy of a new actor; blocks on Ray.
+def placement_of(name: str) -> dict[str, Any]:
+    """Return the options by which a new actor comes to its home; blocks on Ray.
 
-    Ray's own SPREAD draws a node by lot for what needs no CPU: all of it may land on one. So
-    numbered actors go to the nodes in turn, others by their names. The head is spared where there
-    is any other node: what lives there is not restarted before the head itself is back.
+    The head is spared where there is any other node: what lives there is not restarted before the
+    head itself is back. Labels say so because Ray does not listen otherwise: for an actor that
+    needs no CPU it draws a node by lot, with SPREAD as with a soft node affinity.
     """
     nodes = workers()
     if not nodes:
-        return "DEFAULT"
-    return NodeAffinitySchedulingStrategy(nodes[_number(name) % len(nodes)], soft=True)
+        return {}
+    not_on_the_head = {"label_selector": {NODE_LABEL: f"!{head()}"}}
+    return {
+        "label_selector": {NODE_LABEL: home_of(name, nodes)},
+        "fallback_strategy": [not_on_the_head, ANYWHERE],
+    }
+
+
+def home_of(name: str, nodes: list[str]) -> str:
+    """Return on which of the `workers` an actor should live: numbered ones in turn, so spread."""
+    number = name.rpartition(":")[2]
+    turn = int(number) if number.isdecimal() else zlib.crc32(name.encode())
+    return nodes[turn % len(nodes)]
 
 
 def workers() -> list[str]:
@@ -29,18 +41,24 @@ def workers() -> list[str]:
     return sorted(node["NodeID"] for node in staying() if HEAD not in node["Resources"])
 
 
+def head() -> str:
+    """Return the id of the head."""
+    found: str = next(node["NodeID"] for node in living() if HEAD in node["Resources"])
+    return found
+
+
 def staying() -> list[dict[str, Any]]:
     """Return what Ray knows of the nodes that live, but for those that are being drained."""
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     going = leaving()
-    return [node for node in nodes if node["Alive"] and node["NodeID"] not in going]
+    return [node for node in living() if node["NodeID"] not in going]
+
+
+def living() -> list[dict[str, Any]]:
+    """Return what Ray knows of the nodes that live."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in nodes if node["Alive"]]
 
 
 def leaving() -> set[str]:
     """Return the ids of the nodes that are being drained."""
     return set(state.get_draining_nodes())
-
-
-def _number(name: str) -> int:
-    number = name.rpartition(":")[2]
-    return int(number) if number.isdecimal() else zlib.crc32(name.encode())

@@ -14,7 +14,7 @@ from ray._private.authentication.authentication_token_setup import (
 
 from actors.installation import Installation
 from actors.runtime.faults import FAULTS
-from actors.runtime.placement import strategy_of
+from actors.runtime.placement import placement_of
 
 NAMESPACE = "siren"
 MAX_CONCURRENCY = 10_000
@@ -37,7 +37,7 @@ def get_or_create(actor_class: Any, name: str, *args: object) -> Any:
         max_restarts=-1,  # Ray starts it again; callers repeat what it had not answered
         max_concurrency=MAX_CONCURRENCY,
         num_cpus=0,
-        scheduling_strategy=strategy_of(name),
+        **placement_of(name),
     ).remote(*args)
 
 

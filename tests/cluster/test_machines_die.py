@@ -1,18 +1,14 @@
 """Any machine of a cluster may die: nothing acknowledged is lost, orders go on in seconds."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from tests.support.cluster import HEAD, Cluster
-from tests.support.cluster_load import Load
+from tests.support.cluster import BEFORE, HEAD, Cluster
 from tests.support.hosts import address
 
 SOON_S = 10.0
 HEAD_SOON_S = 20.0
-BEFORE = 100
 CUT_S = 20.0
 pytestmark = pytest.mark.timeout(900)
 
@@ -21,30 +17,6 @@ pytestmark = pytest.mark.timeout(900)
 def _whole(cluster: Cluster) -> None:
     """Begin where nothing is under way: every actor is back on a worker."""
     cluster.wait_until_joined()
-
-
-@contextmanager
-def pulled(cluster: Cluster, load: Load, *hosts: int) -> Iterator[float]:
-    """Pull plugs once there are orders, and give when; their customers go elsewhere.
-
-    The hosts are booted at the end of the block, however that ends.
-    """
-    load.wait_for(BEFORE)
-    load.gone |= {f"{address(host)}:8088" for host in hosts}
-    moment = time.monotonic()
-    cluster.hosts.kill(*hosts)
-    try:
-        yield moment
-    finally:
-        begun = time.monotonic()
-        cluster.boot(*hosts)
-        print(f"{hosts} whole again {time.monotonic() - begun:.0f} s after the boot")
-
-
-def nothing_lost(cluster: Cluster, load: Load) -> None:
-    assert cluster.lost(load) == set()
-    cluster.verify()
-    assert load.failed_reads == []
 
 
 def test_a_cut_between_two_machines_loses_nothing(cluster: Cluster) -> None:
@@ -57,7 +29,7 @@ def test_a_cut_between_two_machines_loses_nothing(cluster: Cluster) -> None:
         seconds = cluster.wait_until_settled(load, moment, SOON_S)
         print(f"cut of {CUT_S:.0f} s: settled {seconds:.1f} s after it", load.figures(moment))
 
-    nothing_lost(cluster, load)
+    cluster.check(load)
 
 
 @pytest.mark.parametrize(
@@ -68,22 +40,22 @@ def test_a_cut_between_two_machines_loses_nothing(cluster: Cluster) -> None:
 def test_orders_go_on_when_machines_die(
     cluster: Cluster, hosts: tuple[int, ...], within: float
 ) -> None:
-    with cluster.load() as load, pulled(cluster, load, *hosts) as moment:
+    with cluster.load() as load, cluster.pulled(load, *hosts) as moment:
         seconds = cluster.wait_until_settled(load, moment, within)
         print(f"plug of {hosts}: settled after {seconds:.1f} s", load.figures(moment))
 
-    nothing_lost(cluster, load)
+    cluster.check(load)
 
 
 def test_a_machine_may_die_while_another_version_is_deployed(cluster: Cluster) -> None:
     with cluster.load() as load:
         deploy = cluster.deploying()
-        with pulled(cluster, load, 3) as moment:
+        with cluster.pulled(load, 3) as moment:
             deploy.result()
             seconds = cluster.wait_until_settled(load, time.monotonic(), SOON_S)
             print(f"plug in a deploy: settled {seconds:.1f} s after it", load.figures(moment))
 
-    nothing_lost(cluster, load)
+    cluster.check(load)
 
 
 def test_one_machine_joins_and_another_leaves(cluster: Cluster) -> None:
@@ -98,4 +70,4 @@ def test_one_machine_joins_and_another_leaves(cluster: Cluster) -> None:
         cluster.wait_until_settled(load, time.monotonic(), SOON_S)
         print(f"drained after {time.monotonic() - begun:.1f} s", load.figures(begun))
 
-    nothing_lost(cluster, load)
+    cluster.check(load)

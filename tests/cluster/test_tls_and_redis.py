@@ -1,17 +1,19 @@
-"""Ray's own settings for TLS encrypt what actors say to each other, too."""
+"""A cluster with Ray's own settings for TLS, where Redis keeps what its head knows."""
 
 import shutil
 import socket
 import ssl
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import Cluster
+from tests.support.cluster import HEAD, Cluster
 from tests.support.hosts import address
 
+HEAD_SOON_S = 20.0
 ENDPOINT = """
 import ray
 from actors.runtime.ray_actors import NAMESPACE
@@ -22,31 +24,45 @@ print("endpoint", endpoint.host, endpoint.port)
 pytestmark = pytest.mark.timeout(900)
 
 
-def test_an_encrypted_cluster_takes_orders(cluster: Cluster) -> None:
+@pytest.fixture(scope="module")
+def encrypted(cluster: Cluster) -> Iterator[Cluster]:
     cluster.stop()  # its place is needed
     folder = Path(tempfile.mkdtemp(prefix="siren-encrypted.", dir="/var/tmp"))
-    encrypted = Cluster(folder, count=2, encrypted=True)
+    encrypted = Cluster(folder, count=2, encrypted=True, redis=True)
     try:
         encrypted.start()
         encrypted.deploy()
         encrypted.wait_until_whole()
-        with encrypted.load(connections=2) as load:
-            encrypted.wait_until_settled(load, time.monotonic(), 60)
-        assert load.failed == []
-        encrypted.verify()
-
-        said = encrypted.run(1, f"python - <<'END'{ENDPOINT}END")
-        host, port = said.partition("endpoint ")[2].split()
-        assert host == address(2)
-        with (
-            pytest.raises(ssl.SSLError),  # without a certificate of its own it is let in by nobody
-            socket.create_connection((host, int(port)), 10) as plain,
-            _anybody().wrap_socket(plain) as tls,
-        ):
-            tls.recv(1)
+        yield encrypted
     finally:
         encrypted.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_what_actors_say_to_each_other_is_encrypted(encrypted: Cluster) -> None:
+    with encrypted.load(connections=2) as load:
+        encrypted.wait_until_settled(load, time.monotonic(), 60)
+    assert load.failed == []
+    encrypted.check(load)
+
+    said = encrypted.run(HEAD, f"python - <<'END'{ENDPOINT}END")
+    host, port = said.partition("endpoint ")[2].split()
+    assert host == address(2)
+    with (
+        pytest.raises(ssl.SSLError),  # without a certificate of its own it is let in by nobody
+        socket.create_connection((host, int(port)), 10) as plain,
+        _anybody().wrap_socket(plain) as tls,
+    ):
+        tls.recv(1)
+
+
+def test_a_head_without_its_disk_finds_its_cluster_in_redis(encrypted: Cluster) -> None:
+    with encrypted.load() as load, encrypted.pulled(load, HEAD) as moment:
+        assert not list((encrypted.hosts.home(HEAD) / ".siren" / "node").glob("gcs*"))
+        seconds = encrypted.wait_until_settled(load, moment, HEAD_SOON_S)
+        print(f"plug of the head: settled after {seconds:.1f} s", load.figures(moment))
+
+    encrypted.check(load)
 
 
 def _anybody() -> ssl.SSLContext:

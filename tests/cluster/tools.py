@@ -10,6 +10,7 @@ import subprocess
 PACKAGES = {
     "bridge": "iproute2",
     "ip": "iproute2",
+    "redis-server": "redis-server",
     "rsync": "rsync",
     "setpriv": "util-linux",
     "ssh": "openssh-client",

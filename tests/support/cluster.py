@@ -18,7 +18,7 @@ import yaml
 
 from tests.support.certificates import HERE, Authority
 from tests.support.cluster_load import Load
-from tests.support.hosts import Hosts, PostgreSql, address
+from tests.support.hosts import Hosts, PostgreSql, Redis, address
 from tests.support.ray_up import RayUp
 
 BIN = Path(sys.executable).parent
@@ -27,29 +27,31 @@ DASHBOARD_PORT = 8265
 HEAD = 1
 START_S = 400.0
 DEPLOY_S = 400.0
+BEFORE = 100
+"""Requests that are answered before a plug is pulled."""
 SAID = "deploy.log"
 JOINED = """
 import ray, time
-from actors.runtime.placement import workers
+from actors.runtime.placement import home_of, workers
 from actors.runtime.ray_actors import NAMESPACE
 from actors.runtime.replacing import incarnation_of
 ray.init(address="auto", logging_level="ERROR")
 while {wanted} != {{node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}}:
     time.sleep(0.2)
-def on_a_worker(name):
+def at_home(name):
     try:
         place = incarnation_of(ray.get_actor(name, NAMESPACE))
     except ValueError:
         return False
-    return place is not None and place.node in workers()
+    return place is not None and place.node == home_of(name, workers())
 while not all(
-    on_a_worker(actor["name"])
+    at_home(actor["name"])
     for actor in ray.util.list_named_actors(all_namespaces=True)
     if actor["namespace"] == NAMESPACE
 ):
     time.sleep(0.2)
 """
-"""Ends once Ray knows these nodes and no other, and no actor of the system lives on the head."""
+"""Ends once Ray knows these nodes and no other, and each actor of the system is in its place."""
 DEPLOYED = """until serve status | grep -A1 "^  siren:" | grep -q RUNNING; do sleep 1; done"""
 
 
@@ -58,9 +60,12 @@ class Cluster:
 
     source = Path(__file__).parents[2]
 
-    def __init__(self, folder: Path, count: int = 3, *, encrypted: bool = False) -> None:
+    def __init__(
+        self, folder: Path, count: int = 3, *, encrypted: bool = False, redis: bool = False
+    ) -> None:
         self._folder = folder
         self._encrypted = encrypted
+        self._redis = Redis() if redis else None
         self.members = list(range(1, count + 1))
         self.hosts = Hosts(folder / "hosts")
         self.postgres = PostgreSql(folder / "postgres")
@@ -84,6 +89,8 @@ class Cluster:
             self.hosts.wait_for(host)
         if self._encrypted:
             self._encrypt()
+        if self._redis is not None:
+            self.operator.redis = self._redis.start()
         self.ray_up()
 
     def _encrypt(self) -> None:
@@ -103,6 +110,8 @@ class Cluster:
         """End it all."""
         self.hosts.down()
         self.postgres.stop()
+        if self._redis is not None:
+            self._redis.stop()
 
     def ray_up(self, *options: str) -> None:
         """Bring all members up, as an operator does; returns when all have joined."""
@@ -111,7 +120,7 @@ class Cluster:
         self.wait_until_joined()
 
     def wait_until_joined(self) -> None:
-        """Wait until Ray knows every host and no other, and actors are on workers."""
+        """Wait until Ray knows every host and no other, and actors are in their places."""
         wanted = {address(host) for host in self.members}
         self.run(HEAD, f"timeout {START_S} python - <<'END'{JOINED.format(wanted=wanted)}END")
 
@@ -129,6 +138,23 @@ class Cluster:
             self.ray_up()
         self.wait_until_joined()
         self.wait_until_whole()
+
+    @contextmanager
+    def pulled(self, load: Load, *hosts: int) -> Iterator[float]:
+        """Pull plugs once there are orders, and give when; their customers go elsewhere.
+
+        The hosts are booted at the end of the block, however that ends.
+        """
+        load.wait_for(BEFORE)
+        load.gone |= {f"{address(host)}:{GATEWAY_PORT}" for host in hosts}
+        moment = time.monotonic()
+        self.hosts.kill(*hosts)
+        try:
+            yield moment
+        finally:
+            begun = time.monotonic()
+            self.boot(*hosts)
+            print(f"{hosts} whole again {time.monotonic() - begun:.0f} s after the boot")
 
     def join(self) -> None:
         """Let one more host join, while the others go on; returns when it answers customers."""
@@ -189,6 +215,12 @@ class Cluster:
         )
         assert audit.returncode == 0, audit.stdout + audit.stderr
         return audit.stdout
+
+    def check(self, load: Load) -> None:
+        """Fail where an acknowledged order is lost, the books are wrong, or a read failed."""
+        assert self.lost(load) == set()
+        self.verify()
+        assert load.failed_reads == []
 
     def lost(self, load: Load) -> set[str]:
         """Return the acknowledged orders that the journal does not have."""

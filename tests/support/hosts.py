@@ -1,4 +1,4 @@
-"""Hosts on this machine, as `tests/cluster/hosts.sh` makes them, and a PostgreSQL beside them."""
+"""Hosts on this machine, as `tests/cluster/hosts.sh` makes them; PostgreSQL, Redis beside them."""
 
 import os
 import shlex
@@ -19,6 +19,7 @@ SCRIPT = Path(__file__).parents[1] / "cluster" / "hosts.sh"
 HERE = "10.99.0.1"
 """This machine, as the hosts see it."""
 POSTGRES_PORT = 5432
+REDIS_PORT = 6379
 NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 START_S = 30.0
 
@@ -148,6 +149,35 @@ class PostgreSql:
             assert time.monotonic() < deadline, (self._folder / "log").read_text()
             time.sleep(0.1)
         return f"postgresql+asyncpg://siren@{HERE}:{POSTGRES_PORT}/postgres"
+
+    def stop(self) -> None:
+        """End it."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(START_S)
+
+
+class Redis:
+    """A Redis of this machine for its hosts, which keeps all in memory."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start it, and return where it listens, host:port."""
+        options = [
+            "--bind",
+            HERE,
+            "--port",
+            str(REDIS_PORT),
+            "--save",
+            "",
+            "--protected-mode",
+            "no",
+        ]
+        self._server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+        eventually(lambda: not port_is_free(HERE, REDIS_PORT), "Redis listens", START_S)
+        return f"{HERE}:{REDIS_PORT}"
 
     def stop(self) -> None:
         """End it."""

@@ -5,6 +5,7 @@ and Ray takes little of a machine that is many hosts.
 """
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -31,6 +32,8 @@ class RayUp:
 
     def __init__(self, folder: Path, key: Path) -> None:
         self.home = folder
+        self.redis: str | None = None
+        """Where Ray keeps what the head knows, host:port; None: on the head's disk."""
         self._key = key
         self._file = folder / "local.yaml"
 
@@ -44,7 +47,11 @@ class RayUp:
 
     def up(self, head: str, workers: list[str], *options: str) -> None:
         """Run `ray up` for these addresses; workers go on starting when it returns."""
-        self._file.write_text(yaml.safe_dump(adapted(head, workers, self._key)))
+        config = adapted(head, workers, self._key)
+        if self.redis is not None:
+            start = config["head_start_ray_commands"]
+            start[-1] = re.sub('RAY_gcs_.*node/gcs"', f"RAY_REDIS_ADDRESS={self.redis}", start[-1])
+        self._file.write_text(yaml.safe_dump(config))
         self.ray("up", "-y", *options, str(self._file))
 
     def ray(self, *words: str) -> str:

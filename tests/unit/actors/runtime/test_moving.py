@@ -1,4 +1,4 @@
-"""Actors are moved off the head and off nodes that leave, by one process, at the second look."""
+"""Actors are moved to their places one by one, by one process, at the second look."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -9,9 +9,11 @@ import ray
 
 from actors.runtime import moving
 from actors.runtime.moving import move
+from actors.runtime.placement import home_of
 from actors.runtime.replacing import Incarnation
 
 NOBODY: frozenset[str] = frozenset()
+HOMES = {name: home_of(name, ["a", "b"]) for name in ("payment", "store")}
 
 
 class Cluster:
@@ -20,7 +22,7 @@ class Cluster:
     def __init__(self) -> None:
         self.workers = ["a", "b"]
         self.here = "a"
-        self.places = {"payment": "head", "store": "b"}
+        self.places = {"payment": "head", "store": HOMES["store"]}
         self.starting = False
         self.moved: list[str] = []
 
@@ -39,7 +41,7 @@ class Cluster:
 
     def create(self, name: str) -> Callable[[], Any]:
         def created() -> str:
-            self.places.setdefault(name, "a")
+            self.places.setdefault(name, home_of(name, self.workers))
             return self.get_actor(name, "")
 
         return created
@@ -68,8 +70,27 @@ def test_what_is_misplaced_at_two_looks_is_moved(cluster: Cluster) -> None:
     second = look(cluster, first)
 
     assert cluster.moved == ["payment"]
-    assert cluster.places == {"payment": "a", "store": "b"}
+    assert cluster.places == {"payment": HOMES["payment"], "store": HOMES["store"]}
     assert second == look(cluster, second) == NOBODY
+
+
+def test_one_is_moved_at_a_time(cluster: Cluster) -> None:
+    cluster.places = {"payment": "head", "store": "head"}
+
+    rest = look(cluster, look(cluster))
+    assert cluster.moved == ["payment"]
+    assert rest == {"store"}
+
+    look(cluster, rest)
+    assert cluster.moved == ["payment", "store"]
+
+
+def test_one_that_lives_on_another_s_node_goes_home(cluster: Cluster) -> None:
+    cluster.places = {name: "b" if home == "a" else "a" for name, home in HOMES.items()}
+
+    look(cluster, look(cluster, look(cluster)))
+
+    assert cluster.places == HOMES
 
 
 def test_only_the_process_on_the_first_node_moves_actors(cluster: Cluster) -> None:

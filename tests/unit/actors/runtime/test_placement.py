@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.runtime import placement
-from actors.runtime.placement import HEAD, strategy_of
+from actors.runtime.placement import ANYWHERE, HEAD, NODE_LABEL, placement_of
 
 A, B, LEAVING = "a" * 56, "b" * 56, "c" * 56
 """As long as an id of Ray's."""
@@ -26,9 +25,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def node_of(name: str) -> str:
-    strategy = strategy_of(name)
-    assert isinstance(strategy, NodeAffinitySchedulingStrategy)
-    return str(strategy.node_id)
+    return str(placement_of(name)["label_selector"][NODE_LABEL])
 
 
 @pytest.mark.usefixtures("nodes")
@@ -44,12 +41,15 @@ def test_the_head_dead_nodes_and_those_that_leave_are_spared() -> None:
 
 
 @pytest.mark.usefixtures("nodes")
-def test_an_actor_may_move_where_its_node_dies() -> None:
-    assert strategy_of("payment").soft
+def test_an_actor_may_move_where_its_node_dies_to_the_head_last_of_all() -> None:
+    spare, last = placement_of("payment")["fallback_strategy"]
+
+    assert spare == {"label_selector": {NODE_LABEL: "!head"}}
+    assert last == ANYWHERE
 
 
 def test_on_a_single_node_ray_decides(nodes: list[dict[str, Any]]) -> None:
     nodes[:] = [node("head", head=True)]
 
-    assert strategy_of("payment") == "DEFAULT"
+    assert placement_of("payment") == {}
     assert placement.workers() == []
