@@ -200,11 +200,11 @@ async def test_a_fold_that_is_cut_off_leaves_no_read_behind(
 ) -> None:
     begun = asyncio.Event()
 
-    async def goes_on_for_ever(_work: object) -> None:
+    async def goes_on_for_ever(*_asked: object) -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(journal.database, "query", goes_on_for_ever)
+    monkeypatch.setattr(journal.database, "fetch_all", goes_on_for_ever)
     before = asyncio.all_tasks()
     folding = asyncio.create_task(Projection(journal, view).catch_up())
     await begun.wait()

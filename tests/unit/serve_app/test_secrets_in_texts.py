@@ -84,7 +84,7 @@ def test_a_setting_that_is_refused_is_not_repeated() -> None:
         f"postgresql+asyncpg://siren:{PASSWORD}@[::1/siren",
         f"postgresql+asyncpg://127.0.0.1:{PASSWORD}/siren",
         f"postgresql+asyncpg://siren:{PASSWORD}@127.0.0.1:99999/siren",
-        f"postgresql+asyncpg://siren:{PASSWORD}@127.0.0.1/siren?sslmode=require",
+        f"postgresql+asyncpg://siren:{PASSWORD}@127.0.0.1/siren?sslmode=perhaps",
         f"postgresql+asyncpg:{PASSWORD}",
         f"sqlite+aiosqlite:///{PASSWORD}/x.db",
         PASSWORD,
