@@ -53,8 +53,8 @@ class _Gateway:
         self._siren = Backend(installation, peers)
         self._max_in_flight = installation.settings.max_in_flight
         if one_a_node:
-            actors = (peers.creations(installation),)
-            threading.Thread(target=keep_in_place, args=actors, daemon=True).start()
+            mine = (peers.creations(installation), installation)
+            threading.Thread(target=keep_in_place, args=mine, daemon=True).start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         app = build_app(self._siren, self._max_in_flight, self._token_secret)

@@ -15,43 +15,48 @@ from typing import Any, NoReturn
 import ray
 from ray.exceptions import RayError
 
+from actors.installation import Installation
 from actors.runtime.placement import home_of, workers
-from actors.runtime.ray_actors import NAMESPACE
+from actors.runtime.ray_actors import NAMESPACE, described, replace
 from actors.runtime.replacing import incarnation_of
 
 LOOK_S = 3.0
-GONE_LOOK_S = 0.01
 Creations = Mapping[str, Callable[[], Any]]
-"""What creates each actor, by its name in Ray."""
+"""What creates each actor of an installation, by its name in Ray."""
 
 logger = logging.getLogger("siren")
 
 
-def keep_in_place(creations: Creations) -> NoReturn:
+def keep_in_place(creations: Creations, installation: Installation) -> NoReturn:
     """Look after the actors for ever; of several that do, the one on the first node moves them."""
     misplaced: AbstractSet[str] = frozenset()
     while True:
         time.sleep(LOOK_S)
         try:
-            misplaced = move(creations, misplaced)
+            misplaced = move(creations, installation, misplaced)
         except (RayError, RuntimeError, ValueError, KeyError, OSError) as error:
             logger.warning("cannot tell where actors live: %s", error)
 
 
-def move(creations: Creations, before: AbstractSet[str]) -> AbstractSet[str]:
+def move(
+    creations: Creations, installation: Installation, before: AbstractSet[str]
+) -> AbstractSet[str]:
     """Move one actor that is misplaced and was so `before`; return those that still are.
 
     A move is a short silence for callers, who repeat: not of all at the same time, and not while a
-    node has only just come. Blocks on Ray.
+    node has only just come. An actor of another installation is a deploy's, which is replacing this
+    one. Blocks on Ray.
     """
     places = workers()
     if not places or ray.get_runtime_context().get_node_id() != places[0]:
         return frozenset()
-    found = {name for name in creations if _is_misplaced(name, places)}
-    for name in sorted(found & before)[:1]:
-        _move(name, creations[name])
-        found.remove(name)
-    return found
+    misplaced = {name for name in creations if _is_misplaced(name, places)}
+    for name in sorted(misplaced & before):
+        if described(ray.get_actor(name, NAMESPACE))["installation"] == installation:
+            logger.warning("%s moves to its place", name)
+            replace(name, creations[name], installation)
+            return misplaced - {name}
+    return misplaced
 
 
 def _is_misplaced(name: str, places: list[str]) -> bool:
@@ -59,11 +64,3 @@ def _is_misplaced(name: str, places: list[str]) -> bool:
         where = incarnation_of(ray.get_actor(name, NAMESPACE))
         return where is not None and not where.starting and where.node != home_of(name, places)
     return False
-
-
-def _move(name: str, create: Callable[[], Any]) -> None:
-    logger.warning("%s moves to its place", name)
-    actor = ray.get_actor(name, NAMESPACE)
-    ray.kill(actor)
-    while create() == actor:
-        time.sleep(GONE_LOOK_S)

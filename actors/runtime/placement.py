@@ -22,10 +22,10 @@ def placement_of(name: str) -> dict[str, Any]:
     nodes = workers()
     if not nodes:
         return {}
-    not_on_the_head = {"label_selector": {NODE_LABEL: f"!{head()}"}}
+    spare_the_head = [{"label_selector": {NODE_LABEL: f"!{each}"}} for each in heads()]
     return {
         "label_selector": {NODE_LABEL: home_of(name, nodes)},
-        "fallback_strategy": [not_on_the_head, ANYWHERE],
+        "fallback_strategy": [*spare_the_head, ANYWHERE],
     }
 
 
@@ -37,14 +37,20 @@ def home_of(name: str, nodes: list[str]) -> str:
 
 
 def workers() -> list[str]:
-    """Return the ids of the nodes beside the head that stay, in an order that all agree on."""
-    return sorted(node["NodeID"] for node in staying() if HEAD not in node["Resources"])
+    """Return the ids of the nodes beside the head that stay and offer CPUs, in order.
+
+    All agree on it. A node without CPUs has no replica of the gateway, either.
+    """
+    return sorted(
+        node["NodeID"]
+        for node in staying()
+        if HEAD not in node["Resources"] and node["Resources"].get("CPU", 0) > 0
+    )
 
 
-def head() -> str:
-    """Return the id of the head."""
-    found: str = next(node["NodeID"] for node in living() if HEAD in node["Resources"])
-    return found
+def heads() -> list[str]:
+    """Return the id of the head; none, where it has not come back yet after its death."""
+    return [node["NodeID"] for node in living() if HEAD in node["Resources"]]
 
 
 def staying() -> list[dict[str, Any]]:

@@ -1,8 +1,10 @@
-"""Ray actors: how a missing one is created, a cluster joined, and where an actor lives."""
+"""Ray actors: how a missing one is created, one replaced, a cluster joined; and where they live."""
 
 import gc
 import logging
 import os
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +13,7 @@ from ray._private import ray_constants
 from ray._private.authentication.authentication_token_setup import (
     maybe_enable_token_auth_if_token_available,
 )
+from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from actors.installation import Installation
 from actors.runtime.faults import FAULTS
@@ -19,6 +22,9 @@ from actors.runtime.placement import placement_of
 NAMESPACE = "siren"
 MAX_CONCURRENCY = 10_000
 YOUNG_OBJECTS = 50_000
+RESTART_LOOK_S = 0.25
+GONE_LOOK_S = 0.005
+"""Soon: whoever has lost the actor creates another one, with the settings that it knows."""
 
 
 def get_or_create(actor_class: Any, name: str, *args: object) -> Any:
@@ -39,6 +45,43 @@ def get_or_create(actor_class: Any, name: str, *args: object) -> Any:
         num_cpus=0,
         **placement_of(name),
     ).remote(*args)
+
+
+def replace(name: str, create: Callable[[], Any], installation: Installation) -> None:
+    """Let a new process take an actor's place, which holds only what the databases have, too.
+
+    What it was asked and had not answered, its callers ask the next one. One of them may be faster
+    than we in creating it, with the settings that it knows: then it is replaced once more. Blocks
+    until the new one answers; raises `RayError` where it cannot begin.
+    """
+    while True:
+        end(name)
+        try:
+            if described(create())["installation"] == installation:
+                return
+        except ActorDiedError as error:  # as a rule since somebody else replaces it as well
+            if error.actor_init_failed:
+                raise
+
+
+def end(name: str) -> None:
+    """End the named actor for good, if any; blocks until its name is free, or another's."""
+    with suppress(ValueError):  # it is not there
+        actor: Any = ray.get_actor(name, NAMESPACE)
+        ray.kill(actor)
+        while ray.get_actor(name, NAMESPACE) == actor:
+            time.sleep(GONE_LOOK_S)
+
+
+def described(actor: Any) -> dict[str, Any]:
+    """Wait until an actor is there, and return what it tells of itself."""
+    while True:
+        try:
+            facts: dict[str, Any] = ray.get(actor.describe.remote())
+        except ActorUnavailableError:  # its process ended before it was there: Ray starts another
+            time.sleep(RESTART_LOOK_S)
+        else:
+            return facts
 
 
 def join(address: str) -> None:

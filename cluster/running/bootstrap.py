@@ -5,7 +5,6 @@ import errno
 import logging
 import os
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from typing import Any
 
 import ray
 from ray import serve
-from ray.exceptions import ActorUnavailableError, RayTaskError
+from ray.exceptions import RayTaskError
 from ray.serve._private.constants import SERVE_PROXY_NAME
 from ray.serve.schema import LoggingConfig
 
@@ -25,7 +24,7 @@ from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of
-from actors.runtime.ray_actors import NAMESPACE
+from actors.runtime.ray_actors import NAMESPACE, described
 from actors.settings import Service, Settings
 from actors.store.service import StoreService
 from cluster.operations.database_urls import check_urls
@@ -47,7 +46,6 @@ from readmodel.tables import create_tables
 from serve_app.gateway import deployment
 
 APPLICATION = "siren"
-RESTART_LOOK_S = 0.25
 Report = Callable[[str], None]
 
 
@@ -163,17 +161,6 @@ def start_actors(installation: Installation) -> None:
         actors = list(threads.map(lambda create: create(), missing))
     for actor in actors:
         described(actor)
-
-
-def described(actor: Any) -> dict[str, Any]:
-    """Wait until an actor is there, and return what it tells of itself."""
-    while True:
-        try:
-            facts: dict[str, Any] = ray.get(actor.describe.remote())
-        except ActorUnavailableError:  # its process ended before it was there: Ray starts another
-            time.sleep(RESTART_LOOK_S)
-        else:
-            return facts
 
 
 def start_gateway(installation: Installation, token_secret: bytes, system_secret: str) -> None:

@@ -8,15 +8,13 @@ import asyncio
 import hashlib
 import hmac
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import serve
-from ray.exceptions import ActorDiedError
 from ray.serve.schema import LoggingConfig
 
 from actors.contracts.errors import SirenError
@@ -25,14 +23,13 @@ from actors.order.actor import DEDICATED_PREFIX
 from actors.peers import ORDER_HOST
 from actors.runtime.database_faults import sqlite_files
 from actors.runtime.placement import workers
-from actors.runtime.ray_actors import NAMESPACE
+from actors.runtime.ray_actors import NAMESPACE, end, replace
 from actors.settings import Settings
 from cluster.peers import PEERS
 from cluster.running.bootstrap import (
     APPLICATION,
     Report,
     check,
-    described,
     prepare_databases,
     start_actors,
 )
@@ -43,8 +40,6 @@ SETTINGS_FILES = (Path.home() / ".siren" / "siren.env", Path("/etc/siren/siren.e
 """Where a node may have its settings, lines of SIREN_NAME=value: the first that there is."""
 LOCK = "siren-deploy"
 """A namespace of its own: whoever looks for the system's actors does not meet the lock."""
-GONE_LOOK_S = 0.005
-"""Soon: whoever has lost the actor creates another one, with the settings that it knows."""
 QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 
 
@@ -140,7 +135,7 @@ def undeploy(report: Report) -> bool:
         # Whoever is still there creates the others again: hosts go first, and all are looked for.
         while names := siren_actors():
             for name in sorted(names):
-                _end(name)
+                end(name)
         return bool(names) or APPLICATION in applications
 
 
@@ -159,32 +154,11 @@ def _replace_actors(installation: Installation, report: Report) -> None:
         return
     for name, create in wanted.items():
         report(f"replacing {name}")
-        _replace(name, create, installation)
+        replace(name, create, installation)
     for name in before:
         superfluous = name.startswith(ORDER_HOST) and name not in wanted
         if superfluous or name.startswith(DEDICATED_PREFIX):
-            _end(name)
-
-
-def _replace(name: str, create: Callable[[], Any], installation: Installation) -> None:
-    """Let a new process take an actor's place, which holds only what the databases have, too.
-
-    What it was asked and had not answered, its callers ask the next one. One of them may be faster
-    than we in creating it, with the settings that it knows: then it is replaced once more.
-    """
-    while True:
-        _end(name)
-        with suppress(ActorDiedError):  # somebody else replaces it as well
-            if described(create())["installation"] == installation:
-                return
-
-
-def _end(name: str) -> None:
-    with suppress(ValueError):  # it is not there
-        actor: Any = ray.get_actor(name, NAMESPACE)
-        ray.kill(actor)
-        while ray.get_actor(name, NAMESPACE) == actor:
-            time.sleep(GONE_LOOK_S)
+            end(name)
 
 
 @contextmanager

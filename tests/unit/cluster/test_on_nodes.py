@@ -36,7 +36,7 @@ def test_a_command_of_a_node_has_the_environment_of_the_cluster(home: Path) -> N
     shown = siren("node", "sh", "-c", "env; echo options: -x $0", "--port=1", home=home).stdout
 
     assert "RAY_AUTH_MODE=token\n" in shown
-    assert "RAY_health_check_period_ms=1000\n" in shown
+    assert "RAY_health_check_period_ms=500\n" in shown
     assert f"RAY_SERVE_HAPROXY_BINARY_PATH=/tmp/{os.getpid()}.node/haproxy\n" in shown
     assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in shown
     assert "options: -x --port=1\n" in shown

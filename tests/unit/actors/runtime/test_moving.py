@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import ray
 
-from actors.runtime import moving
+from actors.runtime import moving, ray_actors
 from actors.runtime.moving import move
 from actors.runtime.placement import home_of
 from actors.runtime.replacing import Incarnation
 
+MINE: Any = "mine"
 NOBODY: frozenset[str] = frozenset()
 HOMES = {name: home_of(name, ["a", "b"]) for name in ("payment", "store")}
 
@@ -24,6 +25,7 @@ class Cluster:
         self.here = "a"
         self.places = {"payment": "head", "store": HOMES["store"]}
         self.starting = False
+        self.installation = "mine"
         self.moved: list[str] = []
 
     def get_actor(self, name: str, _namespace: str) -> str:
@@ -33,6 +35,10 @@ class Cluster:
 
     def incarnation_of(self, actor: str) -> Incarnation:
         return Incarnation(actor.rpartition(" ")[2], 7, self.starting)
+
+    def described(self, actor: str) -> dict[str, Any]:
+        assert actor.partition(" ")[0] in self.places
+        return {"installation": self.installation}
 
     def kill(self, actor: str) -> None:
         name = actor.partition(" ")[0]
@@ -56,11 +62,14 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     monkeypatch.setattr(ray, "kill", cluster.kill)
     monkeypatch.setattr(moving, "workers", lambda: cluster.workers)
     monkeypatch.setattr(moving, "incarnation_of", cluster.incarnation_of)
+    for module in (moving, ray_actors):
+        monkeypatch.setattr(module, "described", cluster.described)
     return cluster
 
 
 def look(cluster: Cluster, before: Any = NOBODY) -> Any:
-    return move({name: cluster.create(name) for name in ("payment", "store", "projection")}, before)
+    creations = {name: cluster.create(name) for name in ("payment", "store", "projection")}
+    return move(creations, MINE, before)
 
 
 def test_what_is_misplaced_at_two_looks_is_moved(cluster: Cluster) -> None:
@@ -111,4 +120,11 @@ def test_what_is_being_started_is_left_alone(cluster: Cluster) -> None:
     cluster.starting = True
 
     assert look(cluster, {"payment"}) == NOBODY
+    assert cluster.moved == []
+
+
+def test_what_a_deploy_has_just_replaced_is_the_next_version_s_to_move(cluster: Cluster) -> None:
+    cluster.installation = "another"
+
+    assert look(cluster, {"payment"}) == {"payment"}
     assert cluster.moved == []

@@ -12,13 +12,17 @@ A, B, LEAVING = "a" * 56, "b" * 56, "c" * 56
 """As long as an id of Ray's."""
 
 
-def node(name: str, *, alive: bool = True, head: bool = False) -> dict[str, Any]:
-    return {"NodeID": name, "Alive": alive, "Resources": {HEAD: 1.0} if head else {}}
+def node(name: str, *, alive: bool = True, head: bool = False, cpus: float = 2.0) -> dict[str, Any]:
+    resources = {"CPU": cpus} | ({HEAD: 1.0} if head else {})
+    return {"NodeID": name, "Alive": alive, "Resources": resources}
 
 
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    nodes = [node(B), node("head", head=True), node(A), node("dead", alive=False), node(LEAVING)]
+    nodes = [
+        *(node(B), node("head", head=True), node(A)),
+        *(node("dead", alive=False), node(LEAVING), node("no CPUs", cpus=0.0)),
+    ]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
     monkeypatch.setattr(placement, "leaving", lambda: {LEAVING})
     return nodes
@@ -36,7 +40,7 @@ def test_order_hosts_go_to_the_nodes_in_turn() -> None:
 
 
 @pytest.mark.usefixtures("nodes")
-def test_the_head_dead_nodes_and_those_that_leave_are_spared() -> None:
+def test_the_head_and_nodes_that_are_dead_leave_or_have_no_cpus_are_spared() -> None:
     assert {node_of(f"order:{number:x}") for number in range(50)} == {A, B}
 
 
@@ -53,3 +57,14 @@ def test_on_a_single_node_ray_decides(nodes: list[dict[str, Any]]) -> None:
 
     assert placement_of("payment") == {}
     assert placement.workers() == []
+
+
+def test_a_head_that_has_not_come_back_keeps_no_actor_from_its_place(
+    nodes: list[dict[str, Any]],
+) -> None:
+    nodes[:] = [node(A)]
+
+    assert placement_of("payment") == {
+        "label_selector": {NODE_LABEL: A},
+        "fallback_strategy": [ANYWHERE],
+    }
