@@ -1,22 +1,52 @@
 """The image and the compose file, as far as they can be read without building."""
 
 import re
+import shutil
 import subprocess
 import sys
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 
 import pytest
 from check_jsonschema.builtin_schemas import get_builtin_schema
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 from jsonschema import validators
 
 from tests.support.deployment_files import CLUSTER, ROOT, load
 
 DOCKERFILE = ROOT / "Dockerfile"
 COMPOSE = load(CLUSTER / "compose.yaml")
+SECRETS = (
+    "cluster/.env",
+    "cluster/.env.local",
+    "cluster/kubernetes-example/secrets.env",
+    "actors/.env",
+)
+"""Where README.md has somebody write secrets, and where else they may."""
 
 
 def _stages() -> list[str]:
     return re.split(r"^FROM ", DOCKERFILE.read_text(), flags=re.MULTILINE)[1:]
+
+
+def _rules() -> list[str]:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _sent(name: str) -> bool:
+    """Return whether a file reaches the builder: the last rule for it or a folder of it decides."""
+    path, sent = PurePosixPath(name), True
+    for rule in _rules():
+        pattern = PurePosixPath(rule.removeprefix("!"))
+        anywhere = pattern.parts[0] == "**"
+        for each in (path, *path.parents[:-1]):
+            place = each.name if anywhere else str(each)
+            wanted = pattern.name if anywhere else str(pattern)
+            if place.count("/") == wanted.count("/") and fnmatchcase(place, wanted):
+                sent = rule.startswith("!")
+    return sent
 
 
 def test_hadolint_has_nothing_to_say() -> None:
@@ -41,12 +71,29 @@ def test_the_last_stage_installs_nothing_and_is_nobody_s_root() -> None:
 
 
 def test_only_what_the_image_is_made_of_is_sent_to_the_builder() -> None:
-    lines = (ROOT / ".dockerignore").read_text().splitlines()
-    rules = [line for line in lines if line and not line.startswith("#")]
+    rules = _rules()
     assert rules[0] == "*"
     copied = re.findall(r"^COPY (?!--from)(.*) ", _stages()[0], re.MULTILINE)
     for source in " ".join(copied).split():
         assert f"!{source.split('/')[0]}" in rules
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_file_of_secrets_is_sent_to_the_builder(name: str) -> None:
+    assert _sent("cluster/cli.py")
+    assert not _sent(name)
+
+
+@pytest.mark.parametrize("builder", [WheelBuilder, SdistBuilder])
+def test_no_file_of_secrets_is_packed(
+    builder: type[WheelBuilder | SdistBuilder], tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in (*SECRETS, "cluster/cli.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    packed = builder(str(tmp_path)).recurse_included_files()
+    assert [file.relative_path for file in packed] == ["cluster/cli.py"]
 
 
 def test_the_compose_file_is_one() -> None:
