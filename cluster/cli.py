@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 
 from actors.contracts.errors import SirenError
@@ -27,7 +28,9 @@ from cluster.terminal import (
     problems,
     progress_bar,
     run,
+    settings_here,
     settings_of,
+    wrong_settings,
 )
 from serve_app.contract.identity import Identity, Role
 
@@ -121,6 +124,8 @@ def status(data: Data = None, address: Address = None, file: SettingsFile = None
 
     try:
         answer = report(settings_of(data_dir=data), address, file, given=data is not None)
+    except ValidationError as error:
+        wrong_settings(error)
     except SirenError as error:
         fail(error)
     console.print(answer.shown)
@@ -139,7 +144,7 @@ def verify(data: Data = None) -> None:
     Prints each violation on a line: order id, code, what is wrong. Exit code 1 if there is any.
     Works while the system is up, too: what moves is looked at again before it is reported.
     """
-    settings = settings_of(data_dir=data)
+    settings = settings_here(data)
     with progress_bar() as progress:
         from cluster.audit import verify as audit  # noqa: PLC0415 - its imports take a second
 
@@ -180,7 +185,7 @@ def rebuild_view(data: Data = None) -> None:
 
     The details stay readable meanwhile. Works while the system is up, and while it is down.
     """
-    settings = settings_of(data_dir=data)
+    settings = settings_here(data)
     started = time.monotonic()
     with progress_bar() as progress:
         from cluster.operations.rebuild_view import rebuild_view as rebuild  # noqa: PLC0415 - as above
@@ -222,7 +227,7 @@ def token(
     if not is_name(name):
         detail = f"must have 1 to {MAX_SUBJECT} printable characters"
         raise typer.BadParameter(detail, param_hint="--subject")
-    settings = settings_of(data_dir=data)
+    settings = settings_here(data)
     try:
         secret = read_secret(settings)
     except SirenError as error:
@@ -248,7 +253,7 @@ def forget(
     forget again after restoring one. On PostgreSQL, the server's own write-ahead log and archives
     keep what they have until the server recycles them.
     """
-    settings = settings_of(data_dir=data)
+    settings = settings_here(data)
     if not (yes or sys.stdin.isatty()):
         detail = "nobody can be asked here whether to forget: repeat it with --yes"
         fail(SirenError("not_confirmed", detail))

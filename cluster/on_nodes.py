@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from actors.contracts.errors import SirenError, Unavailable
 from actors.runtime.lock_file import DATA_DIR, is_held, ray_address
 from cluster.running import environment
+from cluster.running.node_settings import cluster_settings
 from cluster.terminal import Data, console, fail, settings_of, wrong_settings
 
 app = typer.Typer()
@@ -72,14 +73,17 @@ def node(command: Annotated[list[str], typer.Argument(help="What to run: ray sta
     too slow for Ray itself, on a busy machine, is tried again.
     """
     from cluster.running import ray_start  # noqa: PLC0415 - as below
-    from cluster.running.node import environment_of  # noqa: PLC0415 - its imports take a moment
+    from cluster.running.node import (  # noqa: PLC0415 - its imports take a moment
+        environment_of,
+        for_shells,
+    )
 
     try:
         variables = environment_of()
     except SirenError as error:
         fail(error)
     if command == ["env"]:
-        for name, value in variables.items():
+        for name, value in for_shells(variables).items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         return
     try:
@@ -107,7 +111,7 @@ def deploy(
     with _joined(address):
         from cluster.running import deploying  # noqa: PLC0415 - Ray takes seconds
 
-        found = deploying.cluster_settings(settings, **given)
+        found = cluster_settings(settings, **given)
         installation = deploying.deploy(found, lambda step: console.print(f"· {step}"))
     console.print(
         f"Siren Order is on the cluster, with {installation.order_hosts} order hosts: "

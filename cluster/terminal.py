@@ -1,6 +1,7 @@
 """What the commands of `siren` share: options, where they print, progress, and how they fail."""
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -21,9 +22,14 @@ from rich.progress import (
 from rich.text import Text
 
 from actors.contracts.errors import SirenError
-from actors.settings import Settings
+from actors.runtime.lock_file import DATA_DIR, LOCK_NAME
+from actors.settings import SERVICES, Settings
+from cluster.running.node_settings import cluster_settings, found_file
 
 Result = TypeVar("Result")
+
+OURS = (LOCK_NAME, "journal.db")
+"""What a system leaves in its data folder."""
 
 console = Console(highlight=False)
 problems = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -74,6 +80,28 @@ def settings_of(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         wrong_settings(error)
+
+
+def settings_here(data: Path | None) -> Settings:
+    """Return the settings of the system that is meant: a data folder's, or a cluster's.
+
+    On a node of a cluster it is that of the node's settings file, behind the environment, where
+    neither names a folder or a database and ./data has no system. Ends the command as above.
+    """
+    found = settings_of(data_dir=data)
+    named = data is not None or os.environ.get(DATA_DIR)
+    if named or _names_database(found) or any((found.data_dir / name).exists() for name in OURS):
+        return found
+    try:
+        return found if found_file() is None else cluster_settings()
+    except SirenError as error:
+        fail(error)
+    except ValidationError as error:
+        wrong_settings(error)
+
+
+def _names_database(settings: Settings) -> bool:
+    return any(settings.variable_of(service) is not None for service in SERVICES)
 
 
 def wrong_settings(error: ValidationError) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from actors.contracts.errors import SirenError
+from actors.contracts.errors import SirenError, Unavailable
 from actors.order.domain.order import fold
 from actors.order.domain.saga import AuthorizePayment, CancelPayment, next_steps
 from actors.order.journal import Journal
 from actors.order.journal_tables import events, open_orders
 from actors.runtime.database import Database
+from actors.runtime.database_faults import sqlite_files
 from actors.runtime.lock_file import ray_address
 from actors.runtime.retrying import until_done
 from actors.settings import Settings
@@ -23,6 +25,7 @@ from actors.store.tables import tickets
 from cluster.client import connect
 from cluster.operations.database_urls import check_urls
 from cluster.operations.scrub import scrub
+from cluster.running.cluster_address import cluster_address
 from readmodel.tables import drop_shadow, open_database, order_detail
 from serve_app.backend import Backend
 
@@ -68,7 +71,7 @@ async def find_customer(settings: Settings, customer_id: str) -> Customer:
     Raises `SirenError` where it does not run, or never had an order of this customer.
     """
     check_urls(settings)
-    ray_address(settings.data_dir.absolute())  # orders are erased through their mailboxes
+    _address(settings)  # orders are erased through their mailboxes
     journal = Journal(settings.url("journal"))
     try:
         return await _find(journal.database, customer_id)
@@ -76,10 +79,27 @@ async def find_customer(settings: Settings, customer_id: str) -> Customer:
         await journal.close()
 
 
+def _address(settings: Settings) -> str:
+    """Return where the Ray of the running system is: one machine's, or the cluster's.
+
+    Raises `Unavailable` where none runs.
+    """
+    try:
+        return ray_address(settings.data_dir.absolute())
+    except Unavailable:
+        if not sqlite_files(settings):  # no cluster has them
+            with suppress(Unavailable):
+                return cluster_address()
+        raise
+
+
 async def forget_customer(settings: Settings, customer_id: str, progress: Progress) -> Forgotten:
     """Forget a customer of the running system; raises `SirenError` where it does not run."""
-    siren = await connect(ray_address(settings.data_dir.absolute()))
+    siren = await connect(await asyncio.to_thread(_address, settings))
     try:
+        if siren.installation.settings.url("journal") != settings.url("journal"):
+            detail = "the system that runs here has another journal than these settings name"
+            raise SirenError("another_system", detail)
         return await forget(siren, customer_id, progress)
     finally:
         await siren.close()

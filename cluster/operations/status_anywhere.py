@@ -18,12 +18,13 @@ from actors.settings import Settings
 from cluster.operations import status
 from cluster.operations.database_urls import check_urls
 from cluster.operations.status import ANSWER_S, Facts, Part, Status
+from cluster.running.node_settings import cluster_settings
 
 
 def report(settings: Settings, address: str | None, file: Path | None, *, given: bool) -> Status:
     """Return the report on the system that is meant; `given`: its data folder was named.
 
-    Raises `SirenError` where the settings are not usable.
+    Raises `SirenError`, or `pydantic.ValidationError`, where the settings are not usable.
     """
     check_urls(settings)
     named = given or os.environ.get(DATA_DIR)
@@ -46,8 +47,6 @@ def _cluster_of(address: str | None) -> str | None:
 
 
 def _describe(address: str, file: Path | None) -> Status:
-    from cluster.running.deploying import cluster_settings  # noqa: PLC0415 - as above
-
     deadline = time.monotonic() + ANSWER_S
     settings = cluster_settings(file)
     check_urls(settings)

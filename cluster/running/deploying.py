@@ -33,30 +33,13 @@ from cluster.running.bootstrap import (
     prepare_databases,
     start_actors,
 )
-from cluster.running.node import HOST, edge_secret
+from cluster.running.node import edge_secret
+from cluster.running.node_settings import HOST, cluster_settings
 from serve_app.gateway import deployment
 
-SETTINGS_FILES = (Path.home() / ".siren" / "siren.env", Path("/etc/siren/siren.env"))
-"""Where a node may have its settings, lines of SIREN_NAME=value: the first that there is."""
 LOCK = "siren-deploy"
 """A namespace of its own: whoever looks for the system's actors does not meet the lock."""
 QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
-
-
-def cluster_settings(settings_file: Path | None = None, **given: Any) -> Settings:
-    """Return the settings of a cluster: those given, else the environment's, else the file's.
-
-    Nobody is the owner without signing in there. Raises `pydantic.ValidationError`, or `SirenError`
-    where the file is missing.
-    """
-    if settings_file is not None and not settings_file.is_file():
-        raise SirenError("no_settings_file", f"there is no file {settings_file}")
-    file = settings_file or next((file for file in SETTINGS_FILES if file.is_file()), None)
-    found = Settings(_env_file=file, **given)
-    changes: dict[str, Any] = {"auth": "required"}
-    if "host" not in found.model_fields_set:
-        changes["host"] = HOST
-    return found.model_copy(update=changes)
 
 
 def check_for_cluster(settings: Settings) -> None:

@@ -14,11 +14,13 @@ from pathlib import Path
 from actors.contracts.errors import SirenError
 from cluster.running import haproxy
 from cluster.running.environment import CLUSTER
+from cluster.running.node_settings import node_host
 from cluster.running.run_folder import LONGEST
 
 FOLDER = "SIREN_NODE_DIR"
-HOST = "0.0.0.0"  # noqa: S104 - the gateway of a cluster is for others, who have to sign in
 MIN_TOKEN = 32
+STATE_NAMES = ("RAY_gcs_storage", "RAY_gcs_storage_path")
+"""Where the head keeps what it knows, unless Redis does."""
 PURPOSE = b"siren edge"
 
 
@@ -29,13 +31,18 @@ def environment_of(folder: Path | None = None) -> dict[str, str]:
     its ports could run anything.
     """
     folder = _made(folder or Path(os.environ.get(FOLDER) or Path.home() / ".siren" / "node"))
-    host = os.environ.get("SIREN_HOST") or HOST
-    places = haproxy.installed(folder, host, edge_secret())
-    state = {"RAY_gcs_storage_path": str(folder / "gcs")}
-    unset = {n: v for n, v in (CLUSTER | state).items() if n not in os.environ}
+    places = haproxy.installed(folder, node_host(), edge_secret())
+    known = CLUSTER | {"RAY_gcs_storage_path": str(folder / "gcs")}
     if os.environ.get("RAY_REDIS_ADDRESS"):
-        unset.pop("RAY_gcs_storage", None)
-    return unset | places
+        for name in STATE_NAMES:
+            known.pop(name)
+            os.environ.pop(name, None)  # of a shell of the node's, say: Ray would prefer the disk
+    return {n: v for n, v in known.items() if n not in os.environ} | places
+
+
+def for_shells(variables: dict[str, str]) -> dict[str, str]:
+    """Return what shells of the node need, too: where the head keeps its state is its own."""
+    return {name: value for name, value in variables.items() if name not in STATE_NAMES}
 
 
 def edge_secret() -> str:

@@ -1,5 +1,6 @@
 """What the commands for clusters say and do on a machine, before any Ray is there."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.system import ROOT
+from serve_app.contract.identity import Role
+from serve_app.security.tokens import Tokens
+from tests.support.system import ROOT, free_port
 
 TOKEN = "t" * 64
+SECRET = "s" * 64
 
 
 @pytest.fixture
@@ -21,10 +25,11 @@ def home(tmp_path: Path) -> Path:
 
 def siren(*words: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {"PATH": os.environ["PATH"], "HOME": str(home), "COLUMNS": "200"}
+    kept["PYTHONPATH"] = str(ROOT)
     return subprocess.run(
         [sys.executable, "-m", "cluster.cli", *words],
         env={**kept, "SIREN_NODE_DIR": f"/tmp/{os.getpid()}.node"} | environment,
-        cwd=ROOT,
+        cwd=home,
         capture_output=True,
         text=True,
         check=False,
@@ -46,9 +51,18 @@ def test_the_environment_of_a_node_is_for_shells(home: Path) -> None:
     shown = siren("node", "env", home=home).stdout
 
     found = subprocess.run(
-        ["sh", "-c", f"{shown}\necho $RAY_gcs_storage"], capture_output=True, text=True, check=True
+        ["sh", "-c", f"{shown}\necho $RAY_AUTH_MODE"], capture_output=True, text=True, check=True
     )
-    assert found.stdout == "rocksdb\n"
+    assert found.stdout == "token\n"
+    assert "RAY_gcs_storage" not in shown  # a `ray start` in a shell of a worker would keep it
+
+
+def test_redis_keeps_what_the_head_knows_whatever_its_shell_has(home: Path) -> None:
+    both = {"RAY_REDIS_ADDRESS": "redis:6379", "RAY_gcs_storage": "rocksdb"}
+    shown = siren("node", "env", "-0", home=home, **both).stdout
+
+    assert "RAY_REDIS_ADDRESS=redis:6379" in shown
+    assert "RAY_gcs_storage" not in shown
 
 
 def test_a_node_without_ray_s_token_is_refused(tmp_path: Path) -> None:
@@ -73,3 +87,89 @@ def test_where_no_ray_answers_a_deploy_says_so(home: Path, command: str) -> None
     assert ended.returncode == 1
     assert "no.such.host.invalid:6379" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture
+def settings(home: Path) -> Path:
+    """The settings file of a node, with the address of a PostgreSQL that does not answer."""
+    file = home / ".siren" / "siren.env"
+    file.parent.mkdir()
+    url = f"postgresql+asyncpg://siren@127.0.0.1:{free_port()}/siren"
+    file.write_text(f"SIREN_DATABASE_URL={url}\nSIREN_JWT_SECRET={SECRET}\n")
+    file.chmod(0o600)
+    return file
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_token_is_signed_with_the_secret_of_the_node_s_settings(home: Path) -> None:
+    ended = siren("token", "--role", "owner", home=home)
+
+    assert ended.returncode == 0, ended.stderr
+    holder = asyncio.run(Tokens(SECRET.encode()).identity(ended.stdout.strip().encode()))
+    assert holder.role is Role.OWNER
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(
+    "command", ["verify", "rebuild-view", "token --role staff --store gangnam"]
+)
+def test_a_command_on_a_node_means_the_database_of_the_node_s_settings(
+    home: Path, command: str
+) -> None:
+    ended = siren(*command.split(), home=home)
+
+    assert ended.returncode == 1
+    assert "PostgreSQL at 127.0.0.1" in ended.stderr
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_person_is_forgotten_on_the_cluster_of_this_node(home: Path) -> None:
+    ended = siren("forget", "c-1", "--yes", home=home, RAY_ADDRESS="127.0.0.1:1")
+
+    assert ended.returncode == 1
+    assert "PostgreSQL at 127.0.0.1" in ended.stderr  # so it has found where to ask
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("named", ["--data", "SIREN_DATA_DIR", "./data"])
+def test_a_data_folder_goes_before_the_node_s_settings(home: Path, named: str) -> None:
+    folder = home / ("data" if named == "./data" else "elsewhere")
+    folder.mkdir()
+    (folder / "siren.lock").touch()
+    options = ["--data", str(folder)] if named == "--data" else []
+    environment = {named: str(folder)} if named == "SIREN_DATA_DIR" else {}
+
+    ended = siren("verify", *options, home=home, **environment)
+
+    assert f"there is no database {folder}" in ended.stderr
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_database_of_the_environment_goes_before_the_node_s_settings(home: Path) -> None:
+    url = "postgresql+asyncpg://siren@127.0.0.2:1/siren"
+
+    ended = siren("verify", home=home, SIREN_DATABASE_URL=url)
+
+    assert "PostgreSQL at 127.0.0.2" in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "token --role owner"])
+def test_a_wrong_setting_of_the_node_is_named(home: Path, settings: Path, command: str) -> None:
+    settings.write_text("SIREN_ORDER_HOSTS=none\n")
+
+    ended = siren(*command.split(), home=home, RAY_ADDRESS="127.0.0.1:1")
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("SIREN_ORDER_HOSTS: ")
+
+
+@pytest.mark.parametrize("command", ["status", "token --role owner", "node true"])
+def test_a_line_of_the_node_s_settings_that_is_none_is_named(
+    home: Path, settings: Path, command: str
+) -> None:
+    settings.write_text("RAY_USE_TLS=1\n")
+
+    ended = siren(*command.split(), home=home, RAY_ADDRESS="127.0.0.1:1")
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"siren: {settings} has RAY_USE_TLS: ")

@@ -1,12 +1,13 @@
 """What a machine needs before Ray runs on it as a node of a cluster."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from actors.contracts.errors import SirenError
-from cluster.running import environment, node
+from cluster.running import environment, node, node_settings
 from cluster.running.run_folder import LONGEST
 
 TOKEN = "t" * 64
@@ -19,6 +20,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(node, "LONGEST", 4096)
+    monkeypatch.setattr(node_settings, "SETTINGS_FILES", (tmp_path / "siren.env",))
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray" / "auth_token").write_text(TOKEN)
 
@@ -43,8 +45,19 @@ def test_what_the_user_has_set_on_a_node_stays(monkeypatch: pytest.MonkeyPatch) 
 
 def test_redis_keeps_what_the_head_knows_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_REDIS_ADDRESS", "redis:6379")
+    for name in node.STATE_NAMES:  # as a shell of the node's has them
+        monkeypatch.setenv(name, "rocksdb")
 
-    assert "RAY_gcs_storage" not in node.environment_of()
+    assert not (os.environ | node.environment_of()).keys() & set(node.STATE_NAMES)
+
+
+def test_haproxy_listens_where_the_node_s_settings_say(tmp_path: Path) -> None:
+    (tmp_path / "siren.env").write_text("SIREN_HOST=10.0.0.1\n")
+
+    node.environment_of()
+
+    edge = json.loads((tmp_path / ".siren" / "node" / "edge.json").read_text())
+    assert edge["host"] == "10.0.0.1"
 
 
 def test_haproxy_of_each_node_says_the_same_secret_which_is_not_the_token() -> None:
