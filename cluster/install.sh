@@ -13,7 +13,8 @@ wheel=$(ls -t wheel/*.whl | head -n 1) # older ones stay there
 wanted=$(cat locks/*.lock "$wheel" | sha256sum)
 if [ "$(cat venv/.installed 2>/dev/null)" != "$wanted" ]; then
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or newer")'
-    [ -x venv/bin/python ] || python3 -m venv venv
+    # Without Debian's python3-venv, half of one is left behind.
+    venv/bin/python -m pip --version >/dev/null 2>&1 || python3 -m venv --clear venv
     for lock in locks/*.lock; do
         venv/bin/python -m pip install --quiet --require-hashes -r "$lock"
     done
@@ -28,3 +29,12 @@ env -i HOME="$HOME" PATH="$PATH" siren node env >node.env.new
 mv node.env.new node.env
 profile='PATH="$HOME/.siren/venv/bin:$PATH"; . "$HOME/.siren/node.env"'
 grep -qxF "$profile" "$HOME/.bashrc" 2>/dev/null || printf '%s\n' "$profile" >>"$HOME/.bashrc"
+
+# On the head: its autoscaler installs on the other machines again when the words of its configuration
+# change, whatever the files hold that they name. So a hash of those stands among the words.
+configuration="$HOME/ray_bootstrap_config.yaml"
+if [ -f "$configuration" ]; then
+    contents=$(cat install.sh locks/* wheel/* siren.env "$HOME/.ray/auth_token" 2>/dev/null | sha256sum)
+    sed "s|sh ~/.siren/install.sh|& ${contents%% *}|g" "$configuration" >cluster.yaml.new
+    mv cluster.yaml.new cluster.yaml
+fi

@@ -77,7 +77,6 @@ def adapted(head: str, workers: list[str], key: Path) -> dict[str, Any]:
     config: dict[str, Any] = load(CLUSTER / "local.yaml")
     config["provider"] |= {"head_ip": head, "worker_ips": workers}
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(key)}
-    config["min_workers"] = config["max_workers"] = len(workers)
     config["file_mounts"] = {name: config["file_mounts"][name] for name in HERE}
     script = (CLUSTER / "install.sh").read_text().partition(SHELLS)[2]
     shells = f"set -eu; umask 077; cd ~/.siren; #{script}"

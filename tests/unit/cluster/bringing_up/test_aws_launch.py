@@ -1,6 +1,7 @@
 """`ray up` on an AWS that is not there, as far as the head's launch: what is asked of it."""
 
 import base64
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,7 +99,19 @@ def test_the_head_is_tagged_as_the_project_s_and_the_cluster_s(launch: Launch) -
 def test_the_machine_installs_what_the_set_up_needs(launch: Launch) -> None:
     assert launch.user_data.startswith("#cloud-config\n")
     assert "python3-venv" in launch.user_data
-    assert launch.updater["initialization_commands"] == ["cloud-init status --wait >/dev/null"]
+    [wait] = launch.updater["initialization_commands"]
+    assert wait.startswith("cloud-init status --wait ")
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [(0, True), (1, False), (2, True)])
+def test_what_cloud_init_only_warns_of_stops_nothing(
+    launch: Launch, tmp_path: Path, code: int, *, goes_on: bool
+) -> None:
+    (tmp_path / "cloud-init").write_text(f"#!/bin/sh\nexit {code}\n")
+    (tmp_path / "cloud-init").chmod(0o755)
+    [wait] = launch.updater["initialization_commands"]
+    waited = subprocess.run(["/bin/sh", "-c", wait], env={"PATH": str(tmp_path)}, check=False)
+    assert (waited.returncode == 0) is goes_on
 
 
 def test_nobody_gets_the_machine_s_credentials_by_a_request(launch: Launch) -> None:

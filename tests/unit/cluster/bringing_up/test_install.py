@@ -1,22 +1,27 @@
 """`install.sh`, which `ray up` runs on each machine, with stand-ins for Python and pip."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.deployment_files import CLUSTER
+from tests.support.deployment_files import CLUSTER, load
 
 PYTHON = """\
 #!/bin/sh
-# `python3 -m venv venv` makes a Python that notes what it is asked for.
+# `python3 -m venv --clear venv` makes a Python that notes what it is asked for.
 [ "$1" = -m ] || exit 0
-mkdir -p "$3/bin"
-printf '#!/bin/sh\\necho "$@" >>"$HOME/asked"\\n' >"$3/bin/python"
-printf '#!/bin/sh\necho "export ASKED=\'"'"'$*\'"'"'"\n' >"$3/bin/siren"
-chmod +x "$3/bin/python" "$3/bin/siren"
+rm -rf "$4"
+mkdir -p "$4/bin"
+printf '#!/bin/sh\\n[ "$3" = --version ] || echo "$@" >>"$HOME/asked"\\n' >"$4/bin/python"
+printf '#!/bin/sh\necho "export ASKED=\'"'"'$*\'"'"'"\n' >"$4/bin/siren"
+chmod +x "$4/bin/python" "$4/bin/siren"
 """
+WORKERS = {"file_mounts": {}, "worker_setup_commands": ["sh ~/.siren/install.sh"]}
+"""Of what `ray up` tells the head's autoscaler."""
 
 
 @pytest.fixture
@@ -63,6 +68,36 @@ def test_another_wheel_is_installed(home: Path) -> None:
     after = _install(home)
     assert len(after) > len(before)
     assert after[-1].endswith(newer.name)
+
+
+def test_half_of_an_environment_is_made_anew(home: Path) -> None:
+    python = home / ".siren/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\n! echo No module named pip >&2\n")
+    python.chmod(0o755)
+    assert len(_install(home)) == 2
+
+
+def test_the_head_installs_on_other_machines_what_has_changed(home: Path) -> None:
+    (home / "ray_bootstrap_config.yaml").write_text(json.dumps(WORKERS))
+
+    def told() -> Any:
+        _install(home)
+        return load(home / ".siren/cluster.yaml")
+
+    first = told()
+    [command] = first["worker_setup_commands"]
+    assert command.startswith("sh ~/.siren/install.sh ")
+    assert told() == first
+    for name in ("wheel/siren_order-0.1.0-py3-none-any.whl", "siren.env"):
+        before = told()
+        (home / ".siren" / name).write_text("another")
+        assert told() != before
+
+
+def test_a_worker_has_nobody_to_tell(home: Path) -> None:
+    _install(home)
+    assert not (home / ".siren/cluster.yaml").exists()
 
 
 def test_nobody_else_on_the_machine_reads_the_secrets(home: Path) -> None:

@@ -100,8 +100,17 @@ def test_no_file_says_otherwise_than_the_one_list_of_the_environment(name: str, 
             assert value == ENVIRONMENT[variable]
 
 
-def test_on_one_s_own_machines_the_autoscaler_that_starts_them_all_runs() -> None:
-    assert "RAY_enable_autoscaler_v2=0" in _start(_file("local"), "head")
+@pytest.mark.parametrize("name", RAY_UP)
+def test_the_autoscaler_that_starts_all_and_installs_again_runs(name: str) -> None:
+    assert "RAY_enable_autoscaler_v2=0" in _start(_file(name), "head")
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_every_machine_that_is_named_is_started(workers: int) -> None:
+    config = _file("local")
+    config["provider"]["worker_ips"] = [f"192.0.2.{each}" for each in range(1, workers + 1)]
+    [machines] = prepare_config(config)["available_node_types"].values()
+    assert (machines["min_workers"], machines["max_workers"]) == (workers, workers)
 
 
 @pytest.mark.parametrize("name", RAY_UP)
@@ -133,9 +142,8 @@ def test_all_machines_start_alike_wherever_they_are() -> None:
     assert aws["worker_start_ray_commands"] == local["worker_start_ray_commands"]
     assert aws["worker_start_ray_commands"] == gcp["worker_start_ray_commands"]
     assert aws["head_start_ray_commands"] == gcp["head_start_ray_commands"]
-    of_local = {"RAY_enable_autoscaler_v2=0", "AUTOSCALER_HEARTBEAT_TIMEOUT_S=10"}
-    alike = [word for word in _start(local, "head") if word not in of_local]
-    assert _start(aws, "head") == alike
+    of_local = "AUTOSCALER_HEARTBEAT_TIMEOUT_S=10"
+    assert _start(aws, "head") == [word for word in _start(local, "head") if word != of_local]
 
 
 @pytest.mark.parametrize("name", ["aws", "gcp"])
