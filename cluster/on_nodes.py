@@ -113,10 +113,9 @@ def deploy(
 
         found = cluster_settings(settings, **given)
         installation = deploying.deploy(found, lambda step: console.print(f"· {step}"))
-    console.print(
-        f"Siren Order is on the cluster, with {installation.order_hosts} order hosts: "
-        f"port {found.port} of each node"
-    )
+    count = installation.order_hosts
+    hosts = f"{count} order host{'' if count == 1 else 's'}"
+    console.print(f"Siren Order is on the cluster, with {hosts}: port {found.port} of each node")
 
 
 @app.command()

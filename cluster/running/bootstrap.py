@@ -19,6 +19,7 @@ from ray.serve.schema import LoggingConfig
 
 from actors.contracts.errors import Damaged, SirenError, Unavailable
 from actors.installation import Installation
+from actors.order.ids import SLOTS
 from actors.order.journal import ORDER_HOSTS, Journal
 from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
@@ -46,6 +47,8 @@ from readmodel.tables import create_tables
 from serve_app.gateway import deployment
 
 APPLICATION = "siren"
+HOSTS_CHOSEN = "order_hosts_chosen"
+"""In `meta`: somebody said how many order hosts a cluster has, so that it stays."""
 Report = Callable[[str], None]
 
 
@@ -111,11 +114,15 @@ def _named(settings: Settings, service: Service) -> Iterator[None]:
 
 
 async def prepare_databases(
-    settings: Settings, report: Report = lambda _: None, order_hosts: int | None = None
+    settings: Settings,
+    report: Report = lambda _: None,
+    order_hosts: int | None = None,
+    workers: int = 0,
 ) -> Installation:
     """Create what is missing in the databases, and return the installation that they hold.
 
-    `order_hosts` is how many there are from now on; without it that stays as the journal has it.
+    `order_hosts` is how many there are from now on. Without it that stays as the journal has it,
+    but for a number that nobody ever chose so: it grows to the number of `workers`.
 
     Data of an older version are brought up to date; `report` is told how far that is. Once there
     are orders, the server of another service than the journal may be away: its service creates
@@ -137,9 +144,7 @@ async def prepare_databases(
         with _named(settings, "journal"):
             await journal.create(upgraded)
             secret = await journal.remember("secret", secrets.token_hex(32))
-            if order_hosts is not None:
-                await journal.replace(ORDER_HOSTS, str(order_hosts))
-            hosts = await journal.remember(ORDER_HOSTS, str(settings.order_hosts))
+            hosts = await _count_hosts(journal, settings, order_hosts, min(workers, SLOTS))
             is_new = await journal.last_position() == 0
     finally:
         await journal.close()
@@ -151,7 +156,20 @@ async def prepare_databases(
             if is_new or file_of(settings.url(service)) is not None:
                 raise
             report(f"{error.detail}; what needs it waits until it is back")
-    return Installation(settings, bytes.fromhex(secret), int(hosts))
+    return Installation(settings, bytes.fromhex(secret), hosts)
+
+
+async def _count_hosts(
+    journal: Journal, settings: Settings, chosen: int | None, workers: int
+) -> int:
+    if chosen is not None:
+        await journal.remember(HOSTS_CHOSEN, "yes")
+        await journal.replace(ORDER_HOSTS, str(chosen))
+    hosts = int(await journal.remember(ORDER_HOSTS, str(max(settings.order_hosts, workers))))
+    if hosts >= workers or await journal.recall(HOSTS_CHOSEN) is not None:
+        return hosts
+    await journal.replace(ORDER_HOSTS, str(workers))
+    return workers
 
 
 def start_actors(installation: Installation) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
+from ray.serve.context import _get_global_client
 from ray.serve.schema import LoggingConfig
 
 from actors.contracts.errors import SirenError
@@ -60,13 +62,16 @@ def deploy(settings: Settings, report: Report) -> Installation:
     by itself, then the gateway's replicas in turns. Returns once all of them answer. Raises
     `SirenError` where that cannot be safe, or where another deploy is under way.
     """
-    application, installation = prepared(settings, report)
-    report("replacing the gateway")
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    # Replicas answer HAProxy of each node; for anybody else they lack its secret.
-    options = {"host": HOST, "port": settings.port}
-    serve.start(proxy_location="EveryNode", http_options=options, logging_config=QUIET)
-    serve.run(application, name=APPLICATION, route_prefix="/", logging_config=QUIET)
+    check_for_cluster(settings)
+    with _in_a_sentence("the deploy failed"), _only_deploy():
+        _check_port(settings)
+        application, installation = prepared(settings, report)
+        report("replacing the gateway")
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        # Replicas answer HAProxy of each node; for anybody else they lack its secret.
+        options = {"host": HOST, "port": settings.port}
+        serve.start(proxy_location="EveryNode", http_options=options, logging_config=QUIET)
+        serve.run(application, name=APPLICATION, route_prefix="/", logging_config=QUIET)
     return installation
 
 
@@ -81,22 +86,23 @@ def application(args: dict[str, Any]) -> serve.Application:
     given.pop("version", None)
     file = given.pop("settings_file", None)
     settings = cluster_settings(None if file is None else Path(file), **given)
-    return prepared(settings, logging.getLogger("ray.serve").info)[0]
+    check_for_cluster(settings)
+    with _only_deploy():
+        return prepared(settings, logging.getLogger("ray.serve").info)[0]
 
 
 def prepared(settings: Settings, report: Report) -> tuple[serve.Application, Installation]:
     """Bring databases and actors to these settings and this code; return the gateway to be run.
 
-    Raises as `deploy` does.
+    The caller keeps other deploys out. Raises as `deploy` does.
     """
-    check_for_cluster(settings)
-    with _only_deploy():
-        chosen = settings.order_hosts if "order_hosts" in settings.model_fields_set else None
-        nodes = max(1, len(workers()))
-        report("preparing the databases")
-        first = settings.model_copy(update={"order_hosts": chosen or nodes})
-        installation = asyncio.run(prepare_databases(first, report, chosen))
-        _replace_actors(installation, report)
+    chosen = settings.order_hosts if "order_hosts" in settings.model_fields_set else None
+    nodes = len(workers())
+    if not nodes:
+        report("only the head has joined: with more machines there, deploy again to spread orders")
+    report("preparing the databases")
+    installation = asyncio.run(prepare_databases(settings, report, chosen, nodes))
+    _replace_actors(installation, report)
     gateway = deployment(
         installation, PEERS, _token_secret(installation), edge_secret(), one_a_node=True
     )
@@ -104,10 +110,14 @@ def prepared(settings: Settings, report: Report) -> tuple[serve.Application, Ins
 
 
 def undeploy(report: Report) -> bool:
-    """Take the system off the cluster, and return whether there was any; no order is lost by it."""
-    with _only_deploy():
+    """Take the system off the cluster, and return whether there was any; no order is lost by it.
+
+    Raises `SirenError` where that fails, or where a deploy is under way.
+    """
+    with _in_a_sentence("the system could not be taken off"), _only_deploy():
         names = siren_actors()
         applications = serve.status().applications
+        was_there = bool(names) or APPLICATION in applications
         if APPLICATION in applications:
             report("stopping the gateway")
             serve.delete(APPLICATION)
@@ -119,7 +129,7 @@ def undeploy(report: Report) -> bool:
         while names := siren_actors():
             for name in sorted(names):
                 end(name)
-        return bool(names) or APPLICATION in applications
+        return was_there
 
 
 def siren_actors() -> list[str]:
@@ -142,6 +152,28 @@ def _replace_actors(installation: Installation, report: Report) -> None:
         superfluous = name.startswith(ORDER_HOST) and name not in wanted
         if superfluous or name.startswith(DEDICATED_PREFIX):
             end(name)
+
+
+def _check_port(settings: Settings) -> None:
+    """Raise `SirenError` where Serve runs with another port: it takes a new one when it starts."""
+    client: Any = _get_global_client(raise_if_no_controller_running=False)
+    if client is not None and (port := client.http_config.port) != settings.port:
+        detail = (
+            f"Serve listens on port {port} of this cluster, and cannot be moved to {settings.port} "
+            f"while it runs: `siren undeploy` first, or set SIREN_PORT={port}"
+        )
+        raise SirenError("other_port", detail)
+
+
+@contextmanager
+def _in_a_sentence(what: str) -> Iterator[None]:
+    """Say in one sentence what Ray or Serve says on many lines, of which the last is the cause."""
+    try:
+        yield
+    except (RayError, RuntimeError, TimeoutError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        cause = lines[-1] if lines else type(error).__name__
+        raise SirenError("deploy_failed", f"{what}: {cause}") from error
 
 
 @contextmanager

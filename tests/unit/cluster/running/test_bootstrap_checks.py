@@ -147,3 +147,20 @@ async def test_menus_and_details_can_be_read_before_any_actor_has_run(tmp_path: 
     finally:
         await stores.close()
         await details.close()
+
+
+async def test_a_number_of_order_hosts_that_nobody_chose_grows_with_the_workers(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+
+    async def hosts(chosen: int | None, workers: int) -> int:
+        found = await bootstrap.prepare_databases(settings, lambda _: None, chosen, workers)
+        return found.order_hosts
+
+    assert await hosts(None, 0) == 1  # the head came up, its workers have not joined yet
+    assert await hosts(None, 3) == 3
+    assert await hosts(None, 2) == 3  # one of them is down
+    assert await hosts(None, 1000) == 256
+    assert await hosts(1, 3) == 1
+    assert await hosts(None, 3) == 1  # as it was chosen

@@ -1,9 +1,15 @@
 """What a deploy on a cluster refuses, and how it ends."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 import pytest
+from ray import serve
+from ray.exceptions import ActorDiedError, RayTaskError
 
 from actors.contracts.errors import SirenError
-from cluster.running import node_settings
+from cluster.running import deploying, node_settings
 from cluster.running.deploying import check_for_cluster
 from cluster.running.node_settings import cluster_settings
 
@@ -32,3 +38,129 @@ def test_a_cluster_without_a_secret_for_tokens_is_refused() -> None:
 
 def test_a_cluster_has_postgresql_and_a_secret() -> None:
     check_for_cluster(cluster_settings(database_url=URL, jwt_secret=SECRET))
+
+
+class Serve:
+    """Stands in for Serve and Ray's names: what runs, and what is asked of them, in turn."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, port: int | None = None) -> None:
+        self.done: list[str] = []
+        self.actors: list[str] = []
+        self.applications: dict[str, object] = {}
+        self.port = port
+        self.error: Exception | None = None
+        note = self.done.append
+        monkeypatch.setattr(deploying, "_only_deploy", self._lock)
+        monkeypatch.setattr(deploying, "_get_global_client", self._client)
+        monkeypatch.setattr(deploying, "siren_actors", lambda: self.actors[:])
+        monkeypatch.setattr(deploying, "end", self._end)
+        monkeypatch.setattr(deploying, "prepared", lambda *_: (note("prepared"), None))
+        monkeypatch.setattr(serve, "start", lambda **_: note("started"))
+        monkeypatch.setattr(serve, "run", self._run)
+        monkeypatch.setattr(serve, "status", lambda: self)
+        monkeypatch.setattr(serve, "delete", lambda name: note(f"{name} deleted"))
+        monkeypatch.setattr(serve, "shutdown", lambda: note("shut down"))
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self.done.append("locked")
+        yield
+        self.done.append("unlocked")
+
+    def _end(self, name: str) -> None:
+        self.actors.remove(name)
+
+    def _client(self, **_: object) -> object:
+        running = SimpleNamespace(http_config=SimpleNamespace(port=self.port))
+        return None if self.port is None else running
+
+    def _run(self, *_: object, **__: object) -> None:
+        if self.error is not None:
+            raise self.error
+        self.done.append("run")
+
+
+def deploy() -> None:
+    deploying.deploy(cluster_settings(database_url=URL, jwt_secret=SECRET), lambda _: None)
+
+
+def test_other_deploys_are_kept_out_until_the_gateway_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = Serve(monkeypatch)
+
+    deploy()
+
+    assert fake.done == ["locked", "prepared", "started", "run", "unlocked"]
+
+
+def test_a_port_that_serve_would_not_take_is_refused_before_anything_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = Serve(monkeypatch, port=9000)
+
+    with pytest.raises(SirenError, match=r"port 9000 .* 8088 .*`siren undeploy` first"):
+        deploy()
+
+    assert "prepared" not in fake.done
+
+
+def test_the_port_of_a_serve_that_runs_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Serve(monkeypatch, port=8088)
+
+    deploy()
+
+    assert "run" in fake.done
+
+
+def broken_actor() -> ActorDiedError:
+    text = "Traceback:\n  File x\nValueError: no such ledger\n"
+    cause = RayTaskError("__init__", text, ValueError())  # type: ignore[no-untyped-call]
+    return ActorDiedError(cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (broken_actor(), "ValueError: no such ledger"),
+        (
+            RuntimeError("Deploying application siren failed: x\nOSError: no port\n"),
+            "OSError: no port",
+        ),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_what_fails_on_the_cluster_is_one_sentence_with_its_cause(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, cause: str
+) -> None:
+    fake = Serve(monkeypatch)
+    fake.error = error
+
+    with pytest.raises(SirenError) as refused:
+        deploy()
+
+    assert refused.value.detail == f"the deploy failed: {cause}"
+
+
+@pytest.mark.parametrize(
+    ("applications", "actors", "was_there"),
+    [
+        (["siren"], ["payment", "store"], True),
+        ([], ["payment"], True),
+        (["siren", "other"], [], True),
+        (["other"], [], False),
+        ([], [], False),
+    ],
+)
+def test_an_undeploy_tells_whether_there_was_anything(
+    monkeypatch: pytest.MonkeyPatch, applications: list[str], actors: list[str], *, was_there: bool
+) -> None:
+    fake = Serve(monkeypatch)
+    fake.applications = dict.fromkeys(applications)
+    fake.actors = actors
+
+    assert deploying.undeploy(lambda _: None) is was_there
+
+    assert fake.actors == []
+    assert ("siren deleted" in fake.done) == ("siren" in applications)
+    assert ("shut down" in fake.done) == (applications == ["siren"])
