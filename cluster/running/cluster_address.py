@@ -4,6 +4,7 @@ import os
 import socket
 
 from ray._private import services
+from ray.exceptions import RayError
 
 from actors.contracts.errors import SirenError, Unavailable
 from actors.runtime.lock_file import RAY_ADDRESS
@@ -39,7 +40,7 @@ def join_cluster(given: str | None = None) -> None:
     try:
         _knock(address)
         join(address)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RayError, RuntimeError, ValueError) as error:
         first = str(error).strip().partition("\n")[0]
         raise SirenError("no_cluster", f"cannot join the Ray at {address}: {first}") from error
 
