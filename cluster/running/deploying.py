@@ -37,6 +37,7 @@ from cluster.running.bootstrap import (
 )
 from cluster.running.node import edge_secret
 from cluster.running.node_settings import HOST, cluster_settings
+from cluster.running.same_code import wait_until_same
 from serve_app.gateway import deployment
 
 LOCK = "siren-deploy"
@@ -96,6 +97,7 @@ def prepared(settings: Settings, report: Report) -> tuple[serve.Application, Ins
 
     The caller keeps other deploys out. Raises as `deploy` does.
     """
+    wait_until_same(report)
     chosen = settings.order_hosts if "order_hosts" in settings.model_fields_set else None
     nodes = len(workers())
     if not nodes:
