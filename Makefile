@@ -28,12 +28,12 @@ test-fast: $(INSTALLED) ## Run the tests that need no Ray, browser or PostgreSQL
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --numprocesses=3 --hypothesis-profile=fast -m "not postgres and not thorough" tests/unit
 
 test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems, and check their books
-	$(BIN)/python -m pytest tests/chaos
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/chaos
 
 test-image: ## Build the image without a daemon, and run it (root, buildah, debootstrap; 5 minutes)
 	tests/image/build.sh
 
-test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies, with figures (as root; 8 minutes)
+test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies, with figures (as root; 15 minutes)
 	@$(BIN)/python -m tests.cluster.tools
 	$(BIN)/python -m pytest -ra --capture=tee-sys tests/cluster
 

@@ -62,12 +62,12 @@ MACHINES = {
     # later. Until then it must not count as down: it may be the only one that HAProxy knows.
     "RAY_SERVE_HAPROXY_HEALTH_CHECK_FASTINTER": "2s",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "10",
-    # The death of a machine is found in 3.5 to 4 s: who says nothing is asked once a second, and
+    # The death of a machine is found in 2.5 to 3 s: who says nothing is asked once a second, and
     # has half of it to answer. With Ray's 3 s, 10 s and 5 misses it takes 15 to 20.
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_timeout_ms": "500",
-    "RAY_health_check_failure_threshold": "4",
+    "RAY_health_check_failure_threshold": "3",
     # A node waits for the head so long, in seconds, and goes on meanwhile: a machine of a cloud
     # takes minutes to come back, and after Ray's 60 s all nodes would have ended with it.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "900",
