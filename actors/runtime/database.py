@@ -174,8 +174,8 @@ class Database:
                 self._look_for_another_file()
                 return self._inline_read.fetch(statement, parameters)
             assert self._postgres is not None
-            async with asyncio.timeout(READ_LIMIT_S):
-                return await self._postgres.fetch(statement.text, statement.arguments(parameters))
+            arguments = statement.arguments(parameters)
+            return await self._postgres.fetch(statement.text, arguments, READ_LIMIT_S)
 
     async def fetch_all(
         self, statements: tuple[Prepared, ...], parameters: Row
@@ -203,8 +203,8 @@ class Database:
         """Run a function that commits. Raises what `write` raises."""
         assert self._postgres is not None
         with self.faults.reached:
-            async with asyncio.timeout(WRITE_LIMIT_S):
-                return await self._postgres.value(text, *arguments)  # type: ignore[no-any-return]
+            found: str | None = await self._postgres.value(text, *arguments, limit_s=WRITE_LIMIT_S)
+            return found
 
     async def define(self, function: PostgresFunction) -> None:
         """Create a function, unless somebody else has. Raises what `write` raises."""

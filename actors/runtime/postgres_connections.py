@@ -4,8 +4,8 @@ Nothing of SQLAlchemy in between: a statement is one round trip. `Database` says
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -44,6 +44,10 @@ BY_KEY = "SET enable_seqscan = off"
 """All that is asked here is found by its key. But a plan is kept, and one that was made while a
 table was empty would read the whole of it, until the server counts its rows a minute later."""
 
+HOST_LIMIT_S = 1.5
+"""How long each of several hosts may take to let us in: one whose machine vanished says nothing,
+and the next has to be asked before whoever waits is told that the database is away."""
+
 WATCHED = {
     # A machine that vanishes says no goodbye: what its transactions have locked would be locked for
     # the two hours that TCP waits by itself. Its server looks after 2 s, and gives it up after 5.
@@ -71,23 +75,36 @@ class PostgresConnections:
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[Any] = []
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """Return the rows of one statement; whatever it changed is committed by then."""
-        async with self._borrowed() as connection:
-            rows: Sequence[Sequence[Any]]
-            if self._prepares:
-                rows = await connection.fetch(text, *arguments)
-            else:
-                async with connection.transaction():
-                    rows = await connection.fetch(text, *arguments)
-            return rows
+    async def fetch(
+        self, text: str, arguments: Sequence[Any], limit_s: float | None = None
+    ) -> Sequence[Sequence[Any]]:
+        """Return the rows of one statement; whatever it changed is committed by then.
 
-    async def value(self, text: str, *arguments: str | None) -> Any:
+        Raises `TimeoutError` after `limit_s`, the connection included.
+        """
+        try:
+            async with asyncio.timeout(limit_s), self._borrowed() as connection:
+                rows: Sequence[Sequence[Any]]
+                if self._prepares:
+                    rows = await connection.fetch(text, *arguments)
+                else:
+                    async with connection.transaction():
+                        rows = await connection.fetch(text, *arguments)
+                return rows
+        except TimeoutError:
+            self._give_up_idle()
+            raise
+
+    async def value(self, text: str, *arguments: str | None, limit_s: float | None = None) -> Any:
         """Return the only value of one statement's only row, as `fetch` does."""
-        return (await self.fetch(text, arguments))[0][0]
+        return (await self.fetch(text, arguments, limit_s))[0][0]
 
     async def close(self) -> None:
         """Close those that nobody uses."""
+        self._give_up_idle()
+
+    def _give_up_idle(self) -> None:
+        # Where one is lost, or its server says nothing, the others would each cost another wait.
         while self._idle:
             self._idle.pop().terminate()
 
@@ -98,16 +115,17 @@ class PostgresConnections:
         async with self._places:
             connection = self._known_to_live() or await self._opened()
             try:
-                yield connection
-            except asyncpg.PostgresError as error:
-                if not (error.sqlstate or "").startswith(GONE):  # an answer as others
-                    self._idle.append(connection)
-                raise
+                with _lost_as_such():
+                    yield connection
             except BaseException as error:
+                state = error.sqlstate or "" if isinstance(error, asyncpg.PostgresError) else None
+                if state is not None and not state.startswith(GONE):
+                    self._idle.append(connection)  # an answer as others
+                    raise
                 # Cut off, or given up: its answer must not become the next statement's.
                 connection.terminate()
-                if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError):
-                    raise ConnectionError(str(error)) from error
+                if state is not None or isinstance(error, OSError):
+                    self._give_up_idle()
                 raise
             self._idle.append(connection)
 
@@ -115,7 +133,8 @@ class PostgresConnections:
         connection = await self._open()
         if self._prepares:
             try:
-                await connection.execute(BY_KEY)
+                with _lost_as_such():
+                    await connection.execute(BY_KEY)
             except BaseException:
                 connection.terminate()
                 raise
@@ -138,20 +157,24 @@ def prepares(url: URL) -> bool:
 def opening_of(url: URL) -> Any:
     """Return what opens a connection by a URL, with libpq's options for SSL and several hosts.
 
-    See `OPTIONS`; `ssl` is `sslmode`.
+    See `OPTIONS`; `ssl` is `sslmode`. Of several hosts the primary is taken, unless the URL says
+    another, and each has `HOST_LIMIT_S`; what opens next begins with the one that was taken last.
     """
     import asyncpg  # noqa: PLC0415 - as above
 
+    options: dict[str, Any] = {} if prepares(url) else {"statement_cache_size": 0}
     query = {name: value for name, value in url.query.items() if name not in CACHES}
     if "ssl" in query:
         query.setdefault("sslmode", query.pop("ssl"))
-    options = {} if prepares(url) else {"statement_cache_size": 0}
-    plain = url.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
     watched = {name: value for name, value in WATCHED.items() if name not in query}
+    places = _places(url.set(drivername="postgresql", query=query), asks=prepares(url))
+    passed_over = OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched
+    if len(places) > 1:
+        options["timeout"] = HOST_LIMIT_S
 
-    async def opened(**kept: Any) -> Any:
+    async def opened_at(place: str, **kept: Any) -> Any:
         nonlocal watched
-        connect = partial(asyncpg.connect, plain, **options, **kept)
+        connect = partial(asyncpg.connect, place, **kept | options)
         try:
             return await connect(server_settings=watched or None)
         except asyncpg.ProtocolViolationError:
@@ -160,7 +183,58 @@ def opening_of(url: URL) -> Any:
             watched = {}
             return await connect()
 
+    async def opened(**kept: Any) -> Any:
+        *others, last = places
+        with _lost_as_such():
+            for place in others:
+                try:
+                    return await opened_at(place, **kept)
+                except passed_over:
+                    places.remove(place)
+                    places.append(place)
+            return await opened_at(last, **kept)
+
     return opened
+
+
+def _places(url: URL, *, asks: bool) -> list[str]:
+    """Return a URL for each host; a single one where asyncpg has to see all of them at once.
+
+    `asks`: whether a server may be asked, by a statement, if it is the primary.
+    """
+    query = url.normalized_query
+    hosts = (url.host or ",".join(query.get("host", ()))).split(",")
+    ports = str(url.port or ",".join(query.get("port", ()))).split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    several = len(hosts) == len(ports) > 1 and "prefer-standby" not in str(query)
+    urls = [url]
+    if several:
+        bare = url.set(host=None, port=None).difference_update_query(("host", "port"))
+        if asks and "target_session_attrs" not in query:
+            bare = bare.update_query_dict({"target_session_attrs": "primary"})
+        urls = [
+            bare.update_query_dict({"host": host} | ({"port": port} if port else {}))
+            for host, port in zip(hosts, ports, strict=True)
+        ]
+    return [each.render_as_string(hide_password=False) for each in urls]
+
+
+@contextmanager
+def _lost_as_such() -> Iterator[None]:
+    """Raise `ConnectionError` for what asyncpg says of a connection by errors of its own.
+
+    One that is closed already, hosts none of which is as it has to be, a server that talks another
+    language: these have no SQLSTATE. What is wrong in a URL or an argument stays `ValueError`.
+    """
+    import asyncpg  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if isinstance(error, ValueError):
+            raise
+        raise ConnectionError(str(error)) from error
 
 
 def engine_options(url: URL, **kept: Any) -> tuple[URL, dict[str, Any]]:
