@@ -189,6 +189,34 @@ def test_workers_stand_on_different_machines_and_one_may_be_emptied_at_a_time(
     assert budget["minAvailable"] == group["replicas"] - 1
 
 
+def test_kuberay_s_own_labels_stay_by_which_its_services_find_pods(service: Any) -> None:
+    for template in _pods(service).values():
+        for name in template["metadata"]["labels"]:
+            assert not name.startswith("ray.io/")
+            assert name not in {"app.kubernetes.io/name", "app.kubernetes.io/created-by"}
+
+
+def test_policies_are_of_pods_that_there_are(service: Any) -> None:
+    redis = load_all((BASE / "redis.yaml").read_text())[-1]["spec"]["template"]
+    kinds = {name: pod["metadata"]["labels"] for name, pod in _pods(service).items()}
+    kinds["redis"] = redis["metadata"]["labels"]
+
+    def chosen(selector: Any) -> set[str]:
+        wanted = selector["matchLabels"].items()
+        return {name for name, labels in kinds.items() if wanted <= labels.items()}
+
+    of_system, of_redis = load_all((BASE / "network.yaml").read_text())
+    assert chosen(of_system["spec"]["podSelector"]) == {"head", "worker"}
+    assert chosen(of_redis["spec"]["podSelector"]) == {"redis"}
+    peers = [
+        chosen(peer["podSelector"])
+        for rule in of_system["spec"]["ingress"] + of_redis["spec"]["ingress"]
+        for peer in rule.get("from", [])
+        if "namespaceSelector" not in peer
+    ]
+    assert peers == [{"head", "worker"}, {"head", "worker"}]
+
+
 def test_only_the_gateway_s_port_is_open_to_all() -> None:
     system, redis = load_all((BASE / "network.yaml").read_text())
     to_all = [rule["ports"] for rule in system["spec"]["ingress"] if "from" not in rule]
