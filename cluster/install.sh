@@ -26,6 +26,11 @@ fi
 # opens a dozen of them, so what each needs is asked for once.
 PATH="$HOME/.siren/venv/bin:$PATH"
 env -i HOME="$HOME" PATH="$PATH" siren node env >node.env.new
+if [ -d tls ]; then # README.md: RAY_USE_TLS
+    chmod -R go= tls
+    printf 'export %s\n' RAY_USE_TLS=1 RAY_TLS_CA_CERT="$PWD/tls/ca.pem" \
+        RAY_TLS_SERVER_CERT="$PWD/tls/cert.pem" RAY_TLS_SERVER_KEY="$PWD/tls/key.pem" >>node.env.new
+fi
 mv node.env.new node.env
 profile='PATH="$HOME/.siren/venv/bin:$PATH"; . "$HOME/.siren/node.env"'
 grep -qxF "$profile" "$HOME/.bashrc" 2>/dev/null || printf '%s\n' "$profile" >>"$HOME/.bashrc"
@@ -34,7 +39,16 @@ grep -qxF "$profile" "$HOME/.bashrc" 2>/dev/null || printf '%s\n' "$profile" >>"
 # change, whatever the files hold that they name. So a hash of those stands among the words.
 configuration="$HOME/ray_bootstrap_config.yaml"
 if [ -f "$configuration" ]; then
-    contents=$(cat install.sh locks/* wheel/* siren.env "$HOME/.ray/auth_token" 2>/dev/null | sha256sum)
-    sed "s|sh ~/.siren/install.sh|& ${contents%% *}|g" "$configuration" >cluster.yaml.new
+    contents=$(cat install.sh locks/* wheel/* tls/* siren.env "$HOME/.ray/auth_token" 2>/dev/null | sha256sum)
+    named='"ImageId": "resolve:ssm:'
+    image=
+    if grep -q "$named" "$configuration"; then
+        # On AWS, workers are of the head's own image: its role may not ask which one is the newest.
+        data=http://169.254.169.254/latest
+        token=$(curl -sSf -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 60" $data/api/token)
+        image=$(curl -sSf -H "X-aws-ec2-metadata-token: $token" $data/meta-data/ami-id)
+    fi
+    sed "s|sh ~/.siren/install.sh|& ${contents%% *}|g; s|$named[^\"]*|\"ImageId\": \"$image|g" \
+        "$configuration" >cluster.yaml.new
     mv cluster.yaml.new cluster.yaml
 fi

@@ -1,6 +1,8 @@
 """`ray up` on an AWS that is not there, as far as the head's launch: what is asked of it."""
 
 import base64
+import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +61,8 @@ def _launched(home: Path, patch: pytest.MonkeyPatch) -> Launch:
 
         def __init__(self, **what: Any) -> None:
             asked.update(what)
+            bootstrap = Path(what["file_mounts"]["~/ray_bootstrap_config.yaml"])
+            asked["bootstrap"] = bootstrap.read_text()
 
         def start(self) -> None: ...
 
@@ -139,3 +143,10 @@ def test_secrets_travel_by_ssh_and_not_in_what_aws_is_told(launch: Launch) -> No
 
 def test_ray_then_starts_with_the_environment_of_a_node(launch: Launch) -> None:
     assert "siren node ray start --head" in launch.updater["ray_start_commands"][-1]
+
+
+def test_the_head_is_told_the_image_in_the_words_that_install_looks_for(launch: Launch) -> None:
+    [named] = re.findall(r"named='(.*)'", (CLUSTER / "install.sh").read_text())
+    for node in json.loads(launch.updater["bootstrap"])["available_node_types"].values():
+        assert named in json.dumps(node)
+    assert launch.updater["bootstrap"].count(named) == 2

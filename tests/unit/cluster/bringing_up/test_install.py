@@ -95,6 +95,27 @@ def test_the_head_installs_on_other_machines_what_has_changed(home: Path) -> Non
         assert told() != before
 
 
+def test_workers_on_aws_are_of_the_head_s_own_image(home: Path) -> None:
+    image = {"ImageId": "resolve:ssm:/aws/service/canonical/ubuntu/ami-id"}
+    (home / "ray_bootstrap_config.yaml").write_text(json.dumps({"node": image, "region": "r"}))
+    curl = home / "bin/curl"
+    curl.write_text('#!/bin/sh\ncase "$*" in *ami-id) echo ami-1 ;; *) echo a token ;; esac\n')
+    curl.chmod(0o755)
+    _install(home)
+    assert load(home / ".siren/cluster.yaml") == {"node": {"ImageId": "ami-1"}, "region": "r"}
+
+
+def test_certificates_encrypt_what_ray_says(home: Path) -> None:
+    (home / ".siren/tls").mkdir()
+    (home / ".siren/tls/key.pem").write_text("a key")
+    _install(home)
+    shell = ["bash", "-c", '. ~/.bashrc; echo "$RAY_USE_TLS $RAY_TLS_SERVER_KEY"']
+    clean = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    found = subprocess.run(shell, env=clean, capture_output=True, text=True, check=True)
+    assert found.stdout == f"1 {home}/.siren/tls/key.pem\n"
+    assert (home / ".siren/tls/key.pem").stat().st_mode & 0o077 == 0
+
+
 def test_a_worker_has_nobody_to_tell(home: Path) -> None:
     _install(home)
     assert not (home / ".siren/cluster.yaml").exists()

@@ -2,10 +2,13 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import start_http_server
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from cluster.running.environment import CLUSTER as ENVIRONMENT
@@ -103,6 +106,21 @@ def test_no_file_says_otherwise_than_the_one_list_of_the_environment(name: str, 
 @pytest.mark.parametrize("name", RAY_UP)
 def test_the_autoscaler_that_starts_all_and_installs_again_runs(name: str) -> None:
     assert "RAY_enable_autoscaler_v2=0" in _start(_file(name), "head")
+
+
+@pytest.mark.parametrize("name", RAY_UP)
+def test_ray_s_metrics_that_would_be_open_to_all_have_no_port(name: str) -> None:
+    words = [word for word in _start(_file(name), "head") if "_METRIC_PORT=" in word]
+    # As the dashboard and the autoscaler read it, which go on without.
+    script = (
+        "from ray.autoscaler._private.constants import AUTOSCALER_METRIC_PORT;"
+        "from ray.dashboard.consts import DASHBOARD_METRIC_PORT;"
+        "print(AUTOSCALER_METRIC_PORT, DASHBOARD_METRIC_PORT)"
+    )
+    said = subprocess.check_output(["env", *words, sys.executable, "-c", script], text=True)
+    for port in said.split():
+        with pytest.raises(OverflowError):
+            start_http_server(int(port))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
