@@ -10,6 +10,10 @@ CPU_SHARE = 0.001
 
 
 def one_a_node(_context: Any) -> tuple[int, dict[str, Any]]:
-    """Return how many nodes offer CPUs and stay, and no state: an autoscaling policy of Serve's."""
+    """Return how many nodes offer CPUs and stay, and no state: an autoscaling policy of Serve's.
+
+    A head that offers none has no replica, so that with a single worker there is one in all: until
+    Ray has moved it, nothing is answered when that worker dies. Give such a head two workers.
+    """
     fit = sum(node["Resources"].get("CPU", 0) > 0 for node in staying())
     return min(MOST_NODES, max(1, fit)), {}

@@ -12,6 +12,18 @@ from cluster.running.data_folder import DataFolder
 from tests.support.command import alone, sentence, siren
 from tests.support.system import free_port
 
+NO_RAY = """
+from cluster.running import environment
+environment.prepare()
+import ray
+from cluster import cli
+def init(**asked):
+    raise ValueError(f"{asked['include_dashboard']} at {asked['dashboard_host']}")
+ray.init = init
+cli.app()
+"""
+"""The command, where Ray's start tells what it was asked for, and fails."""
+
 
 def test_up_refuses_a_taken_port_in_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -91,3 +103,12 @@ def test_up_refuses_a_wrong_database_url(tmp_path: Path, monkeypatch: pytest.Mon
     assert result.exit_code == 1
     assert "SIREN_DATABASE_URL must look like" in sentence(result)
     assert "secret" not in result.output
+
+
+@pytest.mark.parametrize(("options", "expected"), [((), False), (("--dashboard",), True)])
+def test_ray_starts_its_dashboard_where_up_is_asked_for_it(
+    tmp_path: Path, options: tuple[str, ...], *, expected: bool
+) -> None:
+    ran = alone("up", "--port", str(free_port()), *options, data=tmp_path, begin=("-c", NO_RAY))
+    assert ran.returncode == 1
+    assert f"It says: {expected} at 127.0.0.1" in ran.stderr
