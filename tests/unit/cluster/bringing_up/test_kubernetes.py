@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,7 @@ KINDS = {
     "Service",
     "StatefulSet",
 }
-needs_kubectl = pytest.mark.skipif(
-    shutil.which("kubectl") is None, reason="there is no kubectl, which renders the manifests"
-)
+KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
 def _check(manifest: dict[str, Any]) -> None:
@@ -46,7 +45,7 @@ def _check(manifest: dict[str, Any]) -> None:
 
 def _rendered(folder: Path) -> list[dict[str, Any]]:
     done = subprocess.run(
-        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
+        [KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return load_all(done.stdout)
@@ -91,7 +90,6 @@ def test_the_pods_that_kuberay_makes_are_pods(service: Any, node: str) -> None:
     _check(pod | {"spec": template["spec"]})
 
 
-@needs_kubectl
 def test_the_base_renders_to_every_kind_that_it_needs() -> None:
     manifests = _rendered(BASE)
     for manifest in manifests:
@@ -99,7 +97,6 @@ def test_the_base_renders_to_every_kind_that_it_needs() -> None:
     assert {manifest["kind"] for manifest in manifests} == KINDS
 
 
-@needs_kubectl
 def test_an_overlay_s_image_settings_and_secrets_reach_every_pod(tmp_path: Path) -> None:
     manifests = _rendered(_overlay(tmp_path))
     names = {m["kind"]: m["metadata"]["name"] for m in manifests if "-" in m["metadata"]["name"]}
@@ -118,7 +115,6 @@ def test_an_overlay_s_image_settings_and_secrets_reach_every_pod(tmp_path: Path)
     assert settings["data"] == {"SIREN_ACTOR_PORTS": "31000-31099", "SIREN_ORDER_HOSTS": "3"}
 
 
-@needs_kubectl
 def test_the_base_holds_no_secret() -> None:
     [secret] = [manifest for manifest in _rendered(BASE) if manifest["kind"] == "Secret"]
     assert set(secret["data"].values()) == {""}
