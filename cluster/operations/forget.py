@@ -16,7 +16,7 @@ from actors.order.domain.saga import AuthorizePayment, CancelPayment, next_steps
 from actors.order.journal import Journal
 from actors.order.journal_tables import events, open_orders
 from actors.runtime.database import Database
-from actors.runtime.database_faults import sqlite_files
+from actors.runtime.database_faults import file_of, sqlite_files
 from actors.runtime.lock_file import ray_address
 from actors.runtime.retrying import until_done
 from actors.settings import Settings
@@ -97,7 +97,8 @@ async def forget_customer(settings: Settings, customer_id: str, progress: Progre
     """Forget a customer of the running system; raises `SirenError` where it does not run."""
     siren = await connect(await asyncio.to_thread(_address, settings))
     try:
-        if siren.installation.settings.url("journal") != settings.url("journal"):
+        mine, its = settings.url("journal"), siren.installation.settings.url("journal")
+        if file_of(mine) is None and mine != its:
             detail = "the system that runs here has another journal than these settings name"
             raise SirenError("another_system", detail)
         return await forget(siren, customer_id, progress)

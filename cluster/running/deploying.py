@@ -18,6 +18,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.context import _get_global_client
 from ray.serve.schema import LoggingConfig
+from sqlalchemy.exc import DBAPIError
 
 from actors.contracts.errors import SirenError
 from actors.installation import Installation
@@ -169,9 +170,12 @@ def _check_port(settings: Settings) -> None:
 
 @contextmanager
 def _in_a_sentence(what: str) -> Iterator[None]:
-    """Say in one sentence what Ray or Serve says on many lines, of which the last is the cause."""
+    """Say in one sentence what Ray, Serve or a database says on many lines: the cause."""
     try:
         yield
+    except DBAPIError as error:  # a user of the database who may not make tables, say
+        first = str(error.orig).strip().partition("\n")[0]
+        raise SirenError("deploy_failed", f"{what}: the database says {first}") from error
     except (RayError, RuntimeError, TimeoutError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         cause = lines[-1] if lines else type(error).__name__

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from ray import serve
 from ray.exceptions import ActorDiedError, RayTaskError
+from sqlalchemy.exc import ProgrammingError
 
 from actors.contracts.errors import SirenError
 from cluster.running import deploying, node_settings
@@ -128,6 +129,10 @@ def broken_actor() -> ActorDiedError:
             "OSError: no port",
         ),
         (TimeoutError(), "TimeoutError"),
+        (
+            ProgrammingError("CREATE …", {}, Exception("permission denied for schema\nat x")),
+            "the database says permission denied for schema",
+        ),
     ],
 )
 def test_what_fails_on_the_cluster_is_one_sentence_with_its_cause(
