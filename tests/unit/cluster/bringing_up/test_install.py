@@ -8,18 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.deployment_files import CLUSTER, load
+from tests.support.deployment_files import load
+from tests.support.machine import furnish, install
 
-PYTHON = """\
-#!/bin/sh
-# `python3 -m venv --clear venv` makes a Python that notes what it is asked for.
-[ "$1" = -m ] || exit 0
-rm -rf "$4"
-mkdir -p "$4/bin"
-printf '#!/bin/sh\\n[ "$3" = --version ] || echo "$@" >>"$HOME/asked"\\n' >"$4/bin/python"
-printf '#!/bin/sh\necho "export ASKED=\'"'"'$*\'"'"'"\n' >"$4/bin/siren"
-chmod +x "$4/bin/python" "$4/bin/siren"
-"""
 WORKERS = {"file_mounts": {}, "worker_setup_commands": ["sh ~/.siren/install.sh"]}
 """Of what `ray up` tells the head's autoscaler."""
 
@@ -27,45 +18,25 @@ WORKERS = {"file_mounts": {}, "worker_setup_commands": ["sh ~/.siren/install.sh"
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Return a home as `ray up` leaves it before the first command."""
-    files = {
-        ".siren/siren.env": "SIREN_JWT_SECRET=…",
-        ".siren/locks/runtime.lock": "ray==2.60.0",
-        ".siren/wheel/siren_order-0.1.0-py3-none-any.whl": "a wheel",
-        ".ray/auth_token": "a token",
-        "bin/python3": PYTHON,
-    }
-    for name, text in files.items():
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    (tmp_path / "bin" / "python3").chmod(0o755)
-    return tmp_path
-
-
-def _install(home: Path) -> list[str]:
-    """Run the script, and return what pip has been asked for by now."""
-    path = f"{home / 'bin'}:{os.environ['PATH']}"
-    environment = {"HOME": str(home), "PATH": path}
-    subprocess.run(["sh", CLUSTER / "install.sh"], env=environment, check=True)
-    return (home / "asked").read_text().splitlines()
+    return furnish(tmp_path)
 
 
 def test_the_locks_are_installed_by_hash_and_then_the_wheel(home: Path) -> None:
-    locked, wheel = _install(home)
+    locked, wheel = install(home)
     assert locked.endswith("--require-hashes -r locks/runtime.lock")
     assert wheel.endswith("--no-deps --force-reinstall wheel/siren_order-0.1.0-py3-none-any.whl")
 
 
 def test_a_machine_that_has_it_all_is_left_as_it_is(home: Path) -> None:
-    assert _install(home) == _install(home)
+    assert install(home) == install(home)
 
 
 def test_another_wheel_is_installed(home: Path) -> None:
-    before = _install(home)
+    before = install(home)
     newer = home / ".siren/wheel/siren_order-0.2.0-py3-none-any.whl"
     newer.write_text("another wheel")
     os.utime(newer, (2**32, 2**32))
-    after = _install(home)
+    after = install(home)
     assert len(after) > len(before)
     assert after[-1].endswith(newer.name)
 
@@ -75,14 +46,14 @@ def test_half_of_an_environment_is_made_anew(home: Path) -> None:
     python.parent.mkdir(parents=True)
     python.write_text("#!/bin/sh\n! echo No module named pip >&2\n")
     python.chmod(0o755)
-    assert len(_install(home)) == 2
+    assert len(install(home)) == 2
 
 
 def test_the_head_installs_on_other_machines_what_has_changed(home: Path) -> None:
     (home / "ray_bootstrap_config.yaml").write_text(json.dumps(WORKERS))
 
     def told() -> Any:
-        _install(home)
+        install(home)
         return load(home / ".siren/cluster.yaml")
 
     first = told()
@@ -101,14 +72,14 @@ def test_workers_on_aws_are_of_the_head_s_own_image(home: Path) -> None:
     curl = home / "bin/curl"
     curl.write_text('#!/bin/sh\ncase "$*" in *ami-id) echo ami-1 ;; *) echo a token ;; esac\n')
     curl.chmod(0o755)
-    _install(home)
+    install(home)
     assert load(home / ".siren/cluster.yaml") == {"node": {"ImageId": "ami-1"}, "region": "r"}
 
 
 def test_certificates_encrypt_what_ray_says(home: Path) -> None:
     (home / ".siren/tls").mkdir()
     (home / ".siren/tls/key.pem").write_text("a key")
-    _install(home)
+    install(home)
     shell = ["bash", "-c", '. ~/.bashrc; echo "$RAY_USE_TLS $RAY_TLS_SERVER_KEY"']
     clean = {"HOME": str(home), "PATH": os.environ["PATH"]}
     found = subprocess.run(shell, env=clean, capture_output=True, text=True, check=True)
@@ -117,21 +88,21 @@ def test_certificates_encrypt_what_ray_says(home: Path) -> None:
 
 
 def test_a_worker_has_nobody_to_tell(home: Path) -> None:
-    _install(home)
+    install(home)
     assert not (home / ".siren/cluster.yaml").exists()
 
 
 def test_nobody_else_on_the_machine_reads_the_secrets(home: Path) -> None:
     for name in (".siren/siren.env", ".ray/auth_token"):
         (home / name).chmod(0o644)
-    _install(home)
+    install(home)
     for name in (".siren/siren.env", ".ray/auth_token"):
         assert (home / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_shells_find_the_system_however_often_it_is_installed(home: Path) -> None:
-    _install(home)
-    _install(home)
+    install(home)
+    install(home)
     assert len((home / ".bashrc").read_text().splitlines()) == 1
     shell = ["bash", "-c", '. ~/.bashrc; command -v siren; echo "$ASKED"']
     clean = {"HOME": str(home), "PATH": os.environ["PATH"]}
