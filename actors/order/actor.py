@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from actors.contracts.errors import SirenError
 from actors.installation import Installation
@@ -103,7 +104,8 @@ class OrderActor:
     async def _recover(self) -> None:
         due = await until_done(self._open_orders)
         if self._dedicated is not None:
-            self._dedicated.adopt(await asyncio.to_thread(self._survivors))
+            survivors = partial(asyncio.to_thread, self._survivors)
+            self._dedicated.adopt(await until_done(survivors))
         router = self._dedicated or self._orders
         await router.recover(due)
         await OverdueOrders(self._overdue, router).look_for_ever()
@@ -136,7 +138,8 @@ class OrderActor:
         """
         while True:
             await asyncio.sleep(SUPERFLUOUS_LOOK_S)
-            with suppress(SirenError):
+            # `ValueError`: Ray's control service does not know the name, or does not answer.
+            with suppress(SirenError, RayError, ValueError):
                 hosts = await self._journal.recall(ORDER_HOSTS)
                 if hosts is not None and host >= int(hosts) and not self._orders.busy:
                     me = await asyncio.to_thread(ray.get_actor, f"{ORDER_HOST}{host}", NAMESPACE)

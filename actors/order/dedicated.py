@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import ray
@@ -19,6 +20,7 @@ from actors.order.ids import key_of
 from actors.order.journal import Due
 from actors.runtime.clock import utc_now
 from actors.runtime.replacing import Watch
+from actors.runtime.retrying import until_done
 from actors.runtime.rpc_client import RpcClient
 
 CREATIONS_AT_A_TIME = 4
@@ -96,8 +98,8 @@ class DedicatedOrders:
                 waking.append(due.order_id)
             else:
                 hosted.append(due)
-        await asyncio.gather(*(self._wake(order_id) for order_id in waking))
-        await self._host.recover(hosted)
+        wakes = (self._wake(order_id) for order_id in waking)
+        await asyncio.gather(self._host.recover(hosted), *wakes)
 
     def works_on(self, order_id: str) -> bool:
         """Whether the order has an actor, or the host works on it."""
@@ -112,7 +114,7 @@ class DedicatedOrders:
     async def _wake(self, order_id: str) -> None:
         self._own_actor(order_id).answered.set()
         async with self._creating:
-            await asyncio.to_thread(self._connect, order_id)
+            await until_done(partial(asyncio.to_thread, self._connect, order_id))
 
     async def _actor_for(self, order_id: str) -> _OwnActor | None:
         """Return the order's actor, a new one where it gets one; None: it is for the host."""

@@ -2,13 +2,16 @@
 
 import asyncio
 import threading
+from collections.abc import Iterable
 from typing import Any, cast
 
-from ray.exceptions import ActorDiedError
+from ray.exceptions import ActorDiedError, RaySystemError
 
 from actors.contracts.messages import OrderRequest
 from actors.order.dedicated import DedicatedOrders
 from actors.order.host import OrderHost
+from actors.order.journal import Due
+from actors.runtime.clock import utc_now
 
 ORDER_ID = "0" * 35
 PATIENCE = 30.0
@@ -19,6 +22,16 @@ class NoOrders:
 
     def __contains__(self, _order_id: str) -> bool:
         return False
+
+
+class OneOrder(NoOrders):
+    """A host that notes which orders it takes up."""
+
+    def __init__(self) -> None:
+        self.recovered: list[str] = []
+
+    async def recover(self, open_orders: Iterable[Due]) -> None:
+        self.recovered += [due.order_id for due in open_orders]
 
 
 class Starting:
@@ -55,3 +68,21 @@ async def test_an_actor_whose_process_still_starts_is_not_ended_as_idle() -> Non
         command.cancel()
         ray.started.set()
         await asyncio.wait([command])
+
+
+async def test_what_is_open_is_taken_up_although_ray_does_not_answer_at_first() -> None:
+    asked: list[str] = []
+
+    def connect(order_id: str) -> Any:
+        asked.append(order_id)
+        if len(asked) == 1:
+            raise RaySystemError(ConnectionError("the control service is away"))
+
+    host = OneOrder()
+    dedicated = DedicatedOrders(
+        cast(OrderHost, host), nobody, connect, limit=1, passivate_after_s=60
+    )
+    due = [Due(order_id * 35, utc_now()) for order_id in "01"]
+    await asyncio.wait_for(dedicated.recover(due), PATIENCE)
+    assert asked == [ORDER_ID, ORDER_ID]
+    assert host.recovered == ["1" * 35]
