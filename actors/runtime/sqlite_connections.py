@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -30,6 +31,8 @@ CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 4000
 """Pages in the write-ahead log before they are copied into the database: 16 MiB. By then many of
 them are newer versions of each other, and only the newest is copied."""
+MEASURE_EVERY = 16
+"""Of so many commits beside the event loop one is on it: only there it shows what they take."""
 
 FileId = tuple[int, int] | None
 """Device and inode; None where there is no file."""
@@ -48,12 +51,16 @@ class InlineSqlite:
         self._begin = begin
         self._synchronous = synchronous
         self._connection: sqlite3.Connection | None = None
+        self._committer: ThreadPoolExecutor | None = None
+        self._aside = 0
 
     def run(self, work: Callable[[Transaction], Result]) -> Result:
         """Run `work` in a transaction, which is rolled back where it fails; return its result."""
         with self._begun() as connection:
             result = work(_SqliteTransaction(connection))
-            self._commit(connection)
+            began = time.perf_counter()
+            connection.execute("COMMIT")
+            self._pace.note(time.perf_counter() - began)
         return result
 
     async def run_aside(self, work: Callable[[Transaction], Result]) -> Result:
@@ -62,9 +69,18 @@ class InlineSqlite:
         For slow disks: on a quick one the thread costs more than it gives. Nobody else may use
         the connection meanwhile, and who is cancelled ends only after the commit.
         """
+        self._aside += 1
+        if self._aside % MEASURE_EVERY == 0:
+            return self.run(work)
+        if self._committer is None:
+            # Of its own: the lock of the database must not wait behind what else blocks a thread.
+            self._committer = ThreadPoolExecutor(1, "commit")
         with self._begun() as connection:
             result = work(_SqliteTransaction(connection))
-            commit = asyncio.get_running_loop().run_in_executor(None, self._commit, connection)
+            loop = asyncio.get_running_loop()
+            # Not measured: while the loop is busy, Python lets the thread wait before it goes on,
+            # so that a disk that is quick again would not be seen to be.
+            commit = loop.run_in_executor(self._committer, connection.execute, "COMMIT")
             given_up = None
             while not commit.done():
                 try:
@@ -89,11 +105,6 @@ class InlineSqlite:
         if self._files is None:  # the log is there by now
             self._files = self._find_files()
 
-    def _commit(self, connection: sqlite3.Connection) -> None:
-        began = time.perf_counter()
-        connection.execute("COMMIT")
-        self._pace.note(time.perf_counter() - began)
-
     def has_lost_its_files(self) -> bool:
         """Return whether the database or its log is another file than the one that is open."""
         return self._files is not None and self._files != self._find_files()
@@ -107,6 +118,9 @@ class InlineSqlite:
 
     def close(self) -> None:
         """Close the connection; the next use opens another one."""
+        if self._committer is not None:
+            self._committer.shutdown()
+            self._committer = None
         if self._connection is not None:
             self._connection.close()
             self._connection = self._files = None

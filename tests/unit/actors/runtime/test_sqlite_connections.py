@@ -1,13 +1,18 @@
 """A commit on a slow disk: the event loop goes on, and nobody comes in between."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, select, update
 
+from actors.runtime import sqlite_connections
 from actors.runtime.batching import QUICK_S
 from actors.runtime.database import Database
+from actors.runtime.sqlite_connections import MEASURE_EVERY
 from actors.runtime.statements import Transaction
 
 metadata = MetaData()
@@ -75,4 +80,37 @@ async def test_who_gives_up_ends_only_after_the_commit(slow: Counter) -> None:
     with pytest.raises(asyncio.CancelledError):
         await given_up
     assert await slow.count() == 1, "it was on its way"
+    await slow.database.close()
+
+
+async def test_a_commit_does_not_wait_for_what_blocks_other_threads(slow: Counter) -> None:
+    done = threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocking = loop.run_in_executor(None, done.wait)
+    adding = asyncio.ensure_future(slow.database.transact(slow.add))
+    try:
+        assert (await asyncio.wait({adding}, timeout=30))[0]
+    finally:
+        done.set()
+        await blocking
+    await slow.database.close()
+
+
+async def test_a_disk_that_is_quick_again_is_seen_to_be_although_threads_wait_for_the_loop(
+    slow: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def perf_counter() -> float:
+        nonlocal now
+        alone = threading.current_thread() is threading.main_thread()
+        now += QUICK_S / 10 if alone else QUICK_S * 2
+        return now
+
+    monkeypatch.setattr(sqlite_connections, "time", SimpleNamespace(perf_counter=perf_counter))
+    for _ in range(MEASURE_EVERY):
+        assert slow.database.pace.holds_others_up
+        await slow.database.transact(slow.add)
+    assert not slow.database.pace.holds_others_up
     await slow.database.close()
