@@ -29,7 +29,10 @@ class StoreQueries:
     def __init__(self, url: str, secret: bytes | None = None) -> None:
         self._database = Database(url, metadata)
         self._cursors = Cursors("tickets", secret)
+        # Apart: who asks for a store that nobody knows would make all others wait for a server that
+        # says nothing.
         self._offers: Batcher[str, Offer] = Batcher(self._load_or_remember)
+        self._first_offers: Batcher[str, Offer] = Batcher(self._load_or_remember)
         self._last_known: dict[str, Offer] = {}
         self._away_until = 0.0
         s, m = stores.c, menu_items.c
@@ -47,7 +50,8 @@ class StoreQueries:
         take their prices along, and what the store cannot make is undone. Raises `Invalid`
         (`unknown_store`) where there is no such store.
         """
-        return await self._offers.submit(store_id)
+        known = store_id in self._last_known
+        return await (self._offers if known else self._first_offers).submit(store_id)
 
     async def stores(self) -> list[dict[str, Any]]:
         """Return all stores by id, each as `store` does."""

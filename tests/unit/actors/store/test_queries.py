@@ -105,6 +105,28 @@ async def test_offers_are_the_last_known_while_the_database_is_away(
     assert not (await queries.offer("gangnam")).open
 
 
+async def test_nobody_waits_for_a_silent_database_on_behalf_of_who_asks_for_an_unknown_store(
+    queries: StoreQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = await queries.offer("gangnam")
+    silent = asyncio.Event()
+
+    async def fetch(*_: object) -> None:
+        await silent.wait()
+        raise Unavailable("database_unavailable", "nobody answers")
+
+    monkeypatch.setattr(queries._database, "fetch", fetch)
+    silent.set()
+    assert await queries.offer("gangnam") == known
+    silent.clear()
+    asked = [asyncio.ensure_future(queries.offer(store)) for store in ("nowhere", "gangnam")]
+    done, _ = await asyncio.wait(asked, timeout=30, return_when="FIRST_COMPLETED")
+    assert [answer.result() for answer in done] == [known]
+    silent.set()
+    with pytest.raises(Unavailable):
+        await asked[0]
+
+
 async def test_a_damaged_menu_is_not_gone_around_by_what_was_known(
     queries: StoreQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
