@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 MIN_SECRET = 32
 """HS256 wants a secret as long as its hash."""
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
+ANY_PORT = range(1)
+"""Port 0: whichever is free."""
 
 Service = Literal["journal", "payments", "provider", "stores", "readmodel"]
 """What has a database of its own. The provider is a third party, simulated here: its books stand
@@ -76,7 +78,11 @@ class Settings(BaseSettings):
     )
     dedicated_max: int = Field(50, ge=1, description="Dedicated order actors at the same time.")
     order_hosts: int = Field(
-        1, ge=1, le=256, description="Order hosts of a new installation; the journal remembers."
+        1,
+        ge=1,
+        le=256,
+        description="Order hosts of a new installation; the journal remembers. On a cluster a "
+        "deploy that sets it changes it; never set, there are as many as workers.",
     )
     gateway_min_replicas: int = Field(
         2,
@@ -134,9 +140,9 @@ class Settings(BaseSettings):
 
     @property
     def ports_of_actors(self) -> range:
-        """The ports on which an actor may listen; 0 alone stands for any."""
+        """The ports on which an actor may listen."""
         if self.actor_ports is None:
-            return range(1)
+            return ANY_PORT
         first, last = map(int, self.actor_ports.split("-"))
         return range(first, last + 1)
 

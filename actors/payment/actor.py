@@ -22,9 +22,6 @@ from actors.runtime.retrying import begun
 from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
 
-PATIENCE_S = 3.0
-"""How long the actor's start waits for each database; it goes on without one that is away."""
-
 
 async def _create_tables(database: Database) -> None:
     with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
@@ -49,8 +46,7 @@ class PaymentActor:
         )
         self._server = RpcServer(self._service.handle, node_address(), settings.ports_of_actors)
         self._created = [
-            await begun(partial(_create_tables, owner.database), PATIENCE_S)
-            for owner in (ledger, provider)
+            await begun(partial(_create_tables, owner.database)) for owner in (ledger, provider)
         ]
 
     async def endpoint(self) -> Endpoint:

@@ -111,8 +111,11 @@ class SimulatedProvider:
     """A `PaymentProvider` with a database of its own, which survives any crash of its process."""
 
     def __init__(self, url: str) -> None:
-        # It plays a third party, whose disk is not ours to wait for. In WAL mode NORMAL survives
-        # kill -9 of any process; only a power cut may take the last commits.
+        # It plays a third party, whose disk is not ours to wait for. On SQLite, in WAL mode, NORMAL
+        # survives kill -9 of any process; only a power cut may take the last commits. On PostgreSQL
+        # a moment's commits go with the server that dies. But before anybody relies on one, the
+        # ledger commits: later in the same server's write-ahead log, and that waits for the disk.
+        # What went before that is asked for again.
         self.database = Database(url, metadata, synchronous="NORMAL")
         self._charge = self.database.prepare_upsert(charges, "key", ["status"])
         self._fail = self.database.prepare_upsert(charge_failures, "key", ["failures"])

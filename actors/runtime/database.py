@@ -55,7 +55,8 @@ class Database:
 
     Write transactions run one at a time across all processes: SQLite's own write lock (BEGIN
     IMMEDIATE), an advisory lock on PostgreSQL, taken before any row is read. So what is decided
-    inside one is decided on the latest state, and positions become visible in order.
+    inside one is decided on the latest state, and positions become visible in order. `GroupCommit`
+    decides before it takes the lock on PostgreSQL, and again where the state is another by then.
 
     There are two ways in. `transact`, `fetch`, `fetch_all` and `GroupCommit` are for what every
     order needs: prepared statements, on SQLite no thread and on PostgreSQL one round trip, and
@@ -200,7 +201,10 @@ class Database:
         return PostgresFunction(self._lock_key, reads, changes, durable=self._durable)
 
     async def call(self, text: str, *arguments: str | None) -> str | None:
-        """Run a function that commits. Raises what `write` raises."""
+        """Run a `function`: what it changes is committed by then. Raises what `write` raises.
+
+        What it only reads is read in order to be committed, and has a transaction's limit, too.
+        """
         assert self._postgres is not None
         with self.faults.reached:
             found: str | None = await self._postgres.value(text, *arguments, limit_s=WRITE_LIMIT_S)
@@ -212,9 +216,9 @@ class Database:
             await connection.exec_driver_sql(function.creation)
 
     def prepare(self, statement: Executable, columns: Iterable[str] = ()) -> Prepared:
-        """Return a statement for `transact`, `query` and `fetch`; an INSERT names its `columns`.
+        """Return a statement for `transact`, `fetch` and `fetch_all`.
 
-        Building one costs more than running it: do it once.
+        An INSERT names its `columns`. Building one costs more than running it: do it once.
         """
         return Prepared(statement, columns, for_sqlite=self.is_sqlite)
 

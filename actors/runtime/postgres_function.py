@@ -81,6 +81,9 @@ class PostgresFunction:
     rows] each. NULL: it is committed. Else nothing was changed, and it is the JSON of what each
     read found. Without changes (NULL) it only reads, and takes no lock. All rows of an INSERT are
     one statement, in their order; where it updates what is there, no two have the same key.
+
+    Those of other versions stay in the database, some kB each: one may still be in use, by a system
+    that runs beside or is about to come back, and nothing in the database says that none is.
     """
 
     def __init__(

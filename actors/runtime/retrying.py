@@ -16,6 +16,8 @@ from actors.contracts.errors import Unavailable
 
 Answer = TypeVar("Answer")
 logger = logging.getLogger("siren")
+PATIENCE_S = 3.0
+"""How long the start of an actor waits for a database; it goes on without one that is away."""
 
 
 def log_surprise(error: BaseException | None) -> None:
@@ -48,7 +50,9 @@ async def until_done(ask: Callable[[], Awaitable[Answer]]) -> Answer:
     return await _RETRYING.copy()(again)
 
 
-async def begun(ask: Callable[[], Awaitable[None]], patience_s: float) -> "asyncio.Task[None]":
+async def begun(
+    ask: Callable[[], Awaitable[None]], patience_s: float = PATIENCE_S
+) -> "asyncio.Task[None]":
     """Ask until it succeeds, and return after `patience_s` at the latest; the task goes on.
 
     So an actor whose database is away is there, and says so, instead of dying again and again.

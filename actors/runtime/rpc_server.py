@@ -25,8 +25,7 @@ from actors.runtime.rpc_link import (
     decode_frames,
 )
 from actors.runtime.rpc_tls import server_context
-
-ANY_PORT = range(1)
+from actors.settings import ANY_PORT
 
 logger = logging.getLogger("siren")
 

@@ -18,9 +18,6 @@ from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
 from actors.store.service import StoreService
 
-PATIENCE_S = 3.0
-"""How long the actor's start waits for its database; it goes on where that is away."""
-
 
 class StoreActor:
     """The store service as a Ray actor, one an installation."""
@@ -30,7 +27,7 @@ class StoreActor:
         self._installation = installation
         settings = installation.settings
         self._service = StoreService(settings.url("stores"))
-        self._created = await begun(self._create, PATIENCE_S)
+        self._created = await begun(self._create)
         self._server = RpcServer(self._service.handle, node_address(), settings.ports_of_actors)
 
     async def _create(self) -> None:

@@ -25,8 +25,8 @@ from actors.store.tickets import Books, StoreMessage, StoreReply, decide
 class StoreService:
     """The store without Ray. Several of them on one database are safe, as two systems would be.
 
-    Everything is decided inside a write transaction, on rows that were read in it; all messages
-    that wait share one, in the order in which they arrived.
+    Everything is decided on rows that are still the same in the write transaction that has what
+    follows from them; all messages that wait share one, in the order in which they arrived.
     """
 
     def __init__(self, url: str, clock: Clock = utc_now) -> None:
@@ -65,7 +65,9 @@ class StoreService:
         )
 
     def _commit_all(self, batch: Sequence[StoreMessage], transaction: Transaction) -> list[Any]:
-        now = self._clock()  # after the lock, so that times follow the order of the tickets
+        # On SQLite the lock is held by now. On PostgreSQL it is taken afterwards, and a store that
+        # changed meanwhile is decided on anew: a store's times follow the order of its tickets.
+        now = self._clock()
         found = self._books.load(transaction, batch)
         books = found.copy()
         self._books.begin_days(transaction, books, batch, now)
