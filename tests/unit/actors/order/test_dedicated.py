@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, cast
 
-from ray.exceptions import ActorDiedError, RaySystemError
+from ray.exceptions import ActorDiedError, RayError
 
 from actors.contracts.messages import OrderRequest
 from actors.order.dedicated import DedicatedOrders
@@ -76,7 +76,7 @@ async def test_what_is_open_is_taken_up_although_ray_does_not_answer_at_first() 
     def connect(order_id: str) -> Any:
         asked.append(order_id)
         if len(asked) == 1:
-            raise RaySystemError(ConnectionError("the control service is away"))
+            raise RayError("the control service is away")
 
     host = OneOrder()
     dedicated = DedicatedOrders(
