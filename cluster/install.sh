@@ -51,4 +51,5 @@ if [ -f "$configuration" ]; then
     sed "s|sh ~/.siren/install.sh|& ${contents%% *}|g; s|$named[^\"]*|\"ImageId\": \"$image|g" \
         "$configuration" >cluster.yaml.new
     mv cluster.yaml.new cluster.yaml
+    [ ! -s machines.json ] || venv/bin/python -m cluster.running.machines "$configuration" machines.json
 fi
