@@ -210,7 +210,7 @@ def _places(url: URL, *, asks: bool) -> list[str]:
     several = len(hosts) == len(ports) > 1 and "prefer-standby" not in str(query)
     urls = [url]
     if several:
-        bare = url.set(host=None, port=None).difference_update_query(("host", "port"))
+        bare = url._replace(host=None, port=None).difference_update_query(("host", "port"))
         if asks and "target_session_attrs" not in query:
             bare = bare.update_query_dict({"target_session_attrs": "primary"})
         urls = [

@@ -83,6 +83,25 @@ async def test_a_host_that_says_nothing_or_only_reads_is_passed_over_once(
     assert host.visits == 1
 
 
+async def test_hosts_in_the_url_s_own_place_are_asked_one_by_one_too() -> None:
+    asked: list[str] = []
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(writer.get_extra_info("sockname")[0])
+        await reader.read(-1)
+        writer.close()
+
+    hosts = LOOPBACK, "127.0.0.2"
+    async with await asyncio.start_server(meet, "0.0.0.0", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        url = f"postgresql+asyncpg://siren@{','.join(hosts)}:{port}/siren?sslmode=disable"
+        database = Database(url, MetaData())
+        with pytest.raises(Unavailable, match="no answer in time"):
+            await ask(database, "statement")
+        await database.close()
+    assert tuple(asked) == hosts
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_where_no_host_is_as_it_has_to_be_the_database_is_away(
     postgres_url: str, way: str
