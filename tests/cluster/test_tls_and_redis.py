@@ -6,6 +6,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,11 +50,13 @@ def test_what_actors_say_to_each_other_is_encrypted(encrypted: Cluster) -> None:
     host, port = said.partition("endpoint ")[2].split()
     assert host == address(2)
     with (
-        pytest.raises(ssl.SSLError),  # without a certificate of its own it is let in by nobody
         socket.create_connection((host, int(port)), 10) as plain,
         _anybody().wrap_socket(plain) as tls,
+        suppress(ssl.SSLError, ConnectionError),
     ):
-        tls.recv(1)
+        assert tls.cipher() is not None
+        # Without a certificate of its own it is let in by nobody: a word of that, or none.
+        assert tls.recv(1) == b""
 
 
 def test_a_head_without_its_disk_finds_its_cluster_in_redis(encrypted: Cluster) -> None:
