@@ -14,7 +14,6 @@ import pytest
 from tests.support.cluster import HEAD, Cluster
 from tests.support.hosts import address
 
-HEAD_SOON_S = 20.0
 ENDPOINT = """
 import ray
 from actors.runtime.ray_actors import NAMESPACE
@@ -42,7 +41,7 @@ def encrypted(cluster: Cluster) -> Iterator[Cluster]:
 
 def test_what_actors_say_to_each_other_is_encrypted(encrypted: Cluster) -> None:
     with encrypted.load(connections=2) as load:
-        encrypted.wait_until_settled(load, time.monotonic(), 60)
+        encrypted.wait_until_settled(load, time.monotonic())
     assert load.failed == []
     encrypted.check(load)
 
@@ -62,7 +61,7 @@ def test_what_actors_say_to_each_other_is_encrypted(encrypted: Cluster) -> None:
 def test_a_head_without_its_disk_finds_its_cluster_in_redis(encrypted: Cluster) -> None:
     with encrypted.load() as load, encrypted.pulled(load, HEAD) as moment:
         assert not list((encrypted.hosts.home(HEAD) / ".siren" / "node").glob("gcs*"))
-        seconds = encrypted.wait_until_settled(load, moment, HEAD_SOON_S)
+        seconds = encrypted.wait_until_settled(load, moment)
         print(f"plug of the head: settled after {seconds:.1f} s", load.figures(moment))
 
     encrypted.check(load)
