@@ -24,7 +24,7 @@ from rich.text import Text
 from actors.contracts.errors import SirenError
 from actors.runtime.lock_file import DATA_DIR, LOCK_NAME
 from actors.settings import SERVICES, Settings
-from cluster.running.node_settings import cluster_settings, found_file
+from cluster.running.node_settings import cluster_settings, found_file, node_folder
 
 Result = TypeVar("Result")
 
@@ -90,7 +90,8 @@ def settings_here(data: Path | None) -> Settings:
     """
     found = settings_of(data_dir=data)
     named = data is not None or os.environ.get(DATA_DIR)
-    if named or _names_database(found) or any((found.data_dir / name).exists() for name in OURS):
+    ours = any(os.path.lexists(found.data_dir / name) for name in OURS)
+    if named or _names_database(found) or ours or not node_folder().is_dir():
         return found
     try:
         return found if found_file() is None else cluster_settings()

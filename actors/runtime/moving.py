@@ -17,10 +17,13 @@ from ray.exceptions import RayError
 
 from actors.installation import Installation
 from actors.runtime.placement import home_of, workers
-from actors.runtime.ray_actors import NAMESPACE, described, replace
+from actors.runtime.ray_actors import GONE_LOOK_S, NAMESPACE
 from actors.runtime.replacing import incarnation_of
 
 LOOK_S = 3.0
+DEPLOY_LOCK = "siren-deploy"
+"""The name of the actor that a deploy holds, and its namespace: whoever looks for the system's
+actors does not meet it."""
 Creations = Mapping[str, Callable[[], Any]]
 """What creates each actor of an installation, by its name in Ray."""
 
@@ -44,17 +47,19 @@ def move(
     """Move one actor that is misplaced and was so `before`; return those that still are.
 
     A move is a short silence for callers, who repeat: not of all at the same time, and not while a
-    node has only just come. An actor of another installation is a deploy's, which is replacing this
-    one. Blocks on Ray.
+    node has only just come. A deploy replaces actors itself. Blocks on Ray.
     """
     places = workers()
     if not places or ray.get_runtime_context().get_node_id() != places[0]:
         return frozenset()
     misplaced = {name for name in creations if _is_misplaced(name, places)}
     for name in sorted(misplaced & before):
-        if described(ray.get_actor(name, NAMESPACE))["installation"] == installation:
+        actor = ray.get_actor(name, NAMESPACE)
+        if not _a_deploy_is_under_way() and _belongs_to(actor, installation):
             logger.warning("%s moves to its place", name)
-            replace(name, creations[name], installation)
+            ray.kill(actor)
+            while creations[name]() == actor:
+                time.sleep(GONE_LOOK_S)
             return misplaced - {name}
     return misplaced
 
@@ -63,4 +68,19 @@ def _is_misplaced(name: str, places: list[str]) -> bool:
     with suppress(ValueError):  # it is not there: whoever needs it creates it in its place
         where = incarnation_of(ray.get_actor(name, NAMESPACE))
         return where is not None and not where.starting and where.node != home_of(name, places)
+    return False
+
+
+def _a_deploy_is_under_way() -> bool:
+    with suppress(ValueError):  # nobody holds it
+        ray.get_actor(DEPLOY_LOCK, DEPLOY_LOCK)
+        return True
+    return False
+
+
+def _belongs_to(actor: Any, installation: Installation) -> bool:
+    """Whether an actor is ours to move: not a later version's, and not one that says nothing."""
+    with suppress(RayError):
+        described = ray.get(actor.describe.remote(), timeout=LOOK_S)
+        return bool(described["installation"] == installation)
     return False

@@ -25,6 +25,7 @@ from actors.installation import Installation
 from actors.order.actor import DEDICATED_PREFIX
 from actors.peers import ORDER_HOST
 from actors.runtime.database_faults import sqlite_files
+from actors.runtime.moving import DEPLOY_LOCK
 from actors.runtime.placement import workers
 from actors.runtime.ray_actors import NAMESPACE, end, replace
 from actors.settings import Settings
@@ -41,8 +42,8 @@ from cluster.running.node_settings import HOST, cluster_settings
 from cluster.running.same_code import wait_until_same
 from serve_app.gateway import deployment
 
-LOCK = "siren-deploy"
-"""A namespace of its own: whoever looks for the system's actors does not meet the lock."""
+PATIENCE_S, SERVE_PATIENCE_S = 180.0, 45.0
+"""For nodes that are being updated. Serve tries a failed build four times, and tells nobody why."""
 QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 
 
@@ -67,7 +68,7 @@ def deploy(settings: Settings, report: Report) -> Installation:
     check_for_cluster(settings)
     with _in_a_sentence("the deploy failed"), _only_deploy():
         _check_port(settings)
-        application, installation = prepared(settings, report)
+        application, installation = prepared(settings, report, PATIENCE_S)
         report("replacing the gateway")
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         # Replicas answer HAProxy of each node; for anybody else they lack its secret.
@@ -89,16 +90,20 @@ def application(args: dict[str, Any]) -> serve.Application:
     file = given.pop("settings_file", None)
     settings = cluster_settings(None if file is None else Path(file), **given)
     check_for_cluster(settings)
+    report = logging.getLogger("ray.serve").info
     with _only_deploy():
-        return prepared(settings, logging.getLogger("ray.serve").info)[0]
+        return prepared(settings, report, SERVE_PATIENCE_S)[0]
 
 
-def prepared(settings: Settings, report: Report) -> tuple[serve.Application, Installation]:
+def prepared(
+    settings: Settings, report: Report, patience_s: float
+) -> tuple[serve.Application, Installation]:
     """Bring databases and actors to these settings and this code; return the gateway to be run.
 
-    The caller keeps other deploys out. Raises as `deploy` does.
+    The caller keeps other deploys out. Raises as `deploy` does, also where nodes have other code
+    for longer than `patience_s`.
     """
-    wait_until_same(report)
+    wait_until_same(report, patience_s)
     chosen = settings.order_hosts if "order_hosts" in settings.model_fields_set else None
     nodes = len(workers())
     if not nodes:
@@ -185,7 +190,7 @@ def _in_a_sentence(what: str) -> Iterator[None]:
 @contextmanager
 def _only_deploy() -> Iterator[None]:
     """Keep other deploys out: each would replace what the other has just created, for ever."""
-    options = {"name": LOCK, "namespace": LOCK, "num_cpus": 0}
+    options = {"name": DEPLOY_LOCK, "namespace": DEPLOY_LOCK, "num_cpus": 0}
     try:
         lock = _Lock.options(**options).remote()  # type: ignore[attr-defined]
     except ValueError as error:

@@ -7,6 +7,7 @@ provider would want Ray back.
 
 import argparse
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,11 @@ def main() -> None:
     provider = json.loads(asked.configuration.read_text())["provider"]
     if provider["type"] != "local":
         return
-    with FileLock(LOCK):
+    with FileLock(LOCK), suppress(ValueError):  # half a list is thrown away at the head's start
         known = json.loads(asked.machines.read_text())
-        asked.machines.write_text(json.dumps(followed(known, provider)))
+        new = asked.machines.with_suffix(".new")
+        new.write_text(json.dumps(followed(known, provider)))
+        new.replace(asked.machines)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ from pathlib import Path
 from actors.contracts.errors import SirenError
 from cluster.running import haproxy
 from cluster.running.environment import CLUSTER
-from cluster.running.node_settings import node_host
+from cluster.running.node_settings import FOLDER, node_folder, node_host
 from cluster.running.run_folder import LONGEST
 
-FOLDER = "SIREN_NODE_DIR"
 MIN_TOKEN = 32
 STATE_NAMES = ("RAY_gcs_storage", "RAY_gcs_storage_path")
 """Where the head keeps what it knows, unless Redis does."""
@@ -30,7 +29,7 @@ def environment_of(folder: Path | None = None) -> dict[str, str]:
     What the user has set stays. Raises `SirenError` where Ray has no token here: whoever reaches
     its ports could run anything.
     """
-    folder = _made(folder or Path(os.environ.get(FOLDER) or Path.home() / ".siren" / "node"))
+    folder = _made(folder or node_folder())
     places = haproxy.installed(folder, node_host(), edge_secret())
     known = CLUSTER | {"RAY_gcs_storage_path": str(folder / "gcs")}
     if os.environ.get("RAY_REDIS_ADDRESS"):

@@ -12,6 +12,7 @@ from actors.contracts.errors import SirenError
 from actors.settings import Settings, variable
 
 HOST = "0.0.0.0"  # noqa: S104 - the gateway of a cluster is for others, who have to sign in
+FOLDER = "SIREN_NODE_DIR"
 SETTINGS_FILES = (Path.home() / ".siren" / "siren.env", Path("/etc/siren/siren.env"))
 """Where a node may have its settings: the first that there is."""
 
@@ -32,6 +33,11 @@ def cluster_settings(settings_file: Path | None = None, **given: Any) -> Setting
     if "host" not in found.model_fields_set:
         changes["host"] = HOST
     return found.model_copy(update=changes)
+
+
+def node_folder() -> Path:
+    """Return the folder that `siren node` makes, by which a machine is a node of a cluster."""
+    return Path(os.environ.get(FOLDER) or Path.home() / ".siren" / "node")
 
 
 def node_host() -> str:

@@ -17,18 +17,17 @@ PACKAGES = ("actors", "cluster", "readmodel", "serve_app")
 KINDS = (".py", ".html", ".css", ".js", ".svg")
 ASK_S = 30.0
 LOOK_S = 3.0
-PATIENCE_S = 180.0
 
 
-def wait_until_same(report: Callable[[str], None]) -> None:
-    """Wait for nodes that have other code than this one, up to `PATIENCE_S`.
+def wait_until_same(report: Callable[[str], None], patience_s: float) -> None:
+    """Wait for nodes that have other code than this one, up to `patience_s`.
 
     Raises `SirenError`, which names them, where they still have it then: what starts there would
     not understand the rest. Blocks on Ray.
     """
-    wanted, told = code(), list[str]()
-    deadline = time.monotonic() + PATIENCE_S
-    while others := _others(wanted):
+    told = list[str]()
+    deadline = time.monotonic() + patience_s
+    while others := _others():
         names = ", ".join(others)
         if time.monotonic() >= deadline:
             detail = f"{names} has other code than this node: update every node, then deploy"
@@ -50,10 +49,11 @@ def code() -> str:
     return found.hexdigest()
 
 
-def _others(wanted: str) -> list[str]:
+def _others() -> list[str]:
     """Return the addresses of the nodes that stay and have other code, or do not tell."""
+    wanted = code()
     nodes: list[dict[str, Any]] = staying()
-    ask: Any = ray.remote(num_cpus=0, max_retries=0)(code)
+    ask: Any = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(code)
     asked = [ask.options(label_selector={NODE_LABEL: node["NodeID"]}).remote() for node in nodes]
     if asked:
         ray.wait(asked, num_returns=len(asked), timeout=ASK_S)

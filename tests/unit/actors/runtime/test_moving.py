@@ -6,15 +6,23 @@ from typing import Any
 
 import pytest
 import ray
+from ray.exceptions import GetTimeoutError
 
-from actors.runtime import moving, ray_actors
-from actors.runtime.moving import move
+from actors.runtime import moving
+from actors.runtime.moving import DEPLOY_LOCK, move
 from actors.runtime.placement import home_of
 from actors.runtime.replacing import Incarnation
 
 MINE: Any = "mine"
 NOBODY: frozenset[str] = frozenset()
 HOMES = {name: home_of(name, ["a", "b"]) for name in ("payment", "store")}
+
+
+class Actor(str):
+    """A handle: its name, and where it lives."""
+
+    __slots__ = ()
+    describe = SimpleNamespace(remote=lambda: None)
 
 
 class Cluster:
@@ -26,18 +34,20 @@ class Cluster:
         self.places = {"payment": "head", "store": HOMES["store"]}
         self.starting = False
         self.installation = "mine"
+        self.hangs = self.deploys = False
         self.moved: list[str] = []
 
-    def get_actor(self, name: str, _namespace: str) -> str:
-        if name not in self.places:
+    def get_actor(self, name: str, namespace: str) -> Actor:
+        if name not in self.places and not (self.deploys and namespace == DEPLOY_LOCK):
             raise ValueError(name)
-        return f"{name} on {self.places[name]}"
+        return Actor(f"{name} on {self.places.get(name)}")
 
     def incarnation_of(self, actor: str) -> Incarnation:
         return Incarnation(actor.rpartition(" ")[2], 7, self.starting)
 
-    def described(self, actor: str) -> dict[str, Any]:
-        assert actor.partition(" ")[0] in self.places
+    def get(self, _description: object, timeout: float) -> dict[str, Any]:
+        if self.hangs:
+            raise GetTimeoutError(f"no answer within {timeout} s")
         return {"installation": self.installation}
 
     def kill(self, actor: str) -> None:
@@ -46,7 +56,7 @@ class Cluster:
         del self.places[name]
 
     def create(self, name: str) -> Callable[[], Any]:
-        def created() -> str:
+        def created() -> Actor:
             self.places.setdefault(name, home_of(name, self.workers))
             return self.get_actor(name, "")
 
@@ -62,8 +72,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     monkeypatch.setattr(ray, "kill", cluster.kill)
     monkeypatch.setattr(moving, "workers", lambda: cluster.workers)
     monkeypatch.setattr(moving, "incarnation_of", cluster.incarnation_of)
-    for module in (moving, ray_actors):
-        monkeypatch.setattr(module, "described", cluster.described)
+    monkeypatch.setattr(ray, "get", cluster.get)
     return cluster
 
 
@@ -123,8 +132,21 @@ def test_what_is_being_started_is_left_alone(cluster: Cluster) -> None:
     assert cluster.moved == []
 
 
-def test_what_a_deploy_has_just_replaced_is_the_next_version_s_to_move(cluster: Cluster) -> None:
+def make_it_another_version_s(cluster: Cluster) -> None:
     cluster.installation = "another"
+
+
+def let_it_hang(cluster: Cluster) -> None:
+    cluster.hangs = True
+
+
+def deploy(cluster: Cluster) -> None:
+    cluster.deploys = True
+
+
+@pytest.mark.parametrize("act", [make_it_another_version_s, let_it_hang, deploy])
+def test_what_is_not_ours_to_move_stays(cluster: Cluster, act: Callable[[Cluster], None]) -> None:
+    act(cluster)
 
     assert look(cluster, {"payment"}) == {"payment"}
     assert cluster.moved == []

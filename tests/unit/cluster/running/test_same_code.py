@@ -45,7 +45,7 @@ def test_where_all_nodes_have_this_code_nothing_is_waited_for(
     Nodes(monkeypatch, a=[code()], b=[code()])
     said: list[str] = []
 
-    wait_until_same(said.append)
+    wait_until_same(said.append, 60)
 
     assert said == []
 
@@ -58,7 +58,7 @@ def test_nodes_that_are_being_updated_are_named_and_waited_for(
     nodes = Nodes(monkeypatch, a=["old", code()], b=[code()], c=[without, silent, "old", code()])
     said: list[str] = []
 
-    wait_until_same(said.append)
+    wait_until_same(said.append, 60)
 
     words = "waiting for the code of this node on"
     assert said == [f"{words} host-a, host-c", f"{words} host-c"]
@@ -67,10 +67,9 @@ def test_nodes_that_are_being_updated_are_named_and_waited_for(
 
 def test_a_node_that_keeps_other_code_is_named_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     Nodes(monkeypatch, a=[code()], b=["old"])
-    monkeypatch.setattr(same_code, "PATIENCE_S", 0.0)
 
     with pytest.raises(SirenError, match="host-b has other code"):
-        wait_until_same(lambda _: None)
+        wait_until_same(lambda _: None, 0)
 
 
 def test_code_is_what_is_installed_and_not_what_runs_have_left_there(
