@@ -10,7 +10,7 @@ SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-chaos test-cluster test-image bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel install lock
+.PHONY: help run test test-fast test-chaos test-crashes test-cluster test-image bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ test: $(INSTALLED) ## Run every check and every test but those of test-chaos and
 test-fast: $(INSTALLED) ## Run the tests that need no Ray, browser or PostgreSQL (a minute)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --numprocesses=3 --hypothesis-profile=fast -m "not postgres and not thorough" tests/unit
 
-test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems, and check their books
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/chaos
+test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems, and check their books (25 minutes)
+	$(BIN)/python -m pytest tests/chaos
+
+test-crashes: $(INSTALLED) ## Of these: every service or everything dies, two systems race on one database (5 minutes)
+	$(BIN)/python -m pytest $(addprefix tests/chaos/test_,services_down.py restart.py two_systems.py)
 
 test-image: ## Build the image without a daemon, and run it (root, buildah, debootstrap; 5 minutes)
 	tests/image/build.sh

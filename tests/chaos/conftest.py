@@ -12,6 +12,8 @@ import pytest
 from tests.support.outside import ASYNC, Detail, accepted, headers, new_order, place
 from tests.support.system import System, eventually
 
+SLOWLY = pytest.mark.timeout(400)
+"""Most start a system, and a busy machine takes its time."""
 MORE_SYSTEMS = ("public", "catastrophe")
 CUSTOMERS = 8
 ENOUGH = 40
@@ -28,6 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return max((n for n, name in enumerate(MORE_SYSTEMS, 1) if name in wanted), default=0)
 
     items.sort(key=systems)
+    for item in items:
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(SLOWLY)
 
 
 @dataclass
