@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     gateway_min_replicas: int = Field(
         2,
         ge=1,
-        description="Fewest gateway replicas. 1 saves a small machine about 150 MB; then nothing "
+        description="Fewest gateway replicas. 1 saves a small machine about 190 MB; then nothing "
         "is answered for some seconds when it dies.",
     )
     gateway_max_replicas: int = Field(
