@@ -47,8 +47,9 @@ def test_one_of_two_clusters_has_to_be_named(running: set[str]) -> None:
         cluster_address()
 
 
-@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:none", f"127.0.0.1:{free_port()}"])
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:none", "127.0.0.1:{free_port}"])
 def test_an_address_where_nobody_listens_is_named(address: str) -> None:
+    address = address.format(free_port=free_port())
     with pytest.raises(SirenError, match=f"cannot join the Ray at {address}: "):
         join_cluster(address)
 
