@@ -1,15 +1,12 @@
 """A cluster of three hosts on this machine, once for all its tests."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.cluster.tools import lacking
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, brought_up
 
 MUST = "SIREN_TEST_CLUSTER"
 """Set: what cannot run fails, instead of being skipped."""
@@ -22,13 +19,5 @@ def cluster() -> Iterator[Cluster]:
         if os.environ.get(MUST):
             pytest.fail(missing)
         pytest.skip(missing)
-    folder = Path(tempfile.mkdtemp(prefix="siren-cluster.", dir="/var/tmp"))
-    cluster = Cluster(folder)
-    try:
-        cluster.start()
-        cluster.deploy()
-        cluster.wait_until_whole()
+    with brought_up() as cluster:
         yield cluster
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)

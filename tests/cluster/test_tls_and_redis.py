@@ -1,17 +1,14 @@
 """A cluster with Ray's own settings for TLS, where Redis keeps what its head knows."""
 
-import shutil
 import socket
 import ssl
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import HEAD, Cluster
+from tests.support.cluster import HEAD, Cluster, brought_up
 from tests.support.hosts import address
 
 ENDPOINT = """
@@ -27,16 +24,8 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def encrypted(cluster: Cluster) -> Iterator[Cluster]:
     cluster.stop()  # its place is needed
-    folder = Path(tempfile.mkdtemp(prefix="siren-encrypted.", dir="/var/tmp"))
-    encrypted = Cluster(folder, count=2, encrypted=True, redis=True)
-    try:
-        encrypted.start()
-        encrypted.deploy()
-        encrypted.wait_until_whole()
+    with brought_up(count=2, encrypted=True, redis=True) as encrypted:
         yield encrypted
-    finally:
-        encrypted.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_what_actors_say_to_each_other_is_encrypted(encrypted: Cluster) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -255,6 +257,21 @@ class Cluster:
             while not _answers(node):
                 assert time.monotonic() < deadline, f"{node} does not answer"
                 time.sleep(0.2)
+
+
+@contextmanager
+def brought_up(**options: Any) -> Iterator[Cluster]:
+    """Give a cluster with the system on it, as `Cluster` takes options; nothing is left of it."""
+    folder = Path(tempfile.mkdtemp(prefix="siren-cluster.", dir="/var/tmp"))
+    cluster = Cluster(folder, **options)
+    try:
+        cluster.start()
+        cluster.deploy()
+        cluster.wait_until_whole()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _answers(node: str) -> bool:
