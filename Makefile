@@ -96,10 +96,10 @@ $(INSTALLED): pyproject.toml requirements.lock
 LOCK := uv pip compile --universal --generate-hashes --no-config --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --quiet
 # The rest in the same versions: what every machine of a cluster runs; what builds the package; what
-# Ray's autoscaler needs on AWS and Google Cloud.
+# Ray's autoscaler needs on AWS and Google Cloud; what audits the dependencies.
 ALIKE := --constraint requirements.lock --output-file cluster/locks
 
 lock: ## Resolve the dependencies anew (needs uv)
 	$(LOCK) pyproject.toml --group build --extra dev --upgrade --output-file requirements.lock
 	$(LOCK) pyproject.toml $(ALIKE)/runtime.lock
-	for group in build aws gcp; do $(LOCK) --group $$group $(ALIKE)/$$group.lock || exit; done
+	for group in build aws gcp pipeline; do $(LOCK) --group $$group $(ALIKE)/$$group.lock || exit; done
