@@ -1,11 +1,21 @@
-"""What can be configured: environment variables with the prefix SIREN_, read once at start."""
+"""What can be configured: environment variables with the prefix SIREN_, else a file's lines.
+
+Read once, at the start. What is `Live` may change while the system runs: see `live_settings`.
+"""
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from actors.settings_file import SettingsFile
 
 MIN_SECRET = 32
 """HS256 wants a secret as long as its hash."""
@@ -17,14 +27,23 @@ Service = Literal["journal", "payments", "provider", "stores", "readmodel"]
 """What has a database of its own. The provider is a third party, simulated here: its books stand
 beside payment's, whose process it shares, and go when an adapter of a real provider comes."""
 SERVICES: tuple[Service, ...] = get_args(Service)
+DAY_S, YEAR_S = 86_400.0, 366 * 86_400.0
 KIND = "PostgreSQL, or SQLite as sqlite+aiosqlite:////folder/name.db. Unset: as for all services."
+
+Value = TypeVar("Value")
+_LIVE = "live"
+Live = Annotated[Value, _LIVE]
+"""The type of a setting that may change while the system runs; all others take a restart."""
 
 
 class Settings(BaseSettings):
     """Frozen settings of one installation; every actor gets them as an argument."""
 
     # What is refused may be a secret: errors do not repeat it.
-    model_config = SettingsConfigDict(env_prefix="SIREN_", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SIREN_", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     port: int = Field(8088, ge=1, le=65535, description="Port the gateway listens on.")
@@ -59,10 +78,10 @@ class Settings(BaseSettings):
     )
     jwks_issuer: str | None = Field(None, description="Issuer that its tokens must name.")
     jwks_audience: str | None = Field(None, description="Audience that its tokens must name.")
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    cors_origins: Live[Annotated[tuple[str, ...], NoDecode]] = Field(
         (), description="Origins, separated by commas, whose pages may call; none by default."
     )
-    rate_limit: str = Field(
+    rate_limit: Live[str] = Field(
         "300/minute",
         pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour)$",
         description="Requests that a subject may send to a replica where authentication is "
@@ -76,7 +95,9 @@ class Settings(BaseSettings):
     order_isolation: Literal["pooled", "dedicated"] = Field(
         "pooled", description="pooled: orders share host processes; dedicated: a Ray actor each."
     )
-    dedicated_max: int = Field(50, ge=1, description="Dedicated order actors at the same time.")
+    dedicated_max: Live[int] = Field(
+        50, ge=1, le=10_000, description="Dedicated order actors at the same time."
+    )
     order_hosts: int = Field(
         1,
         ge=1,
@@ -84,34 +105,42 @@ class Settings(BaseSettings):
         description="Order hosts of a new installation; the journal remembers. On a cluster a "
         "deploy that sets it changes it; never set, there are as many as workers.",
     )
-    gateway_min_replicas: int = Field(
+    gateway_min_replicas: Live[int] = Field(
         2,
         ge=1,
+        le=256,
         description="Fewest gateway replicas. 1 saves a small machine about 190 MB; then nothing "
         "is answered for some seconds when it dies.",
     )
-    gateway_max_replicas: int = Field(
-        3, ge=1, description="Most gateway replicas, where that is not below the fewest."
+    gateway_max_replicas: Live[int] = Field(
+        3, ge=1, le=256, description="Most gateway replicas, where that is not below the fewest."
     )
-    max_in_flight: int = Field(
-        1000, ge=1, description="Requests a replica works on before it answers 503."
+    max_in_flight: Live[int] = Field(
+        1000, ge=1, le=100_000, description="Requests a replica works on before it answers 503."
     )
-    payment_deadline_s: float = Field(900, gt=0, description="Seconds to pay after placement.")
-    passivate_after_s: float = Field(
-        60, gt=0, description="Seconds after which an idle order leaves memory."
+    payment_deadline_s: Live[float] = Field(
+        900, gt=0, le=YEAR_S, description="Seconds to pay after placement, of orders placed now on."
     )
-    provider_timeout_s: float = Field(
-        30, gt=0, description="Seconds until a silent payment provider counts as unavailable."
+    passivate_after_s: Live[float] = Field(
+        60, gt=0, le=YEAR_S, description="Seconds after which an idle order leaves memory."
     )
-    breaker_threshold: int = Field(
+    provider_timeout_s: Live[float] = Field(
+        30,
+        gt=0,
+        le=DAY_S,
+        description="Seconds until a silent payment provider counts as unavailable.",
+    )
+    breaker_threshold: Live[int] = Field(
         5,
         ge=1,
+        le=1_000_000,
         description="Orders that the provider fails, while it answers none, until it is "
         "left alone: the circuit opens. Charges and refunds count apart.",
     )
-    breaker_reset_s: float = Field(
+    breaker_reset_s: Live[float] = Field(
         5,
         gt=0,
+        le=DAY_S,
         description="Seconds in which an open circuit lets `breaker_threshold` orders "
         "through, to see whether the provider is back.",
     )
@@ -137,6 +166,23 @@ class Settings(BaseSettings):
             if not known or not LOWEST_PORT <= int(first) <= int(last) <= HIGHEST_PORT:
                 raise ValueError(f"must be two ports, {LOWEST_PORT} to {HIGHEST_PORT}: 31000-31099")
         return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - by its name
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources, each before those that it goes before."""
+        return init_settings, env_settings, SettingsFile(settings_cls), dotenv_settings
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where each setting that is no default came from, as far as that is known."""
+        return self._origins
 
     @property
     def ports_of_actors(self) -> range:
@@ -173,6 +219,11 @@ class Settings(BaseSettings):
     def _field_of(self, service: Service) -> str | None:
         own = f"{'payments' if service == 'provider' else service}_url"
         return next((n for n in (own, "database_url") if getattr(self, n) is not None), None)
+
+
+def is_live(name: str) -> bool:
+    """Return whether a setting may change while the system runs."""
+    return _LIVE in Settings.model_fields[name].metadata
 
 
 def variable(field: str) -> str:

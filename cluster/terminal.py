@@ -25,6 +25,7 @@ from actors.contracts.errors import SirenError
 from actors.runtime.lock_file import DATA_DIR, LOCK_NAME
 from actors.settings import SERVICES, Settings
 from cluster.running.node_settings import cluster_settings, found_file, node_folder
+from cluster.running.reading_settings import as_given, read_settings
 
 Result = TypeVar("Result")
 
@@ -77,9 +78,11 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 def settings_of(**given: Any) -> Settings:
     """Return the settings with the options that were given; ends the command if any is wrong."""
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return read_settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         wrong_settings(error)
+    except SirenError as error:
+        fail(error)
 
 
 def settings_here(data: Path | None) -> Settings:
@@ -108,8 +111,8 @@ def _names_database(settings: Settings) -> bool:
 def wrong_settings(error: ValidationError) -> NoReturn:
     """Say which settings are wrong, and end the command with exit code 2."""
     for problem in error.errors():
-        name = "SIREN_" + "_".join(str(part) for part in problem["loc"]).upper()
-        problems.print(f"[red]{name}[/red]: {problem['msg']}")
+        name = as_given("_".join(str(part) for part in problem["loc"]))
+        problems.print(f"[red]{escape(name)}[/red]: {escape(problem['msg'])}")
     raise typer.Exit(2) from error
 
 

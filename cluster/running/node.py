@@ -14,7 +14,8 @@ from pathlib import Path
 from actors.contracts.errors import SirenError
 from cluster.running import haproxy
 from cluster.running.environment import CLUSTER
-from cluster.running.node_settings import FOLDER, node_folder, node_host
+from cluster.running.node_settings import node_folder, node_host
+from cluster.running.reading_settings import NODE_DIR
 from cluster.running.run_folder import LONGEST
 
 MIN_TOKEN = 32
@@ -75,7 +76,9 @@ def read_ray_token() -> bytes:
 def _made(folder: Path) -> Path:
     folder = folder.absolute()
     if len(os.fsencode(folder)) > LONGEST:
-        detail = f"{folder} is too long for a socket's path: set {FOLDER} to one of {LONGEST} bytes"
+        detail = (
+            f"{folder} is too long for a socket's path: set {NODE_DIR} to one of {LONGEST} bytes"
+        )
         raise SirenError("node_folder_too_long", detail)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

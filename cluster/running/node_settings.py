@@ -2,7 +2,6 @@
 
 import logging
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,11 @@ from pydantic_settings import DotEnvSettingsSource
 
 from actors.contracts.errors import SirenError
 from actors.settings import Settings, variable
+from actors.settings_file import keep_private, unreadable
+from cluster.running.reading_settings import NODE_DIR, read_settings
 
 HOST = "0.0.0.0"  # noqa: S104 - the gateway of a cluster is for others, who have to sign in
-FOLDER = "SIREN_NODE_DIR"
+OF_A_CLUSTER = "as on any cluster"
 SETTINGS_FILES = (Path.home() / ".siren" / "siren.env", Path("/etc/siren/siren.env"))
 """Where a node may have its settings: the first that there is."""
 
@@ -28,16 +29,17 @@ def cluster_settings(settings_file: Path | None = None, **given: Any) -> Setting
     file = found_file(settings_file)
     if file is not None:
         _read(file)
-    found = Settings(_env_file=file, **given)
+    found = read_settings(file, **given)
     changes: dict[str, Any] = {"auth": "required"}
     if "host" not in found.model_fields_set:
         changes["host"] = HOST
+    found.origins.update(dict.fromkeys(changes, OF_A_CLUSTER))
     return found.model_copy(update=changes)
 
 
 def node_folder() -> Path:
     """Return the folder that `siren node` makes, by which a machine is a node of a cluster."""
-    return Path(os.environ.get(FOLDER) or Path.home() / ".siren" / "node")
+    return Path(os.environ.get(NODE_DIR) or Path.home() / ".siren" / "node")
 
 
 def node_host() -> str:
@@ -61,7 +63,7 @@ def found_file(named: Path | None = None) -> Path | None:
             if file.is_file():
                 return file
         except OSError as error:
-            raise _unreadable(file, error) from error
+            raise unreadable(file, error) from error
     if named is not None:
         raise SirenError("no_settings_file", f"there is no file {named}")
     return None
@@ -74,11 +76,11 @@ def _read(file: Path) -> dict[str, str | None]:
     where it cannot be read, or names what is no setting.
     """
     try:
-        _keep_private(file)
+        keep_private(file)
         found = DotEnvSettingsSource(Settings, env_file=file).env_vars
         lines = {name.upper(): value for name, value in found.items()}
     except (OSError, UnicodeError) as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
     if others := sorted(lines.keys() - {variable(field) for field in Settings.model_fields}):
         detail = (
             f"{file} has {', '.join(others)}: only settings of the system, SIREN_NAME=value, stand "
@@ -86,17 +88,3 @@ def _read(file: Path) -> dict[str, str | None]:
         )
         raise SirenError("no_setting", detail)
     return lines
-
-
-def _keep_private(file: Path) -> None:
-    facts = file.stat()
-    if facts.st_uid == os.geteuid() and facts.st_mode & 0o077:
-        with suppress(OSError):  # of a disk that is only read, say
-            file.chmod(0o600)
-    if file.stat().st_mode & 0o007:
-        logger.warning("%s, which holds secrets, is open to everybody: chmod 600 it", file)
-
-
-def _unreadable(file: Path, error: Exception) -> SirenError:
-    reason = getattr(error, "strerror", None) or "it is no text"
-    return SirenError("unreadable_settings", f"cannot read the settings in {file}: {reason}")

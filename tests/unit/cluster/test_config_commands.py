@@ -1,0 +1,76 @@
+"""`siren config` lists all settings, and shows no secret."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from actors.settings import Settings
+from tests.support.command import siren
+
+SECRET, PASSWORD = "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t", "hunter-2-hunter"
+
+
+def test_every_setting_is_listed_with_value_default_origin_and_meaning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIREN_RATE_LIMIT", "3/hour")
+
+    result = siren("config", "--json", data=tmp_path)
+
+    found = {setting["name"]: setting for setting in json.loads(result.stdout)}
+    assert list(found) == list(Settings.model_fields)
+    assert found["rate_limit"] == {
+        "name": "rate_limit",
+        "variable": "SIREN_RATE_LIMIT",
+        "value": "3/hour",
+        "default": "300/minute",
+        "origin": "SIREN_RATE_LIMIT",
+        "live": True,
+        "meaning": Settings.model_fields["rate_limit"].description,
+    }
+    assert found["data_dir"]["value"] == str(tmp_path)
+    assert found["data_dir"]["origin"] == "given at the start"
+    assert not found["port"]["live"]
+    assert all(setting["meaning"] for setting in found.values())
+
+
+def test_people_read_value_origin_and_whether_it_takes_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIREN_PORT", "9000")
+    lines = siren("config", data=tmp_path).stdout.splitlines()
+    assert "port = 9000" in lines
+    facts = lines[lines.index("port = 9000") + 1].strip()
+    assert facts == "SIREN_PORT · default 8088 · takes a restart"
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_no_secret_is_shown_nor_any_part_of_a_url_that_may_be_one(
+    form: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"postgresql+asyncpg://siren:{PASSWORD}@db.example/siren?password={PASSWORD}"
+    monkeypatch.setenv("SIREN_DATABASE_URL", url)
+    monkeypatch.setenv("SIREN_JOURNAL_URL", f"no://url:{PASSWORD}:here")
+    monkeypatch.setenv("SIREN_JWT_SECRET", SECRET)
+    monkeypatch.setenv("SIREN_JWKS_URL", f"https://me:{PASSWORD}@id.example/keys?key={SECRET}")
+
+    said = siren("config", *form, data=tmp_path).output
+
+    assert PASSWORD not in said
+    assert SECRET not in said
+    assert "PostgreSQL at db.example:5432/siren" in said
+    assert "https://id.example/keys" in said
+
+
+def test_a_wrong_line_of_the_file_is_named_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "siren.toml"
+    file.write_text("port = 0\n")
+    monkeypatch.setenv("SIREN_CONFIG", str(file))
+
+    result = siren("config")
+
+    assert result.exit_code == 2
+    assert f"port in {file}: " in result.output
