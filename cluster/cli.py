@@ -13,7 +13,7 @@ from rich.markup import escape
 from actors.contracts.errors import SirenError
 from actors.runtime.lock_file import read_holder
 from actors.settings import Settings
-from cluster import config_commands, on_nodes
+from cluster import config_commands, headings_commands, on_nodes
 from cluster.on_nodes import Address, SettingsFile
 from cluster.running import environment
 from cluster.running.down import stop
@@ -46,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(on_nodes.app)
 app.add_typer(config_commands.app, name="config")
+app.add_typer(headings_commands.app)
 
 
 @app.command()

@@ -5,6 +5,7 @@ that is `ray start`, on each node: `siren node` sets it there (see `node`).
 """
 
 import os
+import random
 import socket
 from pathlib import Path
 
@@ -125,3 +126,13 @@ def listen_error(host: str, port: int) -> OSError | None:
 def port_is_free(host: str, port: int) -> bool:
     """Return whether somebody could listen on this address now."""
     return listen_error(host, port) is None
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on.
+
+    Below those that the kernel gives away: Ray asks it for dozens before this one is used.
+    """
+    while not port_is_free("", port := random.randrange(10_000, 20_000)):  # noqa: S311
+        pass
+    return port

@@ -89,6 +89,14 @@ def lives(process: psutil.Process) -> bool:
     return False
 
 
+def title_of(process: psutil.Process) -> str:
+    """Return what a process shows as its command line, "" where it is gone."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def _is_on(process: psutil.Process, folder: str) -> bool:
     try:
         if process.uids().effective != os.geteuid():

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from tests.bench import workloads
+from cluster.headings import workloads
+from cluster.headings.load import LEAD_S, Result, Workload, run
 from tests.bench.head_of_line import measure_slow_payments
-from tests.bench.http_load import LEAD_S, Result, run
-from tests.bench.measure import ROUNDS, SECONDS, Figures, Workload, measure_prepared, view_lag
+from tests.bench.measure import ROUNDS, SECONDS, Figures, measure_prepared, view_lag
 from tests.bench.plot import write_plot
 from tests.bench.report import Bench, figures_table, lag_line, slow_table, write_json
 from tests.support.system import System, eventually

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from tests.bench import workloads
-from tests.bench.measure import Figures, Processes, Workload, measure
+from cluster.headings import workloads
+from cluster.headings.load import Workload
+from tests.bench.measure import Figures, Processes, measure
 
 CONNECTIONS = 64
 MANY_CONNECTIONS = 256

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.http_load import run_in_own_process
+from cluster.headings.load import run_in_own_process
 from tests.bench.measure import Figures, measure
 from tests.bench.peers.plans import ORDERS, W1, W2, Plan, details_of_the_newest
 from tests.bench.slow_disk import slow_down

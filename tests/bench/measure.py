@@ -5,20 +5,21 @@ import json
 import statistics
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
 
 import psutil
 
-from tests.bench.http_load import (
-    Request,
+from cluster.headings.load import (
     Result,
+    Workload,
     content_length,
     http_request,
+    percentile,
     run_in_own_process,
 )
-from tests.bench.workloads import ACCEPTED, LONG_WAIT, STORES, order_id_of, place_request
+from cluster.headings.workloads import ACCEPTED, LONG_WAIT, STORES, order_id_of, place_request
 
 ROUNDS = 3
 SECONDS = 5.0
@@ -29,7 +30,6 @@ LOAD_BEGINS_S = 1.0
 LOST_S = 30.0
 """An order that the view does not show for so long counts as a wrong answer."""
 
-Workload = Callable[[], Iterator[Request]]
 Processes = Callable[[], list[psutil.Process]]
 
 
@@ -144,13 +144,6 @@ def _kind(rounds: list[tuple[list[float], float]]) -> Kind:
         p50=statistics.median(percentile(latencies, 50) for latencies, _ in rounds),
         p99=statistics.median(percentile(latencies, 99) for latencies, _ in rounds),
     )
-
-
-def percentile(values: list[float], percent: int) -> float:
-    """Return a percentile of some values; NaN where there are fewer than two."""
-    if len(values) < 2:
-        return float("nan")
-    return statistics.quantiles(values, n=100)[percent - 1]
 
 
 def _cpu_seconds(processes: list[psutil.Process]) -> dict[int, float]:

@@ -13,9 +13,10 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from tests.bench import workloads
+from cluster.headings import workloads
+from cluster.headings.load import percentile
 from tests.bench.head_of_line import SlowPayments
-from tests.bench.measure import Figures, Lag, percentile
+from tests.bench.measure import Figures, Lag
 
 SHOWN_ERRORS = 5
 COLUMNS = ("conn.", "req/s", "spread", "p50 ms", "p99 ms", "errors", "CPU ms", "MB", "generator")

@@ -9,8 +9,9 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from cluster.running.processes import title_of
 from tests.support.outside import new_order, place
-from tests.support.system import System, connections_of, title_of
+from tests.support.system import System, connections_of
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from cluster.running.processes import title_of
 from tests.support.outside import (
     ASYNC,
     accepted,
@@ -26,7 +27,6 @@ from tests.support.system import (
     STORE_ACTOR,
     System,
     eventually,
-    title_of,
 )
 
 pytestmark = pytest.mark.timeout(400)

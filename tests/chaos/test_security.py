@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from cluster.running.environment import free_port
+from cluster.running.processes import title_of
 from tests.chaos.conftest import Catastrophe
 from tests.support.outside import found, new_order
 from tests.support.system import (
@@ -15,9 +17,7 @@ from tests.support.system import (
     System,
     connections_of,
     eventually,
-    free_port,
     program_of,
-    title_of,
 )
 
 LOOPBACK = ("127.", "::1", "::ffff:127.")

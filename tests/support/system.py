@@ -6,7 +6,6 @@ Tests reach it by HTTP and read its databases by SQL; they never ask the code un
 import json
 import logging
 import os
-import random
 import signal
 import sqlite3
 import subprocess
@@ -23,8 +22,9 @@ import httpx
 import psutil
 
 from cluster.running import environment
+from cluster.running.environment import free_port
 from cluster.running.haproxy_watch import haproxies
-from cluster.running.processes import lives
+from cluster.running.processes import lives, title_of
 
 # Before anything here imports Ray: whoever joins a system's Ray has to show its token, and a call
 # that comes after this process has left it must not start another one.
@@ -324,14 +324,6 @@ def _again_and_again(act: Callable[[], None]) -> Iterator[None]:
         holder.join()
 
 
-def title_of(process: psutil.Process) -> str:
-    """Return what a process shows as its command line, "" where it is gone."""
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
-
-
 def program_of(process: psutil.Process) -> str:
     """Return the name of a process's program, "" where it is gone."""
     try:
@@ -351,13 +343,3 @@ def connections_of(process: psutil.Process) -> list[Any]:
 def _kill(process: psutil.Process) -> None:
     with suppress(psutil.NoSuchProcess):
         process.kill()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on.
-
-    Below those that the kernel gives away: Ray asks it for dozens before this one is used.
-    """
-    while not environment.port_is_free("", port := random.randrange(10_000, 20_000)):
-        pass
-    return port

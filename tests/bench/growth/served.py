@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.bench.http_load import run_in_own_process
-from tests.bench.workloads import placed_paid_accepted
+from cluster.headings.load import run_in_own_process
+from cluster.headings.workloads import placed_paid_accepted
 from tests.support.system import System
 
 CONNECTIONS = 64

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench.http_load import run_in_own_process
+from cluster.headings.load import run_in_own_process
 from tests.bench.measure import measure
 from tests.bench.peers import plans, servers
 from tests.bench.peers.comparison import Comparison, tables, write_json

@@ -15,7 +15,7 @@ from uuid import uuid4
 from actors.order.domain.events import Event, StoredEvent
 from actors.order.journal import Journal
 from actors.order.journal_appends import Append
-from tests.bench.measure import percentile
+from cluster.headings.load import percentile
 from tests.support.orders import DUE, NOON, PLACED, PRIVATE, REQUESTED
 
 GROUPS = (1, 16, 64, 256)

@@ -7,10 +7,9 @@ from functools import partial
 
 import httpx
 
-from tests.bench.http_load import Request, http_request
-from tests.bench.measure import Workload
+from cluster.headings.load import Request, Workload, http_request
+from cluster.headings.workloads import placed_paid_accepted
 from tests.bench.peers import noop
-from tests.bench.workloads import placed_paid_accepted
 from tests.support.system import eventually
 
 W1, W2, NO_OP = "W1", "W2", "no-op"

@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 import psutil
 
+from cluster.running.environment import free_port
 from tests.bench.peers import noop
-from tests.support.system import ROOT, System, eventually, free_port
+from tests.support.system import ROOT, System, eventually
 
 START_S = 120.0
 STOP_S = 60.0

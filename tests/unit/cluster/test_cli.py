@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cluster.running.data_folder import DataFolder
+from cluster.running.environment import free_port
 from tests.support.command import one_order, sentence, siren
-from tests.support.system import free_port
 
 COMMANDS = ("up", "down", "status", "env", "verify", "rebuild-view", "token", "forget")
 

@@ -25,12 +25,12 @@ from cluster.operations.rebuild_view import rebuild_view
 from cluster.operations.scrub import scrub
 from cluster.running import bootstrap
 from cluster.running.data_folder import DataFolder, held
+from cluster.running.environment import free_port
 from cluster.running.integrity import check_files
 from serve_app.backend import Backend
 from tests.support.files import found
 from tests.support.in_process import in_process
 from tests.support.services import InProcess
-from tests.support.system import free_port
 
 NAME, TEL = "Nara Forgettable", "010-9999-1234"
 ON_POSTGRES = [

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster.running.environment import free_port
 from serve_app.contract.identity import Role
 from serve_app.security.tokens import Tokens
-from tests.support.system import ROOT, free_port
+from tests.support.system import ROOT
 
 TOKEN = "t" * 64
 SECRET = "s" * 64

@@ -19,7 +19,7 @@ from actors.runtime.database import Database
 from actors.runtime.database_faults import name_of, noted_damage
 from actors.settings import Settings
 from cluster.operations.read_only import ReadOnly
-from tests.support.system import free_port
+from cluster.running.environment import free_port
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sqlalchemy import MetaData, make_url, text
 from actors.contracts.errors import Unavailable
 from actors.runtime import postgres_connections
 from actors.runtime.database import Database
-from tests.support.system import free_port
+from cluster.running.environment import free_port
 
 LOOPBACK = "127.0.0.1"
 WAYS = ("statement", "connection")

@@ -14,8 +14,8 @@ from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION, meta
 from actors.settings import Settings
 from actors.store.queries import StoreQueries
 from cluster.running import bootstrap
+from cluster.running.environment import free_port
 from readmodel.queries import OrderDetails
-from tests.support.system import free_port
 
 
 @pytest.fixture

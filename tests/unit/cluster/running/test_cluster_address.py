@@ -9,7 +9,7 @@ from ray.exceptions import AuthenticationError
 from actors.contracts.errors import SirenError, Unavailable
 from cluster.running import cluster_address as module
 from cluster.running.cluster_address import cluster_address, join_cluster
-from tests.support.system import free_port
+from cluster.running.environment import free_port
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cluster.running.data_folder import DataFolder
+from cluster.running.environment import free_port
 from tests.support.command import alone, sentence, siren
-from tests.support.system import free_port
 
 NO_RAY = """
 from cluster.running import environment

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from tests.bench.http_load import Labelled, Request, http_request
+from cluster.headings.load import Labelled, Request, http_request
 
 STORES = ("gangnam", "pangyo", "jeju")
 ACCEPTED = b'"order_status":"ACCEPTED"'
@@ -37,7 +37,7 @@ _ORDER_ID = re.compile(rb'"order_id":"([^"]+)"')
 
 
 def _zipf(count: int) -> list[float]:
-    """Return cumulative weights: 1, 1 + 1/2, 1 + 1/2 + 1/3, …"""
+    """Return cumulative weights: 1, 1 + 1/2, 1 + 1/2 + 1/3 and so on."""
     return list(itertools.accumulate(1 / rank for rank in range(1, count + 1)))
 
 
@@ -88,6 +88,16 @@ def canceled(order_ids: list[str]) -> Iterator[Request]:
         yield _cancel(order_id)
 
 
+def placed_then_canceled() -> Iterator[Request]:
+    """Orders, each cancelled once it is accepted: a saga forward, then its compensations."""
+    accepted: deque[str] = deque()
+    for request in placed_paid_accepted():
+        if accepted:
+            yield _cancel(accepted.popleft())
+        learn = lambda body: accepted.append(order_id_of(body))  # noqa: E731
+        yield Labelled(*request[:3], PLACE, learn)
+
+
 def mixed(order_ids: list[str], seed: int = SEED) -> Iterator[Request]:
     """W4: reads, orders, barista's buttons and cancels, by the shares of `MIX`; never ends.
 
@@ -114,6 +124,7 @@ class Mix:
             self._readable[number % CUSTOMERS].append(order_id)
 
     def requests(self) -> Iterator[Request]:
+        """Return the requests; they never end."""
         make = {
             READ: self._reading,
             PLACE: self._placing,

@@ -9,9 +9,8 @@ from itertools import repeat
 
 import pytest
 
-from tests.bench import workloads
-from tests.bench.http_load import Labelled, Request, Result, http_request, run
-from tests.bench.measure import percentile
+from cluster.headings import workloads
+from cluster.headings.load import Labelled, Request, Result, http_request, percentile, run
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 

@@ -5,18 +5,23 @@ It runs in a process of its own, checks every answer, and stops by itself after 
 
 import asyncio
 import json
+import math
 import multiprocessing
+import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from multiprocessing.connection import Connection as Pipe
 from typing import NamedTuple
 
 LEAD_S = 0.5
 """How long a run loads before it counts: longer than an answer takes."""
 GRACE_S = 30.0
 """How long after its end a run waits for the answers that are still out."""
+REFUSED_S = 0.02
+"""How long a connection that was refused waits before it is tried again."""
 
 
 class Labelled(NamedTuple):
@@ -34,6 +39,9 @@ class Labelled(NamedTuple):
 
 Request = tuple[bytes, int, bytes] | Labelled
 """Bytes to send, the status that must come back, and what its body must contain."""
+NextRequest = Callable[[], Request | None]
+Workload = Callable[[], Iterator[Request]]
+"""Makes the requests of one run, in the generator's process: it must be picklable."""
 
 
 @dataclass
@@ -43,7 +51,7 @@ class Result:
     `requests` are all, but only those answered within the `seconds` that counted are `counted`,
     and only those sent after their beginning have a latency: while a run begins and ends not all
     connections are busy. `errors` holds wrong answers and lost connections at any time; `lost`
-    counts the latter. A lost connection is not opened again. `cores` is what the run itself used.
+    counts the latter. `cores` is what the run itself used.
     """
 
     counts_from: float
@@ -67,14 +75,15 @@ class Result:
         return list(chain.from_iterable(self.by_kind.values()))
 
 
-class Connection(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One keep-alive connection that sends the next request as soon as the last is answered."""
 
-    def __init__(self, next_request: Callable[[], Request | None], result: Result) -> None:
+    def __init__(self, next_request: NextRequest, result: Result) -> None:
         self._next_request = next_request
         self._result = result
         self._buffer = b""
         self._asked: Labelled | None = None
+        self.was_lost = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -121,6 +130,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._asked is not None:
+            self.was_lost = True
             self._result.lost += 1
             question = self._asked.data.partition(b" HTTP/")[0].decode()
             self._result.errors.append(f"{question}: connection lost, {exc!r}")
@@ -151,11 +161,12 @@ async def run(
     *,
     lead: float = LEAD_S,
     grace: float = GRACE_S,
+    reopen: bool = False,
 ) -> Result:
     """Send requests over `connections` connections for `lead` + `seconds`; the latter count.
 
     Ends early when there are no more requests. What is not answered `grace` seconds after the end
-    is an error.
+    is an error. A lost connection is opened again where `reopen` says so.
     """
     began = time.perf_counter()
     result = Result(counts_from=began + lead, counts_until=began + lead + seconds)
@@ -164,38 +175,118 @@ async def run(
     def next_request() -> Request | None:
         return next(requests, None) if time.perf_counter() < result.counts_until else None
 
-    loop = asyncio.get_running_loop()
-    opened = []
-    for _ in range(connections):
-        _, connection = await loop.create_connection(
-            lambda: Connection(next_request, result), "127.0.0.1", port
-        )
-        opened.append(connection)
-    await _all_closed(opened, result.counts_until - time.perf_counter() + grace)
+    opened = [await _open(port, next_request, result) for _ in range(connections)]
+    until = result.counts_until + grace
+    if reopen:
+        await asyncio.gather(*(_kept_open(c, port, next_request, result, until) for c in opened))
+    else:
+        await asyncio.gather(*(_closed(connection, until) for connection in opened))
     ended = time.perf_counter()
     result.seconds = min(ended, result.counts_until) - result.counts_from
     result.cores = (time.process_time() - cpu) / (ended - began)
     return result
 
 
-async def _all_closed(connections: list[Connection], within: float) -> None:
-    closed = [connection.closed for connection in connections]
-    await asyncio.wait(closed, timeout=within)
-    for connection in connections:
-        if not connection.closed.done():
-            connection.abort()
-    await asyncio.gather(*closed)
+async def _open(port: int, next_request: NextRequest, result: Result) -> _Connection:
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(
+        lambda: _Connection(next_request, result), "127.0.0.1", port
+    )
+    return connection
 
 
-def run_in_own_process(
-    port: int, workload: Callable[[], Iterator[Request]], connections: int, seconds: float
+async def _closed(connection: _Connection, until: float) -> None:
+    """Wait until a connection is closed, and close it where that takes too long."""
+    await asyncio.wait((connection.closed,), timeout=until - time.perf_counter())
+    if not connection.closed.done():
+        connection.abort()
+    await connection.closed
+
+
+async def _kept_open(
+    connection: _Connection, port: int, next_request: NextRequest, result: Result, until: float
+) -> None:
+    """Open a connection again and again while it is lost; a refused one is an error, too."""
+    await _closed(connection, until)
+    while connection.was_lost and time.perf_counter() < result.counts_until:
+        try:
+            connection = await _open(port, next_request, result)
+        except OSError as error:
+            result.errors.append(f"connection refused, {error!r}")
+            await asyncio.sleep(REFUSED_S)
+        else:
+            await _closed(connection, until)
+
+
+async def load_in_own_process(
+    port: int,
+    workload: Workload,
+    connections: int,
+    seconds: float,
+    *,
+    token: str | None = None,
+    reopen: bool = False,
 ) -> Result:
-    """Like `run`, in a new process, so that the generator shares nothing with who measures."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_run, (port, workload, connections, seconds))
+    """Like `run`, in a new process, so that the generator shares nothing with who measures.
+
+    `token`: requests show it. The process ends with this call, however that ends. Raises `EOFError`
+    where the process died, and has then told why.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_run, args=(theirs, port, workload, connections, seconds, token, reopen), daemon=True
+    )
+    process.start()
+    theirs.close()
+    try:
+        await _readable(ours)
+        result: Result = ours.recv()
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+    return result
+
+
+async def _readable(pipe: Pipe) -> None:
+    loop = asyncio.get_running_loop()
+    there = asyncio.Event()
+    loop.add_reader(pipe.fileno(), there.set)
+    try:
+        await there.wait()
+    finally:
+        loop.remove_reader(pipe.fileno())
+
+
+def run_in_own_process(port: int, workload: Workload, connections: int, seconds: float) -> Result:
+    """Like `load_in_own_process`, for who has no loop."""
+    return asyncio.run(load_in_own_process(port, workload, connections, seconds))
 
 
 def _run(
-    port: int, workload: Callable[[], Iterator[Request]], connections: int, seconds: float
-) -> Result:
-    return asyncio.run(run(port, workload(), connections, seconds))
+    answer: Pipe,
+    port: int,
+    workload: Workload,
+    connections: int,
+    seconds: float,
+    token: str | None,
+    reopen: bool,  # noqa: FBT001 - of a process's arguments
+) -> None:
+    requests = workload() if token is None else signed(workload(), token)
+    answer.send(asyncio.run(run(port, requests, connections, seconds, reopen=reopen)))
+
+
+def signed(requests: Iterator[Request], token: str) -> Iterator[Request]:
+    """Return requests that show a token."""
+    field = f"\r\nAuthorization: Bearer {token}\r\n".encode()
+    for request in requests:
+        asked = request if isinstance(request, Labelled) else Labelled(*request)
+        yield asked._replace(data=asked.data.replace(b"\r\n", field, 1))
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Return a percentile of some values; NaN where there are fewer than two."""
+    if len(values) < 2:  # noqa: PLR2004 - as `statistics` needs
+        return math.nan
+    return statistics.quantiles(values, n=100)[percent - 1]
