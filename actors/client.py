@@ -39,6 +39,7 @@ from actors.order.new_order import NewOrder, body_of, check_new_order
 from actors.order.queries import OrderHistories
 from actors.peers import Peers
 from actors.runtime.database_faults import damaged_databases
+from actors.runtime.live_settings import LiveSettings
 from actors.runtime.message_codec import to_json
 from actors.runtime.rpc_client import RpcClient
 from actors.store.offer import Offer
@@ -65,10 +66,10 @@ class AsyncSiren:
     """
 
     def __init__(self, installation: Installation, peers: Peers) -> None:
-        settings = installation.settings
-        self.installation = installation
+        self.installation, settings = installation, installation.settings
         self._peers = peers
         self.journal = Journal(settings.url("journal"))
+        self.live = LiveSettings(settings, self.journal.database)
         self.histories = OrderHistories(self.journal.database, installation.secret)
         self.stores = StoreQueries(settings.url("stores"), installation.secret)
         self._order_hosts = [self._host_channel(n) for n in range(installation.order_hosts)]
@@ -112,7 +113,7 @@ class AsyncSiren:
         return await self._ask(known, repeat, wait)
 
     def _placement(self, placing_id: str, order: NewOrder, offer: Offer) -> cmd.PlaceOrder:
-        deadline = timedelta(seconds=self.installation.settings.payment_deadline_s)
+        deadline = timedelta(seconds=self.live.now.payment_deadline_s)
         return cmd.PlaceOrder(
             id=placing_id,
             customer_id=order.customer_id,
@@ -183,8 +184,7 @@ class AsyncSiren:
 
     async def erase(self, order_id: str, wait: float = DEFAULT_WAIT_S) -> OrderReply:
         """Forget the customer's name and phone number of one order."""
-        command_id = self._id(order_id, None, "erase")
-        return await self.send(order_id, cmd.EraseCustomer(command_id), wait)
+        return await self.send(order_id, cmd.EraseCustomer(self._id(order_id, None, "erase")), wait)
 
     async def change_store(self, change: StoreChange) -> None:
         """Open, close or limit a store; raises `NotFound`, or `Invalid` naming the field."""
@@ -279,6 +279,7 @@ class AsyncSiren:
 
     async def close(self) -> None:
         """Close the database connections."""
+        self.live.stop()
         await self.journal.close()
         await self.stores.close()
 

@@ -4,10 +4,18 @@ Read once, at the start. What is `Live` may change while the system runs: see `l
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import Field, PrivateAttr, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -27,6 +35,7 @@ Service = Literal["journal", "payments", "provider", "stores", "readmodel"]
 """What has a database of its own. The provider is a third party, simulated here: its books stand
 beside payment's, whose process it shares, and go when an adapter of a real provider comes."""
 SERVICES: tuple[Service, ...] = get_args(Service)
+MOST_IN_FLIGHT = 100_000
 DAY_S, YEAR_S = 86_400.0, 366 * 86_400.0
 KIND = "PostgreSQL, or SQLite as sqlite+aiosqlite:////folder/name.db. Unset: as for all services."
 
@@ -34,6 +43,23 @@ Value = TypeVar("Value")
 _LIVE = "live"
 Live = Annotated[Value, _LIVE]
 """The type of a setting that may change while the system runs; all others take a restart."""
+_ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+
+
+def _split(value: object) -> object:
+    return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+
+def _are_origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in value:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"takes origins like https://example.org, not {origin!r}")
+    return value
+
+
+Origins = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_are_origins)
+]
 
 
 class Settings(BaseSettings):
@@ -78,7 +104,7 @@ class Settings(BaseSettings):
     )
     jwks_issuer: str | None = Field(None, description="Issuer that its tokens must name.")
     jwks_audience: str | None = Field(None, description="Audience that its tokens must name.")
-    cors_origins: Live[Annotated[tuple[str, ...], NoDecode]] = Field(
+    cors_origins: Live[Origins] = Field(
         (), description="Origins, separated by commas, whose pages may call; none by default."
     )
     rate_limit: Live[str] = Field(
@@ -116,7 +142,10 @@ class Settings(BaseSettings):
         3, ge=1, le=256, description="Most gateway replicas, where that is not below the fewest."
     )
     max_in_flight: Live[int] = Field(
-        1000, ge=1, le=100_000, description="Requests a replica works on before it answers 503."
+        1000,
+        ge=1,
+        le=MOST_IN_FLIGHT,
+        description="Requests a replica works on before it answers 503.",
     )
     payment_deadline_s: Live[float] = Field(
         900, gt=0, le=YEAR_S, description="Seconds to pay after placement, of orders placed now on."
@@ -151,11 +180,6 @@ class Settings(BaseSettings):
         if value == "":  # a variable that was meant to be set: not the folder one happens to be in
             raise ValueError("must name a folder")
         return value
-
-    @field_validator("cors_origins", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
     @field_validator("actor_ports")
     @classmethod

@@ -35,7 +35,9 @@ Detail = dict[str, Any]
 
 async def connect(address: str | None = None) -> Backend:
     """Connect to one running system, as `Siren.connect` does; raises `Unavailable`."""
-    return Backend(await asyncio.to_thread(find_installation, address), PEERS)
+    siren = Backend(await asyncio.to_thread(find_installation, address), PEERS)
+    siren.live.start()
+    return siren
 
 
 class Siren:

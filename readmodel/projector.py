@@ -15,6 +15,7 @@ from actors.installation import Installation
 from actors.order.journal import Journal
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of, noted_damage
+from actors.runtime.live_settings import LiveSettings
 from actors.runtime.ray_actors import get_or_create, spare_garbage_collection, whereabouts
 from actors.runtime.retrying import until_done
 from actors.runtime.sqlite_connections import file_id
@@ -86,6 +87,8 @@ class ProjectionActor:
         self._path = file_of(self._url)
         self._file = file_id(str(self._path))
         self._open_view()
+        self._live = LiveSettings(installation.settings, self._journal.database)
+        self._live.start()
         self._error: str | None = None
         self._nudged = asyncio.Event()
         self._rebuild_again_at = 0.0
@@ -111,7 +114,7 @@ class ProjectionActor:
         journal's last position, and what stopped it or None.
         """
         return {
-            **whereabouts(self._installation),
+            **whereabouts(self._installation, self._live),
             "position": self._projection.position,
             "error": self._error,
             "warning": self._warning,
@@ -126,6 +129,7 @@ class ProjectionActor:
 
     async def close(self) -> None:
         """Stop, and close all connections."""
+        self._live.stop()
         tasks = [t for t in (self._loop, self._audit, self._rebuilding) if t is not None]
         for task in tasks:
             task.cancel()

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from serve_app.backend import Backend
 from serve_app.contract.openapi import document
 from serve_app.contract.problems import add_handlers
 from serve_app.middleware.access_log import AccessLog
-from serve_app.middleware.concurrency_limits import waiting
+from serve_app.middleware.concurrency_limits import Places, waiting
+from serve_app.middleware.cross_origin import CrossOrigin
 from serve_app.middleware.load_shedding import Guard
 from serve_app.middleware.protocol import Protocol
 from serve_app.middleware.request_body import Bodies
@@ -43,24 +43,6 @@ TAGS = [
 ]
 
 
-ALLOWED_HEADERS = [
-    "Authorization",
-    "Idempotency-Key",
-    "If-Match",
-    "If-None-Match",
-    "Last-Event-ID",
-    "Prefer",
-]
-EXPOSED_HEADERS = [
-    "ETag",
-    "Idempotency-Replayed",
-    "Location",
-    "Preference-Applied",
-    "Retry-After",
-    "WWW-Authenticate",
-]
-
-
 def build_app(siren: Backend, max_in_flight: int, token_secret: bytes | None = None) -> FastAPI:
     """Return the ASGI application over a client, which is closed when the application ends.
 
@@ -70,6 +52,8 @@ def build_app(siren: Backend, max_in_flight: int, token_secret: bytes | None = N
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await siren.live.try_to_look()  # nobody is served by what was set before
+        siren.live.start()
         yield
         await siren.close()
 
@@ -91,18 +75,13 @@ def build_app(siren: Backend, max_in_flight: int, token_secret: bytes | None = N
     siren.waiting = waiting
     app.state.siren = siren
     app.state.readiness = Readiness(siren.not_ready)
-    app.state.gate = Gate(settings, token_secret or secrets.token_bytes(32))
+    app.state.gate = gate = Gate(settings, token_secret or secrets.token_bytes(32))
+    siren.live.tell(gate.reconfigure)
     app.add_middleware(Protocol)
-    app.add_middleware(Guard, max_in_flight=max_in_flight)
+    app.state.places = places = Places(max_in_flight)
+    app.add_middleware(Guard, places=places)
     app.add_middleware(Bodies)  # before the guard: who still sends has no place yet
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=ALLOWED_HEADERS,
-            expose_headers=EXPOSED_HEADERS,
-        )
+    app.add_middleware(CrossOrigin, live=siren.live)
     app.add_middleware(SecurityHeaders)
     if not settings.owner_mode:  # there, all requests are one person's
         app.add_middleware(AccessLog)

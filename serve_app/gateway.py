@@ -12,8 +12,8 @@ from ray.serve.schema import LoggingConfig
 from actors.installation import Installation
 from actors.peers import Peers
 from actors.runtime.moving import keep_in_place
-from actors.runtime.ray_actors import spare_garbage_collection
-from actors.settings import Settings
+from actors.runtime.ray_actors import spare_garbage_collection, whereabouts
+from actors.settings import MOST_IN_FLIGHT, Settings
 from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.joined_writes import join_writes
@@ -51,15 +51,20 @@ class _Gateway:
         self._token_secret = token_secret.get_secret_value()
         self._system_secret = system_secret.get_secret_value()
         self._siren = Backend(installation, peers)
-        self._max_in_flight = installation.settings.max_in_flight
         if one_a_node:
             mine = (peers.creations(installation), installation)
             threading.Thread(target=keep_in_place, args=mine, daemon=True).start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        app = build_app(self._siren, self._max_in_flight, self._token_secret)
+        live = self._siren.live
+        app = build_app(self._siren, live.now.max_in_flight, self._token_secret)
+        live.tell(lambda now: app.state.places.resize(now.max_in_flight))
         app.add_middleware(OwnSystem, secret=self._system_secret)
         return app
+
+    async def describe(self) -> dict[str, Any]:
+        """Return the replica's whereabouts, as an actor's."""
+        return whereabouts(self._siren.installation, self._siren.live)
 
 
 def deployment(
@@ -81,7 +86,7 @@ def deployment(
         name="gateway",
         ray_actor_options={"num_cpus": CPU_SHARE if one_a_node else 0},
         # The application refuses before Serve would, whose own answer is no problem document.
-        max_ongoing_requests=capacity(settings.max_in_flight) + request_body.AT_ONCE,
+        max_ongoing_requests=capacity(MOST_IN_FLIGHT) + request_body.AT_ONCE,
         **(_one_a_node() if one_a_node else _on_one_machine(settings)),
         # A replica that is dead is replaced at once, one that does not answer three times after 15
         # seconds. The event loop that answers is the one that serves HTTP.

@@ -19,6 +19,7 @@ from actors.order.nudge import Nudge
 from actors.order.overdue import OverdueOrders
 from actors.order.steps import Steps
 from actors.peers import ORDER_HOST, Peers
+from actors.runtime.live_settings import LiveSettings
 from actors.runtime.ray_actors import (
     NAMESPACE,
     get_or_create,
@@ -30,6 +31,7 @@ from actors.runtime.retrying import until_done
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
+from actors.settings import Settings
 
 SWEEP_S = 1.0
 SUPERFLUOUS_LOOK_S = 10.0
@@ -65,6 +67,9 @@ class OrderActor:
                 settings.dedicated_max,
                 settings.passivate_after_s,
             )
+        self._live = LiveSettings(settings, self._journal.database)
+        self._live.tell(self._reconfigure)
+        self._live.start()
         router = self._dedicated or self._orders
         self._server = RpcServer(router.handle, node_address(), settings.ports_of_actors)
         self._host = host
@@ -84,7 +89,16 @@ class OrderActor:
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts and how many orders are in memory."""
-        return {**whereabouts(self.installation), "live_orders": len(self._orders)}
+        return {
+            **whereabouts(self.installation, self._live),
+            "live_orders": len(self._orders),
+        }
+
+    def _reconfigure(self, now: Settings) -> None:
+        self._orders.passivate_after_s = now.passivate_after_s
+        if self._dedicated is not None:
+            self._dedicated.passivate_after_s = now.passivate_after_s
+            self._dedicated.limit = now.dedicated_max
 
     async def ready(self) -> None:
         """Prove that the journal can be written; raises `Unavailable` where it cannot."""

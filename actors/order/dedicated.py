@@ -60,8 +60,7 @@ class DedicatedOrders:
         self._host = host
         self._placed_as = placed_as
         self._connect = connect
-        self._limit = limit
-        self._passivate_after_s = passivate_after_s
+        self.limit, self.passivate_after_s = limit, passivate_after_s
         # By key: each repeat of a request comes with an id of its own, and shall not get an actor.
         self._actors: dict[str, _OwnActor] = {}
         self._creating = asyncio.Semaphore(CREATIONS_AT_A_TIME)
@@ -93,7 +92,7 @@ class DedicatedOrders:
         hosted: list[Due] = []
         waking: list[str] = []
         for due in open_orders:
-            fits = len(self._actors) + len(waking) < self._limit
+            fits = len(self._actors) + len(waking) < self.limit
             if due.due_at <= now and fits and key_of(due.order_id) not in self._actors:
                 waking.append(due.order_id)
             else:
@@ -107,7 +106,7 @@ class DedicatedOrders:
 
     async def passivate_idle(self) -> None:
         """End the actors of idle orders; the journal has the orders."""
-        horizon = asyncio.get_running_loop().time() - self._passivate_after_s
+        horizon = asyncio.get_running_loop().time() - self.passivate_after_s
         for own in [own for own in self._actors.values() if own.idle_since(horizon)]:
             await self._passivate(own, horizon)
 
@@ -132,7 +131,7 @@ class DedicatedOrders:
 
     def _is_for_host(self, order_id: str) -> bool:
         known = key_of(order_id) in self._actors
-        return not known and (order_id in self._host or len(self._actors) >= self._limit)
+        return not known and (order_id in self._host or len(self._actors) >= self.limit)
 
     def _own_actor(self, order_id: str) -> _OwnActor:
         """Return the actor of the order's key, this order's where there was none."""

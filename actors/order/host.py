@@ -44,7 +44,7 @@ class OrderHost:
     ) -> None:
         self._clock = clock
         self._journal = journal
-        self._passivate_after_s = passivate_after_s
+        self.passivate_after_s = passivate_after_s
         self._live: dict[str, VirtualOrder] = {}
         self._deadlines = Deadlines(self._expire, clock)
         self._tasks: set[asyncio.Task[object]] = set()
@@ -118,7 +118,7 @@ class OrderHost:
 
     def passivate_idle(self) -> None:
         """Forget the orders that nobody works on; the journal has them."""
-        horizon = asyncio.get_running_loop().time() - self._passivate_after_s
+        horizon = asyncio.get_running_loop().time() - self.passivate_after_s
         for order in list(self._live.values()):
             if order.touched <= horizon:
                 self._let_go(order)

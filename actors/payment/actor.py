@@ -12,6 +12,7 @@ from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
 from actors.payment.service import PaymentService
 from actors.runtime.database import Database
+from actors.runtime.live_settings import following
 from actors.runtime.ray_actors import (
     get_or_create,
     node_address,
@@ -21,6 +22,7 @@ from actors.runtime.ray_actors import (
 from actors.runtime.retrying import begun
 from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
+from actors.settings import Settings
 
 
 async def _create_tables(database: Database) -> None:
@@ -44,6 +46,9 @@ class PaymentActor:
             breaker_threshold=settings.breaker_threshold,
             breaker_reset_s=settings.breaker_reset_s,
         )
+        self._live = following(settings, "payments", ledger.database)
+        self._live.tell(self._reconfigure)
+        self._live.start()
         self._server = RpcServer(self._service.handle, node_address(), settings.ports_of_actors)
         self._created = [
             await begun(partial(_create_tables, owner.database)) for owner in (ledger, provider)
@@ -55,7 +60,14 @@ class PaymentActor:
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts, and how the provider answers charges and refunds."""
-        return {**whereabouts(self._installation), **self._service.standing()}
+        return {**whereabouts(self._installation, self._live), **self._service.standing()}
+
+    def _reconfigure(self, now: Settings) -> None:
+        self._service.reconfigure(
+            timeout_s=now.provider_timeout_s,
+            breaker_threshold=now.breaker_threshold,
+            breaker_reset_s=now.breaker_reset_s,
+        )
 
 
 _RemotePaymentActor = ray.remote(PaymentActor)

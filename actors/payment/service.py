@@ -54,6 +54,14 @@ class PaymentService:
         self.refunds = Circuit(breaker_threshold, breaker_reset_s, clock)
         self._in_flight: dict[str, asyncio.Task[PaymentReply]] = {}
 
+    def reconfigure(
+        self, *, timeout_s: float, breaker_threshold: int, breaker_reset_s: float
+    ) -> None:
+        """Go on with other limits; whoever is asking the provider keeps the old time."""
+        self._timeout_s = timeout_s
+        for circuit in (self.charges, self.refunds):
+            circuit.reconfigure(breaker_threshold, breaker_reset_s)
+
     async def handle(self, request: Any) -> PaymentReply:
         """Carry out one request.
 

@@ -41,14 +41,22 @@ class Circuit:
     def __init__(
         self, threshold: int, reset_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._threshold = threshold
         self._clock = clock
         self._failing, self._refused = _Recent(clock), _Recent(clock)
         self._doubts: set[str] = set()
         self._doubted_since = 0.0
+        self._set(threshold, reset_s)
+
+    def reconfigure(self, threshold: int, reset_s: float) -> None:
+        """Go on with other limits, and with what is known of each order."""
+        if (threshold, reset_s) != (self._threshold, self._reset_s):
+            self._set(threshold, reset_s)
+
+    def _set(self, threshold: int, reset_s: float) -> None:
+        self._threshold, self._reset_s = threshold, reset_s
         rate = threshold / reset_s
         self._new, self._untried, self._tried = (
-            _Allowance(threshold, rate, clock) for _ in range(3)
+            _Allowance(threshold, rate, self._clock) for _ in range(3)
         )
 
     @property

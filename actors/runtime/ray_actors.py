@@ -17,6 +17,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from actors.installation import Installation
 from actors.runtime.faults import FAULTS
+from actors.runtime.live_settings import LiveSettings
 from actors.runtime.placement import placement_of
 
 NAMESPACE = "siren"
@@ -97,8 +98,10 @@ def join(address: str) -> None:
     ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
 
 
-def whereabouts(installation: Installation) -> dict[str, Any]:
+def whereabouts(installation: Installation, live: LiveSettings) -> dict[str, Any]:
     """Return what every actor tells of itself: its process, its node, its installation.
+
+    `settings` is the version of the live settings that it follows, `refused` those it does not.
 
     `fault` is what its databases refused last, None where that is nothing.
     """
@@ -106,6 +109,8 @@ def whereabouts(installation: Installation) -> dict[str, Any]:
         "pid": os.getpid(),
         "node": node_address(),
         "installation": installation,
+        "settings": live.version,
+        "refused": live.refused,
         "fault": FAULTS.last(),
     }
 

@@ -7,6 +7,7 @@ import ray
 
 from actors.contracts.errors import Damaged
 from actors.installation import Installation
+from actors.runtime.live_settings import following
 from actors.runtime.ray_actors import (
     get_or_create,
     node_address,
@@ -27,6 +28,8 @@ class StoreActor:
         self._installation = installation
         settings = installation.settings
         self._service = StoreService(settings.url("stores"))
+        self._live = following(settings, "stores", self._service.database)
+        self._live.start()
         self._created = await begun(self._create)
         self._server = RpcServer(self._service.handle, node_address(), settings.ports_of_actors)
 
@@ -40,7 +43,7 @@ class StoreActor:
 
     async def describe(self) -> dict[str, Any]:
         """Return its whereabouts."""
-        return whereabouts(self._installation)
+        return whereabouts(self._installation, self._live)
 
 
 _RemoteStoreActor = ray.remote(StoreActor)

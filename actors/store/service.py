@@ -30,19 +30,19 @@ class StoreService:
     """
 
     def __init__(self, url: str, clock: Clock = utc_now) -> None:
-        self._database = Database(url, metadata)
-        self._books = StoreBooks(self._database)
+        self.database = Database(url, metadata)
+        self._books = StoreBooks(self.database)
         self._clock = clock
-        self._commits = GroupCommit(self._database, self._books.reads, self._books.changes)
+        self._commits = GroupCommit(self.database, self._books.reads, self._books.changes)
         self._batches: Batcher[StoreMessage, StoreReply] = Batcher(
-            self._commit, pace=self._database.pace
+            self._commit, pace=self.database.pace
         )
 
     async def create(self) -> None:
         """Create the tables that are missing, and the demo stores where there is no store."""
-        await self._database.create_tables()
-        await self._database.add_column(stores.c.numbering)
-        async with self._database.write() as connection:
+        await self.database.create_tables()
+        await self.database.add_column(stores.c.numbering)
+        async with self.database.write() as connection:
             if await connection.scalar(select(stores.c.store_id).limit(1)) is None:
                 await connection.execute(insert(stores), demo_stores.store_rows())
                 await connection.execute(insert(menu_items), demo_stores.menu_rows())
@@ -57,7 +57,7 @@ class StoreService:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._database.close()
+        await self.database.close()
 
     async def _commit(self, batch: list[StoreMessage]) -> list[Any]:
         return await self._commits.run(

@@ -1,13 +1,10 @@
 """What a start refuses of the settings that say who may come in."""
 
-import re
 from urllib.parse import urlsplit
 
 from actors.contracts.errors import SirenError
 from actors.runtime.database_faults import sqlite_files
 from actors.settings import Settings, is_loopback
-
-_ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
 def check_authentication(settings: Settings) -> None:
@@ -15,10 +12,6 @@ def check_authentication(settings: Settings) -> None:
     _check_provider(settings)
     if not settings.owner_mode and not sqlite_files(settings):  # else this machine is the only one
         _check_shared_secret(settings)
-    for origin in settings.cors_origins:
-        if not _ORIGIN.fullmatch(origin):
-            detail = f"SIREN_CORS_ORIGINS takes origins like https://example.org, not {origin!r}"
-            raise SirenError("wrong_cors_origin", detail)
 
 
 def _check_provider(settings: Settings) -> None:

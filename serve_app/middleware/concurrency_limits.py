@@ -95,17 +95,22 @@ class Places:
     """The places of one replica: `at_once` for work, and bounds for those who wait."""
 
     def __init__(self, at_once: int) -> None:
-        most = at_once - at_once // SHARE
-        work = _Bound(at_once)
+        self._reads, self._commands, self._all_work, self.waiting = (_Bound(0) for _ in range(4))
+        self.resize(at_once)
         self._work = {
-            Kind.READ: (_Bound(most), work),
-            Kind.COMMAND: (_Bound(most), work),
+            Kind.READ: (self._reads, self._all_work),
+            Kind.COMMAND: (self._commands, self._all_work),
             Kind.HEALTH: (_Bound(HEALTH),),
         }
-        self.waiting = _Bound(at_once * WAITING)
         self.streams = _Bound(STREAMS)
         self.requests_of = _Quota(AT_ONCE)
         self.streams_of = _Quota(STREAMS_EACH)
+
+    def resize(self, at_once: int) -> None:
+        """Have so many places from now on; where more are taken, nobody enters until fewer are."""
+        self._all_work.most = at_once
+        self._reads.most = self._commands.most = at_once - at_once // SHARE
+        self.waiting.most = at_once * WAITING
 
     def enter(self, kind: Kind) -> "Place | None":
         """Return a place to use in a `with`, None where this kind has none left."""

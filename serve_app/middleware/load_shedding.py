@@ -20,13 +20,13 @@ logger = logging.getLogger("siren")
 class Guard:
     """ASGI middleware. Refuses what is too much, and answers 500 where a route fails.
 
-    Where more than `max_in_flight` requests are worked on, another one is answered 503 at once;
-    a flood of commands leaves reads their share, and the other way round.
+    Where all `places` are taken, another request is answered 503 at once; a flood of commands
+    leaves reads their share, and the other way round.
     """
 
-    def __init__(self, app: ASGIApp, max_in_flight: int) -> None:
+    def __init__(self, app: ASGIApp, places: Places) -> None:
         self._app = app
-        self._places = Places(max_in_flight)
+        self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""

@@ -28,6 +28,11 @@ class Gate:
         self.owner_mode = OwnerMode(settings.host) if settings.owner_mode else None
         self._limit = None if settings.owner_mode else RateLimit(settings.rate_limit)
 
+    def reconfigure(self, now: Settings) -> None:
+        """Go on with another rate limit; where it is another, everybody begins anew."""
+        if self._limit is not None and self._limit.limit != now.rate_limit:
+            self._limit = RateLimit(now.rate_limit)
+
     async def identify(self, scope: Scope) -> Identity | None:
         """Return who calls, None where nothing says so.
 

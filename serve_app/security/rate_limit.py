@@ -25,6 +25,7 @@ class RateLimit:
     """At most so many requests a subject, as in "300/minute", from its first one on."""
 
     def __init__(self, limit: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
         most, _, unit = limit.partition("/")
         self._most = int(most)
         self._length_s = SECONDS[unit]

@@ -44,7 +44,7 @@ async def measured(settings: Settings) -> dict[str, list[float]]:
         databases = {
             "journal": services.journal.database,
             "payments": services.ledger.database,
-            "stores": services.stores._database,
+            "stores": services.stores.database,
             "view": services.view,
         }
         found: dict[str, list[float]] = {name: [] for name in databases}

@@ -54,7 +54,7 @@ async def system(tmp_path: Path) -> AsyncIterator[InProcess]:
 
 
 def passivate_all(host: OrderHost) -> None:
-    host._passivate_after_s = 0
+    host.passivate_after_s = 0
     host.passivate_idle()
 
 

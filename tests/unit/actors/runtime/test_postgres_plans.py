@@ -39,7 +39,7 @@ async def _whole_tables_read(services: InProcess) -> dict[str, int]:
         services.journal.database,
         services.ledger.database,
         services.provider.database,
-        services.stores._database,
+        services.stores.database,
         services.view,
     ]
     for database in databases:

@@ -20,6 +20,7 @@ from serve_app.middleware.concurrency_limits import (
     SHARE,
     STREAMS_EACH,
     WAITING,
+    Places,
     current,
     waiting,
 )
@@ -85,7 +86,7 @@ class Routes:
         }
         routes = [Route(path, route, methods=["GET", "POST"]) for path, route in paths.items()]
         app = Starlette(routes=routes)
-        app.add_middleware(Guard, max_in_flight=max_in_flight)
+        app.add_middleware(Guard, places=Places(max_in_flight))
         app.add_middleware(Bodies, **bodies)
         transport = httpx.ASGITransport(app)
         return httpx.AsyncClient(transport=transport, base_url="http://siren")
