@@ -141,6 +141,22 @@ class Settings(BaseSettings):
     gateway_max_replicas: Live[int] = Field(
         3, ge=1, le=256, description="Most gateway replicas, where that is not below the fewest."
     )
+    gateway_autoscale: Literal["requests", "cpu"] = Field(
+        "requests",
+        description="What the number of gateway replicas follows, between fewest and most: the "
+        "requests that they work on at a time, or their CPU. On a cluster there is one a node.",
+    )
+    gateway_target_requests: float = Field(
+        100,
+        gt=0,
+        description="Requests that a replica should work on at a time; beyond it there are more.",
+    )
+    gateway_target_cpu: float = Field(
+        20, gt=0, description="Percent of a core that a replica should use, with `cpu`."
+    )
+    gateway_shrink_after_s: float = Field(
+        300, ge=0, description="Seconds after which replicas that are not needed any more go."
+    )
     max_in_flight: Live[int] = Field(
         1000,
         ge=1,

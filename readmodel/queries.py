@@ -138,7 +138,7 @@ class OrderDetails:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Watch:
     version: int
-    seen: asyncio.Future[DetailRow]
+    seen: asyncio.Future[DetailRow | None]
 
 
 class Watcher:
@@ -148,12 +148,13 @@ class Watcher:
         self._details = details
         self._watched: defaultdict[str, set[_Watch]] = defaultdict(set)
         self._poll: asyncio.Task[None] | None = None
+        self.released = False
 
     async def wait_beyond(self, order_id: str, version: int, timeout: float) -> DetailRow | None:
         """Return the order as soon as the view has it in a version above `version`.
 
-        Returns None after `timeout` seconds without one. Raises `Unavailable` where the view
-        cannot be read.
+        Returns None after `timeout` seconds without one, or once all were released. Raises
+        `Unavailable` where the view cannot be read.
         """
         watch = _Watch(version, asyncio.get_running_loop().create_future())
         self._watched[order_id].add(watch)
@@ -162,6 +163,8 @@ class Watcher:
             row = await self._details.get(order_id)
             if row is not None and row.version > version:
                 return row
+            if self.released:
+                return None
             if self._poll is None:
                 self._poll = asyncio.create_task(self._poll_while_watched())
             with suppress(TimeoutError):
@@ -170,6 +173,14 @@ class Watcher:
             return None
         finally:
             self._forget(order_id, watch)
+
+    def release(self) -> None:
+        """Let go all who wait, and keep nobody waiting from now on: they shall ask elsewhere."""
+        self.released = True
+        for watches in self._watched.values():
+            for watch in watches:
+                if not watch.seen.done():
+                    watch.seen.set_result(None)
 
     async def close(self) -> None:
         """Stop looking; who still waits is let go empty-handed."""

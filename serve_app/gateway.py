@@ -1,6 +1,7 @@
 """The gateway as a Ray Serve deployment."""
 
 import threading
+import warnings
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,6 +10,8 @@ from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from ray.serve.schema import LoggingConfig
 
+from actors.client import ANSWER_MARGIN_S
+from actors.contracts.limits import MAX_WAIT_S
 from actors.installation import Installation
 from actors.peers import Peers
 from actors.runtime.moving import keep_in_place
@@ -23,11 +26,18 @@ from serve_app.middleware.concurrency_limits import capacity
 from serve_app.middleware.own_system import OwnSystem
 from serve_app.replica_count import CPU_SHARE, MOST_NODES
 from serve_app.replica_count import one_a_node as count_of_nodes
+from serve_app.replica_leaving import when_it_leaves
+from serve_app.replica_load import CPU, IN_FLIGHT, ReplicaLoad
 from serve_app.replica_port import listen_on_the_node_s_address_only
 
-DRAIN_S = 10.0
-"""How long a replica that is replaced may finish what it began: a command's default wait and its
-margin. Whoever waits longer, and every stream, asks again."""
+DRAIN_S = 10.0 + MAX_WAIT_S + ANSWER_MARGIN_S
+"""How long a replica that leaves may finish what it began: so long HAProxy may still send it
+requests (see `cluster/running/environment.py`), and so long the last one may wait. It is gone once
+nothing is under way; its streams end by themselves, and go on at another one."""
+MEASURE_S = 1.0
+"""How often a replica measures itself, and tells."""
+AVERAGED_S = 5.0
+"""Over so long."""
 HEALTH_PERIOD_S = 1.0
 HEALTH_TIMEOUT_S = 5.0
 
@@ -51,6 +61,7 @@ class _Gateway:
         self._token_secret = token_secret.get_secret_value()
         self._system_secret = system_secret.get_secret_value()
         self._siren = Backend(installation, peers)
+        when_it_leaves(self._siren.watcher.release)
         if one_a_node:
             mine = (peers.creations(installation), installation)
             threading.Thread(target=keep_in_place, args=mine, daemon=True).start()
@@ -58,9 +69,15 @@ class _Gateway:
     def __serve_build_asgi_app__(self) -> FastAPI:
         live = self._siren.live
         app = build_app(self._siren, live.now.max_in_flight, self._token_secret)
-        live.tell(lambda now: app.state.places.resize(now.max_in_flight))
+        places = app.state.places
+        live.tell(lambda now: places.resize(now.max_in_flight))
+        self._load = ReplicaLoad(lambda: places.in_flight)
         app.add_middleware(OwnSystem, secret=self._system_secret)
         return app
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """Return what Serve hands on to the policy; it asks once a second."""
+        return self._load.measure()
 
     async def describe(self) -> dict[str, Any]:
         """Return the replica's whereabouts, as an actor's."""
@@ -106,12 +123,32 @@ def deployment(
 
 
 def _on_one_machine(settings: Settings) -> dict[str, Any]:
-    return {
-        "autoscaling_config": {
-            "min_replicas": settings.gateway_min_replicas,
-            "max_replicas": max(settings.gateway_min_replicas, settings.gateway_max_replicas),
-            "target_ongoing_requests": max(1.0, settings.max_in_flight / 2),
+    measure, target = {
+        "requests": (IN_FLIGHT, settings.gateway_target_requests),
+        "cpu": (CPU, settings.gateway_target_cpu),
+    }[settings.gateway_autoscale]
+    policy = AutoscalingPolicy(
+        policy_function="serve_app.replica_count:FollowingLoad",
+        policy_kwargs={
+            "measure": measure,
+            "target": target,
+            "shrink_after_s": settings.gateway_shrink_after_s,
         },
+    )  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        # The variables that are to take the place of the interval are read nowhere yet.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        config = AutoscalingConfig(
+            min_replicas=settings.gateway_min_replicas,
+            max_replicas=max(settings.gateway_min_replicas, settings.gateway_max_replicas),
+            metrics_interval_s=MEASURE_S,
+            look_back_period_s=AVERAGED_S,
+            upscale_delay_s=0,  # the policy has delays of its own
+            downscale_delay_s=0,
+            policy=policy,
+        )
+    return {
+        "autoscaling_config": config,
         "max_surge_percent": 100,  # a new replica answers before the old one goes
     }
 

@@ -35,6 +35,12 @@ SERVE = {
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "3",
     "RAY_SERVE_PROXY_GRACEFUL_SHUTDOWN_TIMEOUT_S": "1",
     "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
+    # A replica that leaves says so to HAProxy, and serves on for so many seconds. Serve's new list,
+    # without it, reaches HAProxy within a second or two, on a busy machine later.
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "10",
+    # When replicas come or go, another HAProxy takes over, and the one before goes on with what it
+    # has: for streams to end with their orders, not after two minutes, all of them at once.
+    "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "900",
     # A manager that took 15 s to start, on a machine with much else to do, was killed for it.
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "20",
 }
@@ -58,11 +64,9 @@ MACHINES = {
     # A node whose only replica is being replaced counts as left by Serve, which ends its HAProxy
     # after this time, in seconds. It is needed again soon; meanwhile it asks others' replicas.
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "600",
-    # A replica that is being stopped says so to HAProxy, and serves on for the second of these;
-    # Serve's new list, without it, reaches each HAProxy within a second or two, on a busy machine
-    # later. Until then it must not count as down: it may be the only one that HAProxy knows.
+    # A replica that leaves must not count as down before HAProxy has Serve's new list: it may be
+    # the only one that HAProxy knows.
     "RAY_SERVE_HAPROXY_HEALTH_CHECK_FASTINTER": "2s",
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "10",
     # The death of a machine is found in 2.5 to 3 s: who says nothing is asked once a second, and
     # has half of it to answer. With Ray's 3 s, 10 s and 5 misses it takes 15 to 20.
     "RAY_health_check_initial_delay_ms": "1000",

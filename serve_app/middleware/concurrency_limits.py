@@ -112,6 +112,11 @@ class Places:
         self._reads.most = self._commands.most = at_once - at_once // SHARE
         self.waiting.most = at_once * WAITING
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests are worked on: neither those that wait, nor streams, nor health."""
+        return self._all_work.taken
+
     def enter(self, kind: Kind) -> "Place | None":
         """Return a place to use in a `with`, None where this kind has none left."""
         bounds = self._work[kind]

@@ -103,7 +103,8 @@ async def stream_order(
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow an order: its detail at once, and again at each change, until it is finished.
 
-    Changes that come quickly after one another may be sent as one. The stream ends with the token.
+    Changes that come quickly after one another may be sent as one. The stream ends with the token,
+    and where the replica that serves it is about to leave.
     """
     version = following.version
     watcher = following.siren.watcher
@@ -117,6 +118,8 @@ async def stream_order(
             yield ServerSentEvent(raw_data=row.body, event="order", id=str(version))
             if _is_final(row):
                 return
+        elif watcher.released:
+            return
 
 
 def add_handler(app: FastAPI) -> None:
