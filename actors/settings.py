@@ -141,21 +141,26 @@ class Settings(BaseSettings):
     gateway_max_replicas: Live[int] = Field(
         3, ge=1, le=256, description="Most gateway replicas, where that is not below the fewest."
     )
-    gateway_autoscale: Literal["requests", "cpu"] = Field(
+    gateway_autoscale: Live[Literal["requests", "cpu"]] = Field(
         "requests",
-        description="What the number of gateway replicas follows, between fewest and most: the "
-        "requests that they work on at a time, or their CPU. On a cluster there is one a node.",
+        description="What the number of gateway replicas follows, from fewest to most: requests "
+        "that they work on at a time, or cpu. On a cluster there is one a node, whatever is set.",
     )
-    gateway_target_requests: float = Field(
+    gateway_target_requests: Live[float] = Field(
         100,
         gt=0,
-        description="Requests that a replica should work on at a time; beyond it there are more.",
+        le=MOST_IN_FLIGHT,
+        description="Requests that a gateway replica should work on at a time; with more, there "
+        "are more replicas. Streams, and requests that merely wait, do not count.",
     )
-    gateway_target_cpu: float = Field(
-        20, gt=0, description="Percent of a core that a replica should use, with `cpu`."
+    gateway_target_cpu: Live[float] = Field(
+        20,
+        gt=0,
+        le=100,
+        description="Percent of a core that a gateway replica should use, where cpu is followed.",
     )
-    gateway_shrink_after_s: float = Field(
-        300, ge=0, description="Seconds after which replicas that are not needed any more go."
+    gateway_shrink_after_s: Live[float] = Field(
+        300, ge=0, le=DAY_S, description="Seconds until replicas that nothing needs any more go."
     )
     max_in_flight: Live[int] = Field(
         1000,

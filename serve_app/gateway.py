@@ -30,6 +30,7 @@ from serve_app.replica_leaving import when_it_leaves
 from serve_app.replica_load import CPU, IN_FLIGHT, ReplicaLoad
 from serve_app.replica_port import listen_on_the_node_s_address_only
 
+GATEWAY = "gateway"
 DRAIN_S = 10.0 + MAX_WAIT_S + ANSWER_MARGIN_S
 """How long a replica that leaves may finish what it began: so long HAProxy may still send it
 requests (see `cluster/running/environment.py`), and so long the last one may wait. It is gone once
@@ -100,7 +101,7 @@ def deployment(
     """
     settings = installation.settings
     gateway = serve.deployment(
-        name="gateway",
+        name=GATEWAY,
         ray_actor_options={"num_cpus": CPU_SHARE if one_a_node else 0},
         # The application refuses before Serve would, whose own answer is no problem document.
         max_ongoing_requests=capacity(MOST_IN_FLIGHT) + request_body.AT_ONCE,
@@ -122,23 +123,24 @@ def deployment(
     return application
 
 
-def _on_one_machine(settings: Settings) -> dict[str, Any]:
+def autoscaling(settings: Settings) -> AutoscalingConfig:
+    """Return what the number of replicas follows on one machine, by live settings."""
     measure, target = {
         "requests": (IN_FLIGHT, settings.gateway_target_requests),
         "cpu": (CPU, settings.gateway_target_cpu),
     }[settings.gateway_autoscale]
-    policy = AutoscalingPolicy(
+    policy = AutoscalingPolicy(  # type: ignore[no-untyped-call]
         policy_function="serve_app.replica_count:FollowingLoad",
         policy_kwargs={
             "measure": measure,
             "target": target,
             "shrink_after_s": settings.gateway_shrink_after_s,
         },
-    )  # type: ignore[no-untyped-call]
+    )
     with warnings.catch_warnings():
-        # The variables that are to take the place of the interval are read nowhere yet.
+        # The variable that is to take the place of the interval is read nowhere yet.
         warnings.simplefilter("ignore", DeprecationWarning)
-        config = AutoscalingConfig(
+        return AutoscalingConfig(
             min_replicas=settings.gateway_min_replicas,
             max_replicas=max(settings.gateway_min_replicas, settings.gateway_max_replicas),
             metrics_interval_s=MEASURE_S,
@@ -147,8 +149,11 @@ def _on_one_machine(settings: Settings) -> dict[str, Any]:
             downscale_delay_s=0,
             policy=policy,
         )
+
+
+def _on_one_machine(settings: Settings) -> dict[str, Any]:
     return {
-        "autoscaling_config": config,
+        "autoscaling_config": autoscaling(settings),
         "max_surge_percent": 100,  # a new replica answers before the old one goes
     }
 

@@ -78,12 +78,13 @@ class Result:
 class _Connection(asyncio.Protocol):
     """One keep-alive connection that sends the next request as soon as the last is answered."""
 
-    def __init__(self, next_request: NextRequest, result: Result) -> None:
+    def __init__(self, next_request: NextRequest, result: Result, *, reopen: bool) -> None:
         self._next_request = next_request
         self._result = result
+        self._reopen = reopen
         self._buffer = b""
         self._asked: Labelled | None = None
-        self.was_lost = False
+        self.goes_on = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -108,7 +109,11 @@ class _Connection(asyncio.Protocol):
             return
         self._buffer = b""
         self._answered(self._asked, head, body)
-        self._send()
+        if says_close(head):
+            self._asked, self.goes_on = None, True
+            self._transport.close()
+        else:
+            self._send()
 
     def _answered(self, asked: Labelled, head: bytes, body: bytes) -> None:
         now = time.perf_counter()
@@ -130,7 +135,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._asked is not None:
-            self.was_lost = True
+            self.goes_on = self._reopen
             self._result.lost += 1
             question = self._asked.data.partition(b" HTTP/")[0].decode()
             self._result.errors.append(f"{question}: connection lost, {exc!r}")
@@ -141,6 +146,11 @@ def content_length(head: bytes) -> int:
     """Return how many bytes follow the head of an answer; 0 where it does not say."""
     start = head.lower().find(b"content-length:")
     return int(head[start + 15 :].partition(b"\r")[0]) if start >= 0 else 0
+
+
+def says_close(head: bytes) -> bool:
+    """Tell whether an answer is the last one of its connection."""
+    return b"\r\nconnection: close" in head.lower()
 
 
 def http_request(method: str, path: str, body: object = None, **headers: str) -> bytes:
@@ -166,7 +176,8 @@ async def run(
     """Send requests over `connections` connections for `lead` + `seconds`; the latter count.
 
     Ends early when there are no more requests. What is not answered `grace` seconds after the end
-    is an error. A lost connection is opened again where `reopen` says so.
+    is an error. A connection that the server ends with an answer, as HAProxy does where another one
+    takes over, is opened again; one that is lost where `reopen` says so.
     """
     began = time.perf_counter()
     result = Result(counts_from=began + lead, counts_until=began + lead + seconds)
@@ -175,24 +186,34 @@ async def run(
     def next_request() -> Request | None:
         return next(requests, None) if time.perf_counter() < result.counts_until else None
 
-    opened = [await _open(port, next_request, result) for _ in range(connections)]
-    until = result.counts_until + grace
-    if reopen:
-        await asyncio.gather(*(_kept_open(c, port, next_request, result, until) for c in opened))
-    else:
-        await asyncio.gather(*(_closed(connection, until) for connection in opened))
+    def connection() -> _Connection:
+        return _Connection(next_request, result, reopen=reopen)
+
+    opened = [await _open(port, connection) for _ in range(connections)]
+    await asyncio.gather(*(_kept_open(each, port, connection, result, grace) for each in opened))
     ended = time.perf_counter()
     result.seconds = min(ended, result.counts_until) - result.counts_from
     result.cores = (time.process_time() - cpu) / (ended - began)
     return result
 
 
-async def _open(port: int, next_request: NextRequest, result: Result) -> _Connection:
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(
-        lambda: _Connection(next_request, result), "127.0.0.1", port
-    )
-    return connection
+async def _open(port: int, new: Callable[[], _Connection]) -> _Connection:
+    return (await asyncio.get_running_loop().create_connection(new, "127.0.0.1", port))[1]
+
+
+async def _kept_open(
+    connection: _Connection, port: int, new: Callable[[], _Connection], result: Result, grace: float
+) -> None:
+    """Open a connection again and again as `run` says; a refused one is an error, too."""
+    await _closed(connection, result.counts_until + grace)
+    while connection.goes_on and time.perf_counter() < result.counts_until:
+        try:
+            connection = await _open(port, new)
+        except OSError as error:
+            result.errors.append(f"connection refused, {error!r}")
+            await asyncio.sleep(REFUSED_S)
+        else:
+            await _closed(connection, result.counts_until + grace)
 
 
 async def _closed(connection: _Connection, until: float) -> None:
@@ -201,21 +222,6 @@ async def _closed(connection: _Connection, until: float) -> None:
     if not connection.closed.done():
         connection.abort()
     await connection.closed
-
-
-async def _kept_open(
-    connection: _Connection, port: int, next_request: NextRequest, result: Result, until: float
-) -> None:
-    """Open a connection again and again while it is lost; a refused one is an error, too."""
-    await _closed(connection, until)
-    while connection.was_lost and time.perf_counter() < result.counts_until:
-        try:
-            connection = await _open(port, next_request, result)
-        except OSError as error:
-            result.errors.append(f"connection refused, {error!r}")
-            await asyncio.sleep(REFUSED_S)
-        else:
-            await _closed(connection, until)
 
 
 async def load_in_own_process(

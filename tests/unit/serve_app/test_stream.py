@@ -5,8 +5,11 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from ray.serve._private import replica
 
+from readmodel.queries import Watcher
 from serve_app.backend import Backend
+from serve_app.replica_leaving import when_it_leaves
 from serve_app.routes.order_stream import Follower
 from tests.support.http_contract import ORDER, UNPAID, placed
 
@@ -26,7 +29,7 @@ def events(response: httpx.Response) -> list[dict[str, str]]:
     """Return the events of a stream, each as its fields."""
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/event-stream")
-    blocks = response.text.strip().split("\n\n")
+    blocks = filter(None, response.text.strip().split("\n\n"))
     return [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
 
 
@@ -117,3 +120,44 @@ def test_a_stream_ends_with_its_token_whatever_the_clock_is_set_to(
     wall.monotonic = lambda: 531.0
     wall.time = lambda: 10_031.0 + moved
     assert follower.patience() <= 0
+
+
+class LeavingReplica:
+    """What is left of Serve's replica, for who wants to know when it takes no more connections."""
+
+    accepts = True
+
+    def _stop_accepting_direct_ingress(self) -> None:
+        self.accepts = False
+
+
+async def test_the_streams_of_a_replica_that_leaves_end_and_go_on_at_another_one(
+    siren: Backend, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = await placed(client)
+    await client.get(f"/order-details/{order_id}", params={"min_version": 4})
+    address = f"/orders/{order_id}/stream"
+    monkeypatch.setattr(siren, "watcher", Watcher(siren.details))
+    monkeypatch.setattr(replica, "Replica", LeavingReplica)
+    when_it_leaves(siren.watcher.release)
+
+    async with asyncio.TaskGroup() as group:
+        following = [group.create_task(client.get(address)) for _ in range(3)]
+        while len(siren.watcher._watched.get(order_id, ())) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        leaving = LeavingReplica()
+        leaving._stop_accepting_direct_ingress()
+
+    assert not leaving.accepts
+    versions = [[event["id"] for event in events(each.result())] for each in following]
+    assert versions == [["4"]] * 3
+    # Whoever still reaches it hears what is new, and nobody waits there.
+    assert [event["id"] for event in events(await client.get(address))] == ["4"]
+    assert events(await client.get(address, headers={"Last-Event-ID": "4"})) == []
+
+    monkeypatch.setattr(siren, "watcher", Watcher(siren.details))
+    async with asyncio.TaskGroup() as group:
+        seen = {"Last-Event-ID": "4"}
+        elsewhere = group.create_task(client.get(address, headers=seen))
+        await client.delete(f"/orders/{order_id}")
+    assert events(elsewhere.result())[-1]["id"] == "7"

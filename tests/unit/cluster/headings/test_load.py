@@ -94,6 +94,20 @@ async def test_a_connection_that_is_lost_before_the_whole_answer_is_an_error(par
     assert "connection lost" in result.errors[0]
 
 
+async def test_a_connection_that_an_answer_ends_is_opened_again_and_no_error() -> None:
+    opened = 0
+
+    async def fine_and_last(writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        writer.write(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        writer.close()
+
+    result = await sent(fine_and_last, *repeat((ASK, 200, b"fine"), 7))
+    assert (result.requests, result.lost, result.errors) == (7, 0, [])
+    assert opened == 7
+
+
 async def test_it_stops_by_itself_when_its_time_is_over() -> None:
     async with server(fine) as port:
         result = await run(port, repeat((ASK, 200, b"fine")), 3, seconds=0.05, lead=0)
