@@ -118,6 +118,29 @@ class Settings(BaseSettings):
         description="Ports of the connections between actors, as 31000-31099: one a process. "
         "Unset: any that is free.",
     )
+    metrics: Literal["on", "off"] = Field(
+        "on",
+        description="on: processes count what operators watch, and serve it on Ray's metrics port; "
+        "off: neither, which spares an order about a hundredth of its time.",
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=LOWEST_PORT,
+        le=HIGHEST_PORT,
+        description="Port of the metrics on one machine, on loopback. Unset: one that is free, "
+        "which `siren status` names.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="text: lines for people; json: one object a line, with the ids of order and "
+        "trace, for what collects logs, and one of these for each request.",
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@/?#]+(/[^\s?#]*)?$",
+        description="Collector of OpenTelemetry that gets traces by HTTP (OTLP), as "
+        "http://127.0.0.1:4318. Unset: nothing is traced.",
+    )
     order_isolation: Literal["pooled", "dedicated"] = Field(
         "pooled", description="pooled: orders share host processes; dedicated: a Ray actor each."
     )

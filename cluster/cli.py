@@ -11,8 +11,6 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from actors.contracts.errors import SirenError
-from actors.runtime.lock_file import read_holder
-from actors.settings import Settings
 from cluster import config_commands, headings_commands, on_nodes
 from cluster.on_nodes import Address, SettingsFile
 from cluster.running import environment
@@ -59,45 +57,22 @@ def up(
     ] = False,
 ) -> None:
     """Start the whole system on this machine, in the foreground; Ctrl-C stops it."""
-    started = time.monotonic()
     environment.prepare()
     settings = settings_of(data_dir=data, port=port, host=host)
-    system = Up(
-        settings,
-        lambda step: console.print(f"· {step}"),
-        lambda: _greet(settings, time.monotonic() - started),
-        dashboard=dashboard,
-    )
+    from cluster.greeting import teller  # noqa: PLC0415 - quick help, as below
+
+    told = teller(settings)
+    system = Up(settings, told.say, told.greet, dashboard=dashboard)
     try:
         code = system.run()
     except SirenError as error:
-        problems.print(f"[red]siren:[/red] {escape(error.detail)}", soft_wrap=True)
+        told.fail(error)
         code = 1
     else:
-        console.print("stopped; every acknowledged order is in the journal")
+        told.end()
     if system.hangs:
         leave(code)
     raise typer.Exit(code)
-
-
-def _greet(settings: Settings, seconds: float) -> None:
-    from cluster.operations.database_urls import elsewhere  # noqa: PLC0415 - quick help, as below
-
-    url = f"http://{settings.host}:{settings.port}"
-    console.print(f"\n[bold]Siren Order is up[/bold] after {seconds:.0f} s: {url}")
-    console.print(f"  {url}/                     order, as a customer")
-    console.print(f"  {url}/board/gangnam        make it, as a barista")
-    console.print(f"  {url}/owner/order-details  orders and payments")
-    console.print(f"  {url}/docs                 every call, to try out")
-    if settings.owner_mode:
-        console.print("  no sign-in on this machine: everybody here is the owner")
-    else:
-        console.print("  sign-in is required: `siren token --role owner` prints a token")
-    for place, services in elsewhere(settings).items():
-        console.print(f"  {', '.join(services)} in {place}", soft_wrap=True)
-    if dashboard := read_holder(settings.data_dir.absolute()).get("dashboard"):
-        console.print(f"  http://{dashboard}  Ray's dashboard")
-    console.print(f"  data in {settings.data_dir.absolute()}; Ctrl-C stops\n")
 
 
 @app.command()

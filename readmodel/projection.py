@@ -4,6 +4,7 @@ Rows and checkpoint change in one transaction that first compares the checkpoint
 events began. So of two projectors one wins, and a crash repeats a batch or leaves it done.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from actors.runtime.clock import to_micros
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit, Seen
 from actors.runtime.statements import Row, Transaction
+from readmodel.fold_traces import FoldTraces
 from readmodel.folding import Batch, Folded, fold_batch, row_of
 from readmodel.tables import LIVE, checkpoint, order_detail
 
@@ -64,6 +66,7 @@ class Projection:
         name: str = LIVE,
     ) -> None:
         self.position = 0
+        self.traces = FoldTraces()
         self._last: str | None = None  # the mark of the event at `position`
         self._certain = False
         self._journal = journal
@@ -92,7 +95,7 @@ class Projection:
         self._where = database.prepare(
             select(c.name, c.position).where(c.name == bindparam("mine"))
         )
-        self._commits = GroupCommit(database, (self._where,), (self._step, self._upsert))
+        self._commits = GroupCommit(database, (self._where,), (self._step, self._upsert), "view")
 
     async def catch_up(self, batch: int = BATCH) -> int:
         """Fold in all that the journal has; return the number of events.
@@ -134,8 +137,10 @@ class Projection:
                 continue
             if not batch:
                 return 0
+            began_ns = time.time_ns()
             folded = await self._fold(batch)
             if await self._commit(*batch[-1], folded.values()):
+                self.traces.folded(folded, began_ns)
                 self._remember(folded)
                 return len(batch)
 
@@ -222,7 +227,8 @@ class Projection:
         step["new_event"] = mark(position, last)
         self._certain = False  # crash here: the batch may or may not be in the view
         here: Seen = (self._where, {"mine": self._name}, [(self._name, self.position)])
-        if not await self._commits.run(partial(self._move, here, step, rows), lambda: [here]):
+        move = partial(self._move, here, step, rows)
+        if not await self._commits.run(move, lambda: [here], len(rows)):
             return False
         self.position, self._last = position, step["new_event"]
         self._certain = True

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,14 +16,18 @@ from actors.order.journal import Journal
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of, noted_damage
 from actors.runtime.live_settings import LiveSettings
+from actors.runtime.metrics import measure_for_ever
+from actors.runtime.observing import observe_process
 from actors.runtime.ray_actors import get_or_create, spare_garbage_collection, whereabouts
 from actors.runtime.retrying import until_done
 from actors.runtime.sqlite_connections import file_id
+from actors.runtime.tracing import HandedOn
 from readmodel.folding import ViewIncomplete
 from readmodel.lost_orders import find_lost_orders
 from readmodel.new_file import fold_into_new_file
 from readmodel.projection import JournalReplaced, Projection
 from readmodel.tables import SHADOW, create_shadow, create_tables, open_database, swap
+from readmodel.view_lag import measure_lag
 
 POLL_S = 0.5
 """A nudge is only a hint: without one, the journal is looked at this often."""
@@ -82,6 +86,8 @@ class ProjectionActor:
     def __init__(self, installation: Installation) -> None:
         spare_garbage_collection()
         self._installation = installation
+        if ray.is_initialized():  # else it is a guest in somebody's process
+            observe_process("projection", installation.settings)
         self._journal = Journal(installation.settings.url("journal"))
         self._url = installation.settings.url("readmodel")
         self._path = file_of(self._url)
@@ -93,6 +99,7 @@ class ProjectionActor:
         self._nudged = asyncio.Event()
         self._rebuild_again_at = 0.0
         self._loop = asyncio.create_task(self._keep_up())
+        self._measuring = asyncio.create_task(measure_for_ever(self._measure))
         self._rebuild = Progress()
         self._rebuilding: asyncio.Task[None] | None = None
         self._warning: str | None = None
@@ -102,8 +109,12 @@ class ProjectionActor:
         self._database = open_database(self._url)
         self._projection = Projection(self._journal, self._database)
 
-    async def nudge(self) -> None:
-        """Hint that something was committed."""
+    async def _measure(self) -> None:
+        await measure_lag(self._journal, self._projection.position)
+
+    async def nudge(self, handed_on: Iterable[HandedOn] = ()) -> None:
+        """Hint that something was committed, with the contexts of it that are traced."""
+        self._projection.traces.expect(handed_on)
         self._nudged.set()
 
     async def describe(self) -> dict[str, Any]:
@@ -130,7 +141,8 @@ class ProjectionActor:
     async def close(self) -> None:
         """Stop, and close all connections."""
         self._live.stop()
-        tasks = [t for t in (self._loop, self._audit, self._rebuilding) if t is not None]
+        running = (self._loop, self._measuring, self._audit, self._rebuilding)
+        tasks = [task for task in running if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

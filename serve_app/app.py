@@ -10,10 +10,11 @@ from fastapi import FastAPI
 from serve_app.backend import Backend
 from serve_app.contract.openapi import document
 from serve_app.contract.problems import add_handlers
-from serve_app.middleware.access_log import AccessLog
+from serve_app.middleware.access_log import log_request
 from serve_app.middleware.concurrency_limits import Places, waiting
 from serve_app.middleware.cross_origin import CrossOrigin
 from serve_app.middleware.load_shedding import Guard
+from serve_app.middleware.observation import Observation
 from serve_app.middleware.protocol import Protocol
 from serve_app.middleware.request_body import Bodies
 from serve_app.middleware.security_headers import SecurityHeaders
@@ -83,8 +84,9 @@ def build_app(siren: Backend, max_in_flight: int, token_secret: bytes | None = N
     app.add_middleware(Bodies)  # before the guard: who still sends has no place yet
     app.add_middleware(CrossOrigin, live=siren.live)
     app.add_middleware(SecurityHeaders)
-    if not settings.owner_mode:  # there, all requests are one person's
-        app.add_middleware(AccessLog)
+    # In owner mode all requests are one person's: of interest where somebody collects them.
+    logged = settings.log_format == "json" or not settings.owner_mode
+    app.add_middleware(Observation, log=log_request if logged else None)
     add_handlers(app)
     not_found.add_handlers(app)
     order_stream.add_handler(app)

@@ -11,6 +11,7 @@ from actors.installation import Installation
 from actors.order.ids import check_order_id
 from actors.payment.queries import PaymentQueries
 from actors.peers import Peers
+from actors.runtime.logs import ORDER_ID
 from actors.runtime.paging import Cursors, Page, check_limit
 from readmodel.queries import OrderDetails, Watcher
 
@@ -32,6 +33,7 @@ class Backend(AsyncSiren):
     async def detail(self, order_id: str) -> bytes:
         """Return the order detail from the view, whatever else is down."""
         check_order_id(order_id)
+        ORDER_ID.set(order_id)
         row = await self.details.get(order_id)
         if row is None:
             raise NotFound("order_not_found", "The view has no order with this id.")

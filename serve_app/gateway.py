@@ -15,13 +15,13 @@ from actors.contracts.limits import MAX_WAIT_S
 from actors.installation import Installation
 from actors.peers import Peers
 from actors.runtime.moving import keep_in_place
+from actors.runtime.observing import observe_process
 from actors.runtime.ray_actors import spare_garbage_collection, whereabouts
 from actors.settings import MOST_IN_FLIGHT, Settings
 from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.joined_writes import join_writes
 from serve_app.middleware import request_body
-from serve_app.middleware.access_log import write_log
 from serve_app.middleware.concurrency_limits import capacity
 from serve_app.middleware.own_system import OwnSystem
 from serve_app.replica_count import CPU_SHARE, MOST_NODES
@@ -58,7 +58,8 @@ class _Gateway:
         listen_on_the_node_s_address_only()
         join_writes()
         spare_garbage_collection()
-        write_log()
+        settings = installation.settings
+        observe_process("gateway", settings)
         self._token_secret = token_secret.get_secret_value()
         self._system_secret = system_secret.get_secret_value()
         self._siren = Backend(installation, peers)

@@ -7,8 +7,14 @@ from msgspec import Struct
 from actors.contracts.values import Line
 
 
-class Message(Struct, frozen=True, tag=True):
-    """Travels with its kind, by which the other side knows it."""
+class Message(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """Travels with its kind, by which the other side knows it.
+
+    `trace` is the context of the trace that it is a part of, where the sender traces. Whoever knows
+    no such field passes over it.
+    """
+
+    trace: dict[str, str] | None = None
 
 
 class OrderRequest(Message, frozen=True):

@@ -20,6 +20,8 @@ from actors.order.overdue import OverdueOrders
 from actors.order.steps import Steps
 from actors.peers import ORDER_HOST, Peers
 from actors.runtime.live_settings import LiveSettings
+from actors.runtime.metrics import measure_for_ever
+from actors.runtime.observing import observe_process
 from actors.runtime.ray_actors import (
     NAMESPACE,
     get_or_create,
@@ -50,6 +52,9 @@ class OrderActor:
     ) -> None:
         spare_garbage_collection()
         settings = installation.settings
+        name = f"{ORDER_HOST}{host}" if order_id is None else f"{DEDICATED_PREFIX}{order_id}"
+        # An order's own actor lives for minutes: its series would be many, and each soon over.
+        observe_process(name, settings, exported=order_id is None)
         self.installation = installation
         self._journal = Journal(settings.url("journal"))
         steps = Steps(
@@ -79,6 +84,7 @@ class OrderActor:
             asyncio.create_task(self._sweep()),
         ]
         if host is not None:
+            self._tasks.append(asyncio.create_task(measure_for_ever(self._orders.take_census)))
             self._tasks.append(asyncio.create_task(self._leave_once_superfluous(host)))
         if host == 0:  # for all: the memory is the database server's, or this machine's
             self._tasks.append(asyncio.create_task(until_done(self._journal.prewarm_keys)))

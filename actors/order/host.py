@@ -13,13 +13,18 @@ from typing import Any
 
 from actors.contracts.errors import Damaged, Unavailable
 from actors.contracts.messages import OrderReply, OrderRequest
+from actors.order.census import take_census
 from actors.order.command_codec import unpack_command
 from actors.order.deadlines import Deadlines
+from actors.order.domain.order import Order
 from actors.order.journal import Due, Journal
+from actors.order.metrics import ACTIVATIONS, PASSIVATIONS
 from actors.order.step_runner import StepRunner
 from actors.order.steps import Steps
 from actors.order.virtual_order import Surroundings, VirtualOrder
+from actors.runtime import tracing
 from actors.runtime.clock import Clock, utc_now
+from actors.runtime.logs import ORDER_ID
 from actors.runtime.retrying import until_done
 
 RECOVERY_BATCH = 256
@@ -44,6 +49,7 @@ class OrderHost:
     ) -> None:
         self._clock = clock
         self._journal = journal
+        self._committed = committed
         self.passivate_after_s = passivate_after_s
         self._live: dict[str, VirtualOrder] = {}
         self._deadlines = Deadlines(self._expire, clock)
@@ -55,7 +61,7 @@ class OrderHost:
             runner=StepRunner(),
             deadlines=self._deadlines,
             clock=clock,
-            committed=committed,
+            committed=self._noted,
             spawn=self._spawn,
             wake_soon=self._wake_soon,
             let_go=self._let_go,
@@ -84,7 +90,8 @@ class OrderHost:
         """
         command = unpack_command(request.command)
         order = self._activate(request.order_id)
-        replayed = not await order.execute(command)
+        with tracing.span(f"command {type(command).__name__}", request.order_id):
+            replayed = not await order.execute(command)
         if request.wait > 0:
             await order.wait_until_settled(command.id, request.wait)
         return order.reply(command.id, replayed=replayed)
@@ -123,17 +130,22 @@ class OrderHost:
             if order.touched <= horizon:
                 self._let_go(order)
 
+    async def take_census(self) -> None:
+        """Count the live orders into this process's metrics."""
+        await take_census(list(self._live.values()))
+
     def _activate(self, order_id: str) -> VirtualOrder:
         order = self._live.get(order_id)
         if order is None:
             order = self._live[order_id] = VirtualOrder(order_id, self._around)
+            ACTIVATIONS.inc()
         order.touched = asyncio.get_running_loop().time()
         return order
 
     def _let_go(self, order: VirtualOrder) -> None:
         """Forget an order, unless somebody needs it: there must never be two of it in memory."""
-        if not order.busy:
-            self._live.pop(order.order_id, None)
+        if not order.busy and self._live.pop(order.order_id, None) is not None:
+            PASSIVATIONS.inc()
 
     async def _take_up_or_wake(self, order_ids: Sequence[str]) -> None:
         try:
@@ -152,10 +164,15 @@ class OrderHost:
             self._spawn(self._wake_until_done(order_id))
 
     async def _wake_until_done(self, order_id: str) -> None:
+        ORDER_ID.set(order_id)
         try:
             await until_done(lambda: self._activate(order_id).ensure_loaded())
         finally:
             self._waking.discard(order_id)
+
+    def _noted(self, order: Order) -> None:
+        tracing.hand_on(order.order_id, order.version)
+        self._committed()
 
     def _expire(self, order_id: str) -> None:
         self._spawn(until_done(lambda: self._activate(order_id).expire()))

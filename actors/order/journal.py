@@ -29,6 +29,7 @@ from actors.order.journal_tables import (
     open_orders,
     order_keys,
 )
+from actors.order.metrics import count_events
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros, to_micros, utc_now
 from actors.runtime.database import Database
@@ -62,11 +63,11 @@ class Journal:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
-        self._statements = Statements(self.database)
-        self._commits = GroupCommit(
-            self.database, self._statements.arbitration, self._statements.appending
+        known = self._statements = Statements(self.database)
+        self._commits = GroupCommit(self.database, known.arbitration, known.appending, "journal")
+        self._appends: Batcher[Append, None] = Batcher(
+            self._commit, pace=self.database.pace, span="commit journal"
         )
-        self._appends: Batcher[Append, None] = Batcher(self._commit, pace=self.database.pace)
         self._loads: Batcher[str, History] = Batcher(self._load_each)
 
     async def create(self, progress: Callable[[int, int], None] | None = None) -> None:
@@ -253,8 +254,11 @@ class Journal:
             return [Due(row[0], from_micros(_due_by(now, *row[1:]))) for row in rows]
 
     async def _commit(self, batch: list[Append]) -> list[Any]:
-        work = partial(append_all, self._statements, batch)
-        return await self._commits.run(work, partial(believed, self._statements, batch))
+        known = self._statements
+        work, seen = partial(append_all, known, batch), partial(believed, known, batch)
+        results = await self._commits.run(work, seen, len(batch))
+        count_events(a.events for a, no in zip(batch, results, strict=True) if no is None)
+        return results
 
     def _histories(
         self, wanted: list[str], rows: Sequence[Sequence[Any]], extra_rows: Sequence[Sequence[Any]]

@@ -3,6 +3,8 @@
 import asyncio
 from types import TracebackType
 
+from actors.runtime import tracing
+
 
 class Mailbox(asyncio.Lock):
     """A lock that knows of everybody who is in it or waits for it, also while it changes hands.
@@ -19,10 +21,16 @@ class Mailbox(asyncio.Lock):
         """Whether anybody is in it or waits for it."""
         return self._present > 0
 
+    @property
+    def depth(self) -> int:
+        """How many are in it or wait for it."""
+        return self._present
+
     async def __aenter__(self) -> None:
         self._present += 1
         try:
-            await self.acquire()
+            with tracing.span("mailbox"):
+                await self.acquire()
         except BaseException:
             self._present -= 1
             raise

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ray.exceptions import RayError
 
+from actors.runtime import tracing
 from actors.runtime.replacing import Watch
 
 PAUSE_S = 0.05
@@ -38,7 +40,7 @@ class Nudge:
             try:
                 if self._actor is None:
                     self._actor = await asyncio.to_thread(self._connect)
-                await self._watch.during(self._actor.nudge.remote(), self._actor)
+                await self._watch.during(self._call(), self._actor)
             except (RayError, ValueError):
                 # It is being started, and may hang in that: that is seen by whoever goes on asking.
                 await asyncio.sleep(LOOK_S)
@@ -46,3 +48,11 @@ class Nudge:
                 self._actor, self._pending = None, True
             await asyncio.sleep(PAUSE_S)
         self._task = None
+
+    def _call(self) -> Any:
+        """Call it, with the contexts of what was committed where that is traced."""
+        handed_on = tracing.taken_on()
+        if handed_on:
+            with suppress(TypeError):  # a projection of an earlier version takes none
+                return self._actor.nudge.remote(handed_on)
+        return self._actor.nudge.remote()

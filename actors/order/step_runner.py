@@ -5,11 +5,18 @@ the others go on.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import get_args
 
+from actors.contracts.errors import SirenError
 from actors.order.domain.saga import AuthorizePayment, CancelPayment, Step
+from actors.order.metrics import STEP_DURATION, STEP_RETRIES
 from actors.order.payment_retries import PaymentRetries
+from actors.runtime import tracing
+from actors.runtime.logs import ORDER_ID
 from actors.runtime.retrying import until_done
 
 RECOVERING = 256
@@ -38,13 +45,15 @@ class StepRunner:
 
         What is `recovered` waits for a turn first, each time.
         """
+        ORDER_ID.set(order_id)  # of the step's own task
         turns, retries = self._ways(step)
+        measured = partial(_measured, order_id, type(step).__name__, attempt)
 
         async def in_turn() -> bool:
             async with turns.turn():  # not while it waits to be tried again
-                return await attempt()
+                return await measured()
 
-        ask = in_turn if recovered else attempt
+        ask = in_turn if recovered else measured
         if retries is None:
             await until_done(ask)
         else:
@@ -62,6 +71,22 @@ class StepRunner:
             case CancelPayment():
                 return self._refund_turns, self._refunds
         return self._store_turns, None
+
+
+async def _measured(order_id: str, step: str, attempt: Callable[[], Awaitable[bool]]) -> bool:
+    began = time.perf_counter()
+    try:
+        with tracing.span(f"step {step}", order_id):
+            return await attempt()
+    except Exception as error:
+        code = error.code if isinstance(error, SirenError) else "unexpected"
+        STEP_RETRIES.labels(step, code).inc()
+        raise
+    finally:
+        _durations[step].observe(time.perf_counter() - began)
+
+
+_durations = {kind.__name__: STEP_DURATION.labels(kind.__name__) for kind in get_args(Step)}
 
 
 class _Turns:

@@ -43,7 +43,7 @@ class Surroundings:
     runner: StepRunner
     deadlines: Deadlines
     clock: Clock
-    committed: Callable[[], None]
+    committed: Callable[[Order], None]
     spawn: Callable[[Coroutine[Any, Any, object]], None]
     wake_soon: Callable[[str], None]
     let_go: Callable[["VirtualOrder"], None]
@@ -220,7 +220,7 @@ class VirtualOrder:
             raise
         # crash here: the events are durable; recovery derives the same next steps from them
         self.order, self._private, self._loaded = evolved, private, True
-        self._around.committed()
+        self._around.committed(evolved)
         self._follow_up()
 
     def _follow_up(self, *, recovered: bool = False) -> None:

@@ -1,5 +1,6 @@
 """The payment service as a Ray actor, one an installation."""
 
+import asyncio
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -13,6 +14,8 @@ from actors.payment.provider import SimulatedProvider
 from actors.payment.service import PaymentService
 from actors.runtime.database import Database
 from actors.runtime.live_settings import following
+from actors.runtime.metrics import measure_for_ever
+from actors.runtime.observing import observe_process
 from actors.runtime.ray_actors import (
     get_or_create,
     node_address,
@@ -37,6 +40,7 @@ class PaymentActor:
         spare_garbage_collection()
         self._installation = installation
         settings = installation.settings
+        observe_process("payment", settings)
         ledger = PaymentLedger(settings.url("payments"))
         provider = SimulatedProvider(settings.url("provider"))
         self._service = PaymentService(
@@ -49,6 +53,7 @@ class PaymentActor:
         self._live = following(settings, "payments", ledger.database)
         self._live.tell(self._reconfigure)
         self._live.start()
+        self._measuring = asyncio.create_task(measure_for_ever(self._service.show_circuits))
         self._server = RpcServer(self._service.handle, node_address(), settings.ports_of_actors)
         self._created = [
             await begun(partial(_create_tables, owner.database)) for owner in (ledger, provider)

@@ -124,8 +124,10 @@ class PaymentLedger:
         mine = self.database.among(payments.c.order_id, "order_ids")
         self._query = self.database.prepare(select(*_COLUMNS).where(mine))
         self._reads: Batcher[str, Payment] = Batcher(self._find_all)
-        self._commits = GroupCommit(self.database, (self._query,), (self._upsert,))
-        self._changes: Batcher[_Wanted, Payment] = Batcher(self._commit, pace=self.database.pace)
+        self._commits = GroupCommit(self.database, (self._query,), (self._upsert,), "payments")
+        self._changes: Batcher[_Wanted, Payment] = Batcher(
+            self._commit, pace=self.database.pace, span="commit payments"
+        )
 
     async def find(self, order_id: str) -> Payment:
         """Return an order's payment; a blank one where nothing is known."""
@@ -152,7 +154,7 @@ class PaymentLedger:
 
     async def _commit(self, batch: list[_Wanted]) -> list[Payment]:
         return await self._commits.run(
-            partial(self._apply_all, batch), partial(self._believed, batch)
+            partial(self._apply_all, batch), partial(self._believed, batch), len(batch)
         )
 
     def _believed(self, batch: list[_Wanted]) -> list[Seen]:

@@ -125,10 +125,10 @@ class SimulatedProvider:
         self._find_failures = prepare(select(f.key, f.failures).where(among(f.key, "keys")))
         self._reads: Batcher[str, Charge | None] = Batcher(self._find_all)
         self._commits = GroupCommit(
-            self.database, (self._find, self._find_failures), (self._charge, self._fail)
+            self.database, (self._find, self._find_failures), (self._charge, self._fail), "provider"
         )
         self._writes: Batcher[_Authorization | _Cancellation, Any] = Batcher(
-            self._commit, pace=self.database.pace
+            self._commit, pace=self.database.pace, span="commit provider"
         )
         self._slow: dict[str, asyncio.Task[Charge]] = {}
 
@@ -180,7 +180,7 @@ class SimulatedProvider:
 
     async def _commit(self, batch: list[_Authorization | _Cancellation]) -> list[Any]:
         return await self._commits.run(
-            partial(self._commit_all, batch), partial(self._believed, batch)
+            partial(self._commit_all, batch), partial(self._believed, batch), len(batch)
         )
 
     def _believed(self, batch: list[_Authorization | _Cancellation]) -> list[Seen]:

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from actors.contracts.errors import Unavailable
 from actors.contracts.messages import ChargeRequest, PaymentReply, RefundRequest
+from actors.payment import metrics
 from actors.payment.ledger import APPROVED, PENDING, Payment, PaymentLedger, now_micros
 from actors.payment.provider import ChargeStatus, PaymentProvider
 from actors.runtime.circuit import PROVIDER_TIMEOUT, Circuit
@@ -118,6 +119,11 @@ class PaymentService:
             "refund_circuit": self.refunds.state,
             "refunds_failing": self.refunds.failing or None,
         }
+
+    async def show_circuits(self) -> None:
+        """Show how the circuits stand in this process's metrics."""
+        metrics.show("charges", self.charges)
+        metrics.show("refunds", self.refunds)
 
     def _authorization(
         self, request: ChargeRequest, payment: Payment

@@ -3,9 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Generic, TypeVar
 
 from actors.contracts.errors import Damaged, Unavailable
+from actors.runtime import tracing
 
 LARGEST_BATCH = 24
 """Who comes in a crowd goes on in parts: the next process, on another core, begins with the first
@@ -65,7 +67,8 @@ class Batcher(Generic[Item, Result]):
     so for `Unavailable`, which is no item's fault and would only be waited for again and again,
     unless it is `Damaged`: that may be where one of them is stored.
 
-    A batch has as many items at most as `pace` says, or `limit` where there is none.
+    A batch has as many items at most as `pace` says, or `limit` where there is none. With a `span`
+    each item's wait is traced by that name.
     """
 
     def __init__(
@@ -74,10 +77,12 @@ class Batcher(Generic[Item, Result]):
         limit: int = LARGEST_BATCH,
         *,
         pace: Pace | None = None,
+        span: str | None = None,
     ) -> None:
         self._flush = flush
         self._limit = limit
         self._pace = pace
+        self._span = span
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -86,8 +91,12 @@ class Batcher(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
-        return await future
+            # For all of them: it is no part of what the first one does.
+            self._running = asyncio.create_task(self._run(), context=Context())
+        if self._span is None or not tracing.is_on():
+            return await future
+        with tracing.span(self._span):
+            return await future
 
     async def _run(self) -> None:
         while self._waiting:

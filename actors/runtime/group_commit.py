@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors.runtime.database import Database
+from actors.runtime.metrics import COMMIT_DURATION, COMMIT_SIZE
 from actors.runtime.postgres_function import PostgresFunction
 from actors.runtime.statements import Prepared, Row, Transaction
 
@@ -36,12 +37,21 @@ _decode = msgspec.json.decode
 
 
 class GroupCommit:
-    """Commits the work of a batch that runs `reads` and `changes`, and no other statements."""
+    """Commits the work of a batch that runs `reads` and `changes`, and no other statements.
+
+    `service` is what its metrics are labelled with.
+    """
 
     def __init__(
-        self, database: Database, reads: Sequence[Prepared], changes: Sequence[Prepared]
+        self,
+        database: Database,
+        reads: Sequence[Prepared],
+        changes: Sequence[Prepared],
+        service: str,
     ) -> None:
         self._database = database
+        self._durations = COMMIT_DURATION.labels(service)
+        self._sizes = COMMIT_SIZE.labels(service)
         self._number = {each: n for group in (reads, changes) for n, each in enumerate(group)}
         self._function = database.function(reads, changes)
 
@@ -49,12 +59,24 @@ class GroupCommit:
         self,
         work: Callable[[Transaction], Result],
         seen: Callable[[], Iterable[Seen]] = tuple,
+        size: int = 1,
     ) -> Result:
         """Run `work` in a write transaction, and return its result once that is on disk.
 
         `work` may run several times: it has no effect but by the transaction. `seen` tells what
-        it will read, as far as that is known. Raises what `Database.transact` raises.
+        it will read, as far as that is known. `size` is how many items are committed together.
+        Raises what `Database.transact` raises.
         """
+        began = time.perf_counter()
+        try:
+            return await self._run(work, seen)
+        finally:
+            self._durations.observe(time.perf_counter() - began)
+            self._sizes.observe(size)
+
+    async def _run(
+        self, work: Callable[[Transaction], Result], seen: Callable[[], Iterable[Seen]]
+    ) -> Result:
         if self._function is None:
             return await self._database.transact(work)
         known: dict[_Key, Rows] = {}

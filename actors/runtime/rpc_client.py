@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from actors.contracts.errors import SirenError, Unavailable
 from actors.contracts.messages import Message
+from actors.runtime import tracing
+from actors.runtime.logs import ORDER_ID
 from actors.runtime.message_codec import pack, unpack
 from actors.runtime.replacing import Watch
 from actors.runtime.rpc_link import CONNECT_S, HEARTBEAT_S, Link, decode_frames
@@ -65,7 +68,7 @@ class RpcClient:
         """
         loop = asyncio.get_running_loop()
         self._number += 1
-        number, data = self._number, pack(request)
+        number, data = self._number, pack(_with_trace(request))
         future: asyncio.Future[bytes] = loop.create_future()
         self._unanswered[number] = (data, future)
         if self._link is not None:
@@ -85,7 +88,8 @@ class RpcClient:
 
     def _connect_soon(self) -> None:
         if self._connecting is None and self._unanswered:
-            self._connecting = asyncio.create_task(self._reconnect())
+            # For all who wait: it is no part of what one of them does.
+            self._connecting = asyncio.create_task(self._reconnect(), context=Context())
 
     async def _reconnect(self) -> None:
         try:
@@ -160,6 +164,13 @@ class RpcClient:
         if self._watch.look(self._actor) and self._link is not None:
             self._link.abort()
         asyncio.get_running_loop().call_later(HEARTBEAT_S, self._look)
+
+
+def _with_trace(request: Message) -> Message:
+    ORDER_ID.set(getattr(request, "order_id", None))  # what the one who asks works on
+    if not tracing.is_on() or (carrier := tracing.carrier()) is None:
+        return request
+    return msgspec.structs.replace(request, trace=carrier)
 
 
 def _log_surprise(state: RetryCallState) -> None:

@@ -13,6 +13,8 @@ import msgspec
 
 from actors.contracts.errors import SirenError, Unavailable
 from actors.contracts.messages import Message
+from actors.runtime import tracing
+from actors.runtime.logs import ORDER_ID
 from actors.runtime.message_codec import pack, unpack
 from actors.runtime.rpc_link import (
     CONNECT_S,
@@ -125,9 +127,16 @@ class RpcServer:
             caller.link.beat()
             asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat, caller)
 
+    async def _traced(self, message: Any) -> Message:
+        with tracing.span(type(message).__name__, ORDER_ID.get(), message.trace):
+            return await self._handle(message)
+
     async def _serve(self, caller: _Caller, number: int, request: bytes) -> None:
         try:
-            reply = pack(await self._handle(unpack(request)))
+            message = unpack(request)
+            ORDER_ID.set(getattr(message, "order_id", None))  # of this task, which ends with it
+            traced = message.trace is not None
+            reply = pack(await (self._traced(message) if traced else self._handle(message)))
         except SirenError as error:
             reply = pack(error)
         except Exception:

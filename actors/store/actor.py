@@ -8,6 +8,7 @@ import ray
 from actors.contracts.errors import Damaged
 from actors.installation import Installation
 from actors.runtime.live_settings import following
+from actors.runtime.observing import observe_process
 from actors.runtime.ray_actors import (
     get_or_create,
     node_address,
@@ -27,6 +28,7 @@ class StoreActor:
         spare_garbage_collection()
         self._installation = installation
         settings = installation.settings
+        observe_process("store", settings)
         self._service = StoreService(settings.url("stores"))
         self._live = following(settings, "stores", self._service.database)
         self._live.start()

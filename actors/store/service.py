@@ -33,9 +33,9 @@ class StoreService:
         self.database = Database(url, metadata)
         self._books = StoreBooks(self.database)
         self._clock = clock
-        self._commits = GroupCommit(self.database, self._books.reads, self._books.changes)
+        self._commits = GroupCommit(self.database, self._books.reads, self._books.changes, "stores")
         self._batches: Batcher[StoreMessage, StoreReply] = Batcher(
-            self._commit, pace=self.database.pace
+            self._commit, pace=self.database.pace, span="commit stores"
         )
 
     async def create(self) -> None:
@@ -61,7 +61,7 @@ class StoreService:
 
     async def _commit(self, batch: list[StoreMessage]) -> list[Any]:
         return await self._commits.run(
-            partial(self._commit_all, batch), partial(self._books.believed, batch)
+            partial(self._commit_all, batch), partial(self._books.believed, batch), len(batch)
         )
 
     def _commit_all(self, batch: Sequence[StoreMessage], transaction: Transaction) -> list[Any]:

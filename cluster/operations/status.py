@@ -124,6 +124,8 @@ def describe(settings: Settings) -> Status:
     elif broken:
         problem = f"{', '.join(broken)}: the actors cannot be asked"
     shown: list[Shown] = [_table_of(processes, holder)] if holder else []
+    if "metrics" in holder:
+        shown.append(Text(f"metrics: {holder['metrics']}"))
     shown += [part.shown(deadline) for part in parts]
     silent = [part.title for part in parts if not part.well]
     if silent and problem is None:

@@ -78,9 +78,10 @@ def _cluster(address: str, port: int, nobody: threading.Event) -> Group:
         with ThreadPoolExecutor(max(1, len(nodes))) as threads:
             gateways = list(threads.map(lambda node: _gateway(node, port), nodes))
         title = f"Siren Order on the cluster at {address}"
-        table = Table("node", "state", "gateway", title=title, title_justify="left")
+        columns = ("node", "state", "gateway", "metrics")
+        table = Table(*columns, title=title, title_justify="left")
         for node, answer in zip(nodes, gateways, strict=True):
-            table.add_row(node["NodeManagerAddress"], _state(node), answer)
+            table.add_row(node["NodeManagerAddress"], _state(node), answer, _metrics(node))
         actors = status.actors()
         if not actors.row_count:
             nobody.set()
@@ -96,6 +97,12 @@ def _state(node: Facts) -> str:
         reason: Any = node.get("DeathReasonMessage") or ""
         return f"dead {reason}".strip()
     return "head" if HEAD in node["Resources"] else "worker"
+
+
+def _metrics(node: Facts) -> str:
+    if not node["Alive"]:
+        return "-"
+    return f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
 
 
 def _gateway(node: Facts, port: int) -> str:

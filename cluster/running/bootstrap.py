@@ -70,6 +70,13 @@ def check_port(settings: Settings) -> None:
     raise SirenError("cannot_listen", detail)
 
 
+def check_metrics_port(port: int | None) -> None:
+    """Raise `SirenError` where the port of the metrics is somebody else's: Ray would not start."""
+    if port is not None and listen_error("127.0.0.1", port) is not None:
+        detail = f"port {port} is taken: let SIREN_METRICS_PORT name another one"
+        raise SirenError("metrics_port_taken", detail)
+
+
 async def _create_store(url: str) -> None:
     store = StoreService(url)
     try:
@@ -218,12 +225,13 @@ def running(
             remove_if_dead(Path(previous))  # it crashed, and its HAProxy may hold the port
         folder.tell(run=str(claim.folder))
         check_port(settings)
+        check_metrics_port(settings.metrics_port)
         token_secret = make_secret(settings)
         report("preparing the databases")
         integrity.check_files(settings, report)
         installation = asyncio.run(prepare_databases(settings, report))
         report("starting Ray")
-        context = _start_ray(claim.folder / "ray", dashboard=dashboard)
+        context = _start_ray(claim.folder / "ray", settings.metrics_port, dashboard=dashboard)
         try:
             _protect_token()
             folder.tell(
@@ -231,6 +239,7 @@ def running(
                 dashboard=context.dashboard_url if dashboard else None,
                 servers=server_pids(),
                 url=f"http://{settings.host}:{settings.port}",
+                metrics=_metrics_url(context),
             )
             report(ON_RAY)
             with kept_up(claim, _replace_manager), ended_where_stopped():
@@ -243,7 +252,7 @@ def running(
             ray.shutdown(wait_for_processes=True)
 
 
-def _start_ray(folder: Path, *, dashboard: bool) -> Any:
+def _start_ray(folder: Path, metrics_port: int | None, *, dashboard: bool) -> Any:
     """Start Ray on this machine, and return its context; raises `SirenError` where it does not."""
     try:
         return ray.init(
@@ -254,6 +263,7 @@ def _start_ray(folder: Path, *, dashboard: bool) -> Any:
             log_to_driver=False,
             logging_level=logging.ERROR,
             _temp_dir=str(folder),
+            _metrics_export_port=metrics_port,
         )
     except OSError:
         raise
@@ -261,6 +271,12 @@ def _start_ray(folder: Path, *, dashboard: bool) -> Any:
         # Ray has no class for it: its raylet took longer than 30 s, say.
         detail = f"Ray did not start; try again once the machine is less busy. It says: {error}"
         raise SirenError("ray_failed", detail) from error
+
+
+def _metrics_url(context: Any) -> str:
+    """Return where Ray's agent of this machine serves metrics, ours among them."""
+    known = context.address_info
+    return f"http://{known['node_ip_address']}:{known['metrics_export_port']}/metrics"
 
 
 def _replace_manager() -> None:

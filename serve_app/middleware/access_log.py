@@ -1,57 +1,25 @@
 """A line for each request, without anything that tells who it was about."""
 
 import logging
-import sys
-import time
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+from actors.runtime.logs import FIELDS
+from serve_app.middleware.observation import METHODS, route_of
 
 logger = logging.getLogger("siren.access")
+logger.setLevel(logging.INFO)
 
 
-class AccessLog:
-    """ASGI middleware. Logs method, route, status, milliseconds and role.
+def log_request(scope: Scope, status: int, seconds: float) -> None:
+    """Log method, route, status, milliseconds and role of a request that is over.
 
-    The route, not the address: ids, names and filters stay out, and so does a method that somebody
-    made up. A stream's time is how long it was open.
+    The route, not the address: names and filters stay out, and so does a method that somebody made
+    up. A stream's time is how long it was open.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.perf_counter()
-        status = 0
-
-        async def observed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, observed)
-        finally:
-            method = scope["method"] if scope["method"] in METHODS else "-"
-            route = getattr(scope.get("route"), "path_format", "-")
-            identity = scope.get("identity")
-            role = "-" if identity is None else identity.role
-            took = (time.perf_counter() - began) * 1000
-            logger.info("%s %s %d %.1f ms %s", method, route, status, took, role)
-
-
-def write_log() -> None:
-    """Let the lines, and whatever else this process has to tell, out by its standard error.
-
-    Past `sys.stderr`: Ray Serve replaces it by a logger of its own, which drops them all.
-    """
-    handler = logging.StreamHandler(sys.__stderr__)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.getLogger("siren").addHandler(handler)
-    logger.setLevel(logging.INFO)
+    identity = scope.get("identity")
+    role = "-" if identity is None else identity.role
+    method = scope["method"] if scope["method"] in METHODS else "-"
+    route, took = route_of(scope), round(seconds * 1000, 1)
+    told = {"method": method, "route": route, "status": status, "ms": took, "role": role}
+    logger.info("%s %s %d %.1f ms %s", method, route, status, took, role, extra={FIELDS: told})

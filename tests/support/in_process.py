@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from actors.installation import Installation
+from actors.runtime import tracing
 from actors.settings import Settings
 from cluster.peers import PEERS
 from readmodel.projector import ProjectionActor
@@ -22,8 +23,13 @@ PATIENT_PAYMENT = {"provider_timeout_s": 5, "breaker_threshold": 100, "breaker_r
 async def in_process(settings: Settings) -> AsyncIterator[Backend]:
     """Run the system with its projector, and hand out what the gateway works with."""
     nudged = asyncio.Event()
+
+    def nudge() -> None:
+        projector._projection.traces.expect(tracing.taken_on())
+        nudged.set()
+
     patient = settings.model_copy(update=PATIENT_PAYMENT)
-    async with InProcess(patient, over_a_socket, nudged.set) as system:
+    async with InProcess(patient, over_a_socket, nudge) as system:
         installation = Installation(settings, bytes.fromhex(await system.secret()), order_hosts=1)
         projector = ProjectionActor(installation)
         projector._nudged = nudged

@@ -64,13 +64,13 @@ async def test_a_crash_around_the_commit_loses_nothing_and_repeats_nothing(
     run = projection._commits.run
 
     async def dying_transaction(
-        work: Callable[[Transaction], object], seen: Callable[[], list[Seen]]
+        work: Callable[[Transaction], object], seen: Callable[[], list[Seen]], size: int
     ) -> None:
         def killed_before_commit(transaction: Transaction) -> None:
             work(transaction)
             raise RuntimeError("killed")
 
-        await run(work if committed else killed_before_commit, seen)
+        await run(work if committed else killed_before_commit, seen, size)
         raise RuntimeError("killed")
 
     monkeypatch.setattr(projection._commits, "run", dying_transaction)

@@ -137,9 +137,9 @@ async def test_appends_that_wait_share_a_transaction(
     run = journal._commits.run
     works: list[Callable[[Transaction], Any]] = []
 
-    async def counted(work: Callable[[Transaction], Any], seen: Any) -> Any:
+    async def counted(work: Callable[[Transaction], Any], *rest: Any) -> Any:
         works.append(work)
-        return await run(work, seen)
+        return await run(work, *rest)
 
     monkeypatch.setattr(journal._commits, "run", counted)
     await asyncio.gather(*(journal.append(appending(f"o{n}")) for n in range(40)))

@@ -35,7 +35,7 @@ class Counters:
         mine = self.database.among(counters.c.name, "names")
         self.query = self.database.prepare(select(counters).where(mine))
         self.upsert = self.database.prepare_upsert(counters, "name", ["count"])
-        self.commits = GroupCommit(self.database, (self.query,), (self.upsert,))
+        self.commits = GroupCommit(self.database, (self.query,), (self.upsert,), "test")
 
     async def add(self, name: str, by: int = 1, **believed: int) -> int:
         return await self.commits.run(partial(self._add, name, by), partial(self._seen, believed))

@@ -31,6 +31,27 @@ def test_every_message_says_its_kind() -> None:
     assert declared == {Message, *Message.__subclasses__()}
 
 
+def test_a_peer_of_the_version_before_takes_a_message_that_is_traced() -> None:
+    class OrderRequest(msgspec.Struct, frozen=True, tag=True):
+        order_id: str
+        command: bytes
+        wait: float
+
+    request = messages.OrderRequest("o", b"\x00", 2.0, trace={"traceparent": "00-1-2-01"})
+    known = msgspec.msgpack.decode(pack(request), type=OrderRequest)
+    assert known == OrderRequest("o", b"\x00", 2.0)
+
+
+def test_what_is_not_traced_is_sent_as_by_the_version_before() -> None:
+    sent = msgspec.msgpack.decode(pack(messages.OrderRequest("o", b"\x00", 2.0)))
+    assert sent == {"type": "OrderRequest", "order_id": "o", "command": b"\x00", "wait": 2.0}
+
+
+def test_what_the_version_before_sends_is_taken() -> None:
+    reply = {"type": "PaymentReply", "payment_id": None, "status": "X", "was_approved": False}
+    assert unpack(msgspec.msgpack.encode(reply)) == messages.PaymentReply(None, "X")
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\xc1", msgspec.msgpack.encode({"type": "Nonsense"}), pack(messages.Done())[:-1]]
 )

@@ -74,6 +74,7 @@ def node(address: str, *, alive: bool = True, head: bool = False) -> dict[str, A
     return {
         "NodeManagerAddress": address,
         "Alive": alive,
+        "MetricsExportPort": 52367,
         "Resources": resources,
         "DeathReasonMessage": reason,
     }
@@ -140,7 +141,8 @@ def test_of_a_cluster_each_node_is_shown_with_its_gateway(
 
     assert f"Siren Order on the cluster at {address or CLUSTER}" in shown(found)
     rows = lines(found)
-    assert rows["127.0.0.1"].split()[2::2] == ["head", "answers"]
+    metrics = "http://127.0.0.1:52367/metrics"
+    assert rows["127.0.0.1"].split()[2::2] == ["head", "answers", metrics]
     assert "worker" in rows["127.0.0.2"]
     assert "does not answer" in rows["127.0.0.2"]
     assert "dead missed too many heartbeats" in rows["10.0.0.3"]
