@@ -10,6 +10,8 @@ import subprocess
 PACKAGES = {
     "bridge": "iproute2",
     "ip": "iproute2",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "redis-server": "redis-server",
     "rsync": "rsync",
     "setpriv": "util-linux",
