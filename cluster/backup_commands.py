@@ -86,7 +86,7 @@ def restore(folder: Folder, data: Data = None) -> None:
     """Restore a backup into a new data folder, or to the databases that SIREN_*_URL name.
 
     They have to be empty. A provider's books that are there already stay: put the old provider.db
-    into the new folder first where you still have it. The view is folded anew.
+    into the new folder first where you still have it.
     """
     settings = settings_here(data)
     started = time.monotonic()

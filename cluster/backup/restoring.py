@@ -31,7 +31,7 @@ from cluster.running.token_secret import keep_secret
 from readmodel.projection import Projection
 from readmodel.tables import create_tables, open_database
 
-ORDER: tuple[Service, ...] = ("provider", "stores", "payments", "journal")
+ORDER: tuple[Service, ...] = ("readmodel", "provider", "stores", "payments", "journal")
 FOLD = 5000
 
 Progress = Callable[[str, int, int], None]
@@ -71,7 +71,7 @@ async def restore(settings: Settings, folder: Path, progress: Progress) -> Resto
     with _held(settings):
         present = [s for s in SERVICES if await _is_there(settings, s)]
         _refuse_present(settings, [service for service in present if service != "provider"])
-        loaded = [service for service in ORDER if service not in present]
+        loaded = [s for s in ORDER if s not in present and s in found.tables]
         async with AsyncExitStack() as opened:
             loaders = {s: await opened.enter_async_context(_loader(settings, s)) for s in loaded}
             await _load(found, folder, loaders, progress)
@@ -170,7 +170,10 @@ async def _load(
 
 
 async def _fold(settings: Settings, progress: Progress) -> None:
-    """Fold the journal into a new view. Who interrupts it lets `siren up` do the rest."""
+    """Fold what the view lacks of the journal: all, where the backup has no view.
+
+    Who interrupts it lets `siren up` do the rest.
+    """
     await create_tables(settings.url("readmodel"))
     journal = Journal(settings.url("journal"))
     view = open_database(settings.url("readmodel"))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.contracts.errors import SirenError
 from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION, events, meta
+from actors.runtime.database_faults import is_damage
 from actors.settings import Service, Settings
 from cluster.audit.databases import METADATA
 from cluster.backup import manifest
@@ -30,7 +31,9 @@ from cluster.running.privacy import keep_files_private
 from cluster.running.token_secret import read_secret
 
 KEPT: tuple[Service, ...] = ("journal", "payments", "provider", "stores")
-"""The databases that a backup has; the view is folded from the journal when it is restored."""
+"""The databases that a backup must have. The view is derived: where it cannot be read it is left
+out, and folded from the journal when the backup is restored, which takes longer."""
+VIEW: Service = "readmodel"
 NICENESS = 5
 """Of the process, once it holds no lock: on a busy machine orders go first."""
 
@@ -57,10 +60,12 @@ async def backup(settings: Settings, folder: Path, progress: Progress) -> Taken:
     keep_files_private()
     async with AsyncExitStack() as opened:
         databases: dict[Service, ReadOnly] = {}
-        for service in KEPT:
-            databases[service] = ReadOnly(settings.url(service), METADATA[service])
-            opened.push_async_callback(databases[service].close)
-            await check_tables(databases[service])
+        for service in (*KEPT, VIEW):
+            database = ReadOnly(settings.url(service), METADATA[service])
+            opened.push_async_callback(database.close)
+            if service != VIEW or await _is_readable(settings, database):
+                await check_tables(database)
+                databases[service] = database
         await check_journal_version(databases["journal"])
         with claimed(folder):
             return await _Backup(settings, folder, databases, progress).take()
@@ -93,7 +98,11 @@ class _Backup:
             # Largest first: its log grows for as long as a snapshot is read.
             for service, snapshot in snapshots.items():
                 old = {} if before is None else before.tables.get(service, {})
-                tables[service] = await self._table_by_table(service, snapshot, old)
+                try:
+                    tables[service] = await self._table_by_table(service, snapshot, old)
+                except Exception as error:
+                    if service != VIEW or not is_damage(getattr(error, "orig", None)):
+                        raise
                 await snapshot.rollback()
         earlier = None if before is None else before.tables["journal"][events.name]
         tables["journal"][str(events.name)] = await self._writer.events(
@@ -159,6 +168,15 @@ class _Backup:
         digest = hash_of(secret)
         write_file(self._folder / secret_file(digest), secret)
         return digest
+
+
+async def _is_readable(settings: Settings, view: ReadOnly) -> bool:
+    try:
+        check_files(settings, VIEW)
+        await check_tables(view)
+    except SirenError:
+        return False
+    return True
 
 
 async def _identity(journal: AsyncConnection) -> tuple[str, int]:
