@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.contracts.errors import Damaged
 from actors.order.journal_tables import events, order_keys
+from cluster.backup.folder import not_written
 from cluster.backup.manifest import (
     ENDING,
     Chunk,
@@ -48,7 +49,7 @@ def key_columns(table: SqlTable) -> tuple[Column[Any], ...]:
 class ChunkWriter:
     """Writes tables into a folder; `written` counts the files that are new in it.
 
-    All its methods raise `OSError` where a file cannot be written.
+    All its methods raise `SirenError` where a file cannot be written.
     """
 
     def __init__(self, folder: Path, report: Report) -> None:
@@ -115,7 +116,10 @@ class ChunkWriter:
         if name in known and known[name].sha256 == digest and self._is_there(known[name]):
             return known[name]
         content = zipped(lines)
-        write_file(self._folder / name, content)
+        try:
+            write_file(self._folder / name, content)
+        except OSError as error:  # told here: around it an OSError is a database's
+            raise not_written(self._folder, error) from error
         self.written += 1
         return Chunk(name, len(rows), len(content), digest, _key(table, rows[-1]))
 
