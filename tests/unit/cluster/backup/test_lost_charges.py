@@ -104,9 +104,10 @@ def test_a_lost_order_s_money_goes_back_and_its_repeat_is_charged_once(tmp_path:
 async def test_a_charge_that_was_under_way_is_answered_as_before(tmp_path: Path) -> None:
     """The journal has the request, the provider the charge, and payment neither answer."""
     old, new = Settings(data_dir=tmp_path / "old"), Settings(data_dir=tmp_path / "new")
+    slow = replace(LATTE, token="tok_slow_1500")
     async with in_process(old) as siren:
-        slow = await siren.place(replace(LATTE, token="tok_slow_1500"), wait=0)
-        order_id = str(msgspec.json.decode(slow.detail)["order_id"])
+        reply = await siren.place(slow, "slow", wait=0)
+        order_id = str(msgspec.json.decode(reply.detail)["order_id"])
         await taking.backup(old, tmp_path / "backup", quiet)
         await siren.wait_for(order_id, "ACCEPTED")
     (tmp_path / "new").mkdir()
@@ -114,6 +115,7 @@ async def test_a_charge_that_was_under_way_is_answered_as_before(tmp_path: Path)
         shutil.copy(part, tmp_path / "new")
     await restore(new, tmp_path / "backup", quiet)
     async with in_process(new) as siren:
+        await siren.place(slow, "slow", wait=0)  # it is taken up again
         await siren.wait_for(order_id, "ACCEPTED")
     assert await audited(new) == set()
 
