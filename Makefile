@@ -4,13 +4,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# What audits the dependencies is none of them.
+PIPELINE := .venv-pipeline/.installed
+PIPELINE_BIN := .venv-pipeline/bin
+DOCKER ?= docker
+IMAGE ?= siren-order
+OVERLAY ?= cluster/kubernetes-example
 # Two processes: one for the real system and the browser, which mostly wait, and one for the rest.
 SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
 # pytest keeps the tests as it has rewritten them: to do so again takes 5 s in each process.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-chaos test-crashes test-cluster test-image bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel install lock
+.PHONY: help run test test-fast test-chaos test-crashes test-cluster test-image bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel sbom audit image push deploy install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,17 +73,45 @@ screenshots: $(INSTALLED) browser ## Write a picture of every page, on phone and
 browser: $(INSTALLED) ## Install Chromium where there is none (SIREN_CHROMIUM names another)
 	@$(BIN)/python -m tests.browser.chromium
 
-lint: $(INSTALLED) ## Check style, types and who imports whom
+lint: $(INSTALLED) ## Check style, types, who imports whom, and the workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/actionlint
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff format
 
 wheel: $(INSTALLED) ## Build the package into dist/, as `ray up` and the image install it
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+sbom: $(PIPELINE) ## List what the system is made of, as CycloneDX, in dist/
+	@mkdir -p dist
+	$(PIPELINE_BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --validate \
+		--output-file dist/siren-order.cdx.json cluster/locks/runtime.lock
+
+audit: $(PIPELINE) ## Look for known vulnerabilities in all that the locks name (asks PyPI)
+	$(PIPELINE_BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		-r requirements.lock $(foreach lock,runtime build aws gcp pipeline,-r cluster/locks/$(lock).lock)
+
+image: ## Build the image (docker, or DOCKER=podman), named IMAGE=registry.example.org/siren-order:1.0
+	$(DOCKER) build --tag $(IMAGE) .
+
+push: ## Push IMAGE=… to its registry, where `docker login` has let you in
+	$(DOCKER) push $(IMAGE)
+
+deploy: ## Put IMAGE=… on Kubernetes by OVERLAY=cluster/kubernetes-example, and wait for it (cluster/README.md)
+	@image='$(IMAGE)'; name=$${image%:*}; tag=$${image##*:}; \
+		test -n "$$tag" -a "$$name" != "$$image" || { echo "name a tag: IMAGE=registry.example.org/siren-order:1.0"; exit 1; }; \
+		sed -i "s|newName: [^ ]*|newName: $$name|; s|newTag: .*|newTag: $$tag|" $(OVERLAY)/kustomization.yaml
+	kubectl apply -k $(OVERLAY)
+	kubectl -n siren-order wait rayservice/siren-order --for=condition=Ready --timeout=15m
+
+$(PIPELINE): cluster/locks/pipeline.lock
+	@$(PYTHON) -m venv $(@D)
+	@$(PIPELINE_BIN)/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
 
 install: $(INSTALLED) ## Install into .venv without starting anything
 
