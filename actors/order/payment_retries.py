@@ -11,7 +11,12 @@ import random
 from collections.abc import Awaitable, Callable
 
 from actors.contracts.errors import Unavailable
-from actors.runtime.circuit import CIRCUIT_OPEN, PROVIDER_TIMEOUT, PROVIDER_UNAVAILABLE
+from actors.runtime.circuit import (
+    CIRCUIT_OPEN,
+    PROVIDER_TIMEOUT,
+    PROVIDER_UNAVAILABLE,
+    PROVIDER_WRONG,
+)
 from actors.runtime.retrying import log_surprise
 
 FIRST_S = 0.1
@@ -26,8 +31,12 @@ ASKING_S = 1.0
 ASKING_PER_SECOND = 20.0
 """While the circuit is open, orders ask again within `ASKING_S`; many of them share this rate."""
 WOKEN_PER_SECOND = 200.0
+WOKEN_WITHIN_S = 20.0
+"""So many that this rate would take longer are woken faster: all of them within this time."""
 SERVED_LATELY_S = 10.0
 """Whoever fails so soon after another was served is not woken by the next who is."""
+PROVIDERS = (PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, PROVIDER_WRONG)
+"""What an order may have to itself, or share with all while the provider is away."""
 
 
 class PaymentRetries:
@@ -51,7 +60,7 @@ class PaymentRetries:
                     await self._pause(order_id, self._until_asking(), blameless=True)
                     continue
                 failures += 1
-                if code in (PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT):
+                if code in PROVIDERS:
                     served = asyncio.get_running_loop().time() - self._served_at
                     longest = LONGEST_S if served < IN_DOUBT_S else LONGEST_IN_DOUBT_S
                     pause = _grown(failures, longest) * random.uniform(0.5, 1)  # noqa: S311
@@ -79,7 +88,7 @@ class PaymentRetries:
         loop = asyncio.get_running_loop()
         self._served_at = loop.time()
         if self._blameless:
-            spread = len(self._blameless) / WOKEN_PER_SECOND
+            spread = min(len(self._blameless) / WOKEN_PER_SECOND, WOKEN_WITHIN_S)
             for woken in self._blameless:
                 loop.call_later(spread * random.random(), _wake, woken)  # noqa: S311 - as above
             self._blameless.clear()

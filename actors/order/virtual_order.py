@@ -4,7 +4,6 @@ Commands run one at a time, in arrival order. The steps run outside the mailbox,
 can arrive while a payment is under way, and their outcomes come back as commands.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +25,8 @@ from actors.order.journal_appends import Append
 from actors.order.mailbox import Mailbox
 from actors.order.step_runner import StepRunner
 from actors.order.steps import Steps
+from actors.order.waiters import Waiters
+from actors.runtime.circuit import CIRCUIT_OPEN
 from actors.runtime.clock import Clock
 from actors.runtime.message_codec import to_json
 
@@ -79,7 +80,7 @@ class VirtualOrder:
         self._ticket_acknowledged = 0
         self._loaded = False
         self._running: set[Step] = set()
-        self._waiters: list[tuple[str, asyncio.Future[None]]] = []
+        self._waiters = Waiters()
 
     @property
     def busy(self) -> bool:
@@ -120,18 +121,12 @@ class VirtualOrder:
             self._follow_up()
 
     async def wait_until_settled(self, command_id: str, seconds: float) -> None:
-        """Wait until nothing is outstanding that the sender of this command waits for."""
-        if self._has_answered(command_id):
-            return
-        loop = asyncio.get_running_loop()
-        settled: asyncio.Future[None] = loop.create_future()
-        self._waiters.append(waiter := (command_id, settled))
-        timer = loop.call_later(seconds, _end_wait, settled)
-        try:
-            await settled
-        finally:  # also where the sender gave up: a waiter keeps its order in memory
-            timer.cancel()
-            self._waiters.remove(waiter)
+        """Wait until nothing is outstanding that the sender of this command waits for.
+
+        No longer than `seconds`, and not while the payment provider is left alone: that may last.
+        """
+        if not self._has_answered(command_id):
+            await self._waiters.wait(command_id, seconds)
 
     def reply(self, command_id: str, *, replayed: bool) -> OrderReply:
         """Return what the sender of a command is told; there must be an order."""
@@ -225,7 +220,7 @@ class VirtualOrder:
 
     def _follow_up(self, *, recovered: bool = False) -> None:
         """After any change: wake those who wait, keep the deadline, start what comes next."""
-        self._wake_waiters()
+        self._waiters.wake(self._has_answered)
         order, around = self.order, self._around
         assert order is not None
         if order.status is OrderStatus.PLACED:
@@ -239,11 +234,6 @@ class VirtualOrder:
             if step not in self._running:
                 self._running.add(step)
                 around.spawn(self._run_step(step, recovered=recovered))
-
-    def _wake_waiters(self) -> None:
-        for command_id, settled in self._waiters:
-            if not settled.done() and self._has_answered(command_id):
-                settled.set_result(None)
 
     # --- steps --------------------------------------------------------------------------------
 
@@ -264,7 +254,13 @@ class VirtualOrder:
         order = self.order
         if order is None or step not in self._outstanding():
             return False
-        outcomes = await self._around.steps.perform(step, order, lambda: self._private)
+        try:
+            outcomes = await self._around.steps.perform(step, order, lambda: self._private)
+        except Unavailable as error:
+            if error.code == CIRCUIT_OPEN:
+                self._waiters.postpone()
+            raise
+        self._waiters.expect()
         # crash here: the participant did it and nobody wrote it down; the repeat finds it done
         if isinstance(step, UpdateTicket):
             await self._acknowledge(step.version)
@@ -292,8 +288,3 @@ class VirtualOrder:
                 return
             self._ticket_acknowledged = ticket_version
             self._follow_up()
-
-
-def _end_wait(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
-        waiting.set_result(None)

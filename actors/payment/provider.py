@@ -14,9 +14,11 @@ from uuid import uuid4
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
+from sqlalchemy import select
 
 from actors.contracts.errors import Unavailable
+from actors.payment.incidents import Incidents
+from actors.payment.provider_tables import charge_failures, charges, metadata
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import to_micros, utc_now
 from actors.runtime.database import Database
@@ -33,10 +35,15 @@ class ChargeStatus(StrEnum):
 
 
 class Charge(Struct, frozen=True):
-    """The provider's answer for one key."""
+    """The provider's answer for one key.
+
+    Where it is CANCELED, amount (minor unit) and currency may be unknown.
+    """
 
     charge_id: str
     status: ChargeStatus
+    amount: int | None
+    currency: str | None
 
 
 class PaymentProvider(Protocol):
@@ -55,27 +62,6 @@ class PaymentProvider(Protocol):
         """Return what is known of a key. None is not final: the charge may still come."""
 
 
-metadata = MetaData()
-
-charges = Table(
-    "charges",
-    metadata,
-    Column("key", String(128), primary_key=True),
-    Column("charge_id", String(40), nullable=False),
-    Column("amount", BigInteger, nullable=True),  # minor unit; null: cancelled before it was asked
-    Column("currency", String(3), nullable=True),
-    Column("status", String(16), nullable=False),
-    Column("created_at", BigInteger, nullable=False),  # microseconds since 1970, UTC
-    sqlite_with_rowid=False,
-)
-
-charge_failures = Table(
-    "charge_failures",
-    metadata,
-    Column("key", String(128), primary_key=True),
-    Column("failures", Integer, nullable=False),
-)
-
 # What these do is part of the HTTP contract; any other token is declined.
 APPROVE, FLAKY, LOST_REPLY = "tok_approve", "tok_flaky", "tok_lost_reply"
 UNAVAILABLE = "tok_unavailable"
@@ -93,7 +79,7 @@ class _Entry(Struct, frozen=True):
 
     @property
     def charge(self) -> Charge:
-        return Charge(self.charge_id, ChargeStatus(self.status))
+        return Charge(self.charge_id, ChargeStatus(self.status), self.amount, self.currency)
 
 
 class _Authorization(Struct, frozen=True):
@@ -131,9 +117,19 @@ class SimulatedProvider:
             self._commit, pace=self.database.pace, span="commit provider"
         )
         self._slow: dict[str, asyncio.Task[Charge]] = {}
+        self._incidents = Incidents(self.database)
 
     async def authorize(self, key: str, amount: int, currency: str, token: str) -> Charge:
-        """Charge, or behave as badly as the token says."""
+        """Charge, or behave as badly as the token says, or as all of the provider does now."""
+        incident = self._incidents.current()
+        if incident is None:
+            return await self._charge_now(key, amount, currency, token)
+        await self._incidents.suffer(incident)
+        charge = await self._charge_now(key, amount, currency, token)
+        answer: Charge = self._incidents.told(incident, charge)
+        return answer
+
+    async def _charge_now(self, key: str, amount: int, currency: str, token: str) -> Charge:
         if token == UNAVAILABLE:
             raise Unavailable("provider_unavailable", "The payment provider is unavailable.")
         request = _Authorization(key, amount, currency, token)
@@ -144,6 +140,9 @@ class SimulatedProvider:
 
     async def cancel(self, key: str) -> None:
         """Undo the key's charge; final, also for a key never seen."""
+        incident = self._incidents.current()
+        if incident is not None:
+            await self._incidents.suffer(incident)
         await self._writes.submit(_Cancellation(key))
 
     async def find(self, key: str) -> Charge | None:
@@ -152,6 +151,7 @@ class SimulatedProvider:
 
     async def close(self) -> None:
         """Close all connections."""
+        self._incidents.close()
         await self.database.close()
 
     async def _find_all(self, keys: list[str]) -> list[Charge | None]:

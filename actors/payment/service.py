@@ -7,22 +7,20 @@ and is checked in the transaction that records an approval.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from actors.contracts.errors import Unavailable
 from actors.contracts.messages import ChargeRequest, PaymentReply, RefundRequest
 from actors.payment import metrics
+from actors.payment.checked_provider import CheckedProvider
 from actors.payment.ledger import APPROVED, PENDING, Payment, PaymentLedger, now_micros
 from actors.payment.provider import ChargeStatus, PaymentProvider
-from actors.runtime.circuit import PROVIDER_TIMEOUT, Circuit
+from actors.runtime.circuit import Circuit
 
 PENDING_AFTER_S = 0.05
 """A charge that takes longer is shown as PENDING; a quicker one costs one commit less."""
-
-Asked = ParamSpec("Asked")
-Answer = TypeVar("Answer")
 
 
 def payment_key(order_id: str, attempt: int) -> str:
@@ -49,8 +47,7 @@ class PaymentService:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
-        self._provider = provider
-        self._timeout_s = timeout_s
+        self._provider = CheckedProvider(provider, timeout_s)
         self.charges = Circuit(breaker_threshold, breaker_reset_s, clock)
         self.refunds = Circuit(breaker_threshold, breaker_reset_s, clock)
         self._in_flight: dict[str, asyncio.Task[PaymentReply]] = {}
@@ -59,7 +56,7 @@ class PaymentService:
         self, *, timeout_s: float, breaker_threshold: int, breaker_reset_s: float
     ) -> None:
         """Go on with other limits; whoever is asking the provider keeps the old time."""
-        self._timeout_s = timeout_s
+        self._provider.timeout_s = timeout_s
         for circuit in (self.charges, self.refunds):
             circuit.reconfigure(breaker_threshold, breaker_reset_s)
 
@@ -140,18 +137,16 @@ class PaymentService:
 
     async def _authorize(self, key: str, request: ChargeRequest, before: Payment) -> PaymentReply:
         with self.charges.asking(request.order_id):
-            charge = await self._ask(
-                self._provider.authorize, key, request.amount, request.currency, request.token
-            )
+            answer = await self._provider.charge(key, request)
         # crash here: the order repeats its request, and the provider answers with this charge.
         now = now_micros()
         payment = await self._ledger.apply(
-            request.order_id, lambda known: known.charged(request, charge.status, now), before
+            request.order_id, lambda known: known.charged(request, answer, now), before
         )
         status = payment.outcome_of(request.attempt)
-        if charge.status == ChargeStatus.APPROVED and status != APPROVED:
+        if answer == ChargeStatus.APPROVED and status != APPROVED:
             with self.refunds.asking(request.order_id):
-                await self._ask(self._provider.cancel, key)
+                await self._provider.cancel(key)
         if status is None:
             return await self._undo(payment)
         return payment.reply(status)
@@ -167,24 +162,9 @@ class PaymentService:
         """Cancel at the provider whatever may have been charged behind the tombstone."""
         keys = [payment_key(payment.order_id, n + 1) for n in range(payment.attempts)]
         with self.refunds.asking(payment.order_id):
-            await asyncio.gather(*(self._ask(self._provider.cancel, key) for key in keys))
+            await asyncio.gather(*(self._provider.cancel(key) for key in keys))
         now = now_micros()
         payment = await self._ledger.apply(
             payment.order_id, lambda known: known.refunded(now), payment
         )
         return payment.reply(payment.status)
-
-    async def _ask(
-        self,
-        method: Callable[Asked, Awaitable[Answer]],
-        *args: Asked.args,
-        **kwargs: Asked.kwargs,
-    ) -> Answer:
-        """Ask the provider; raises `Unavailable` where it does not answer in time."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await method(*args, **kwargs)
-        except TimeoutError as error:
-            raise Unavailable(
-                PROVIDER_TIMEOUT, "The payment provider did not answer in time."
-            ) from error

@@ -7,18 +7,23 @@ purgatory) count calls of a function that fail in a row, whoever makes them, and
 caller decide whether a circuit closes again; hence these lines. All durations are monotonic.
 """
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from actors.contracts.errors import Unavailable
 
 CIRCUIT_OPEN = "circuit_open"
 PROVIDER_UNAVAILABLE = "provider_unavailable"
 PROVIDER_TIMEOUT = "provider_timeout"
+PROVIDER_WRONG = "provider_wrong_answer"
 SILENCE_S = 1.0
 """A provider that answered anybody within this is up, however many orders fail meanwhile."""
+STALLED_S = 3.0
+"""So long `threshold` orders wait while nobody is answered: then nobody will be soon."""
 SUDDEN = 50
 """This many times the threshold need no further proof: what a sudden outage can cost is bounded."""
 REMEMBERED = 10_000
@@ -31,6 +36,9 @@ OURS = "database_"
 
 class Circuit:
     """Open once `threshold` orders failed for the first time and nobody was answered meanwhile.
+
+    Or once as many wait for `STALLED_S` and nobody was answered meanwhile: a provider that takes
+    requests and answers none shows that long before the first of them has failed.
 
     While it is open, `threshold` orders in each `reset_s` seconds are let through to see whether
     the provider is back; as many again of those that were never tried, and of those that come for
@@ -45,6 +53,8 @@ class Circuit:
         self._failing, self._refused = _Recent(clock), _Recent(clock)
         self._doubts: set[str] = set()
         self._doubted_since = 0.0
+        self._asking_since: dict[str, float] = {}
+        self._answered_at = -math.inf
         self._set(threshold, reset_s)
 
     def reconfigure(self, threshold: int, reset_s: float) -> None:
@@ -62,11 +72,24 @@ class Circuit:
     @property
     def is_open(self) -> bool:
         """Whether the provider is left alone."""
+        return self._is_failing() or self._is_stalled()
+
+    def _is_failing(self) -> bool:
         doubts = len(self._doubts)
         if doubts < self._threshold:
             return False
         silent = self._clock() - self._doubted_since >= SILENCE_S
         return silent or doubts >= SUDDEN * self._threshold
+
+    def _is_stalled(self) -> bool:
+        if len(self._asking_since) < self._threshold:
+            return False
+        long_ago = self._clock() - STALLED_S
+        if self._answered_at > long_ago:
+            return False
+        # In the order in which they asked: as many as the threshold ask for so long.
+        last = next(islice(self._asking_since.values(), self._threshold - 1, None))
+        return last <= long_ago
 
     @property
     def state(self) -> str:
@@ -89,6 +112,7 @@ class Circuit:
         probing = self.is_open
         if probing and not self._may_try(order_id):
             raise _left_alone()
+        self._asking_since.setdefault(order_id, self._clock())
         try:
             yield
         except Exception as error:
@@ -98,7 +122,10 @@ class Circuit:
             if probing and self.is_open:
                 raise _left_alone() from error
             raise
-        self._answered(order_id)
+        else:
+            self._answered(order_id)
+        finally:
+            self._asking_since.pop(order_id, None)
 
     def _may_try(self, order_id: str) -> bool:
         if order_id in self._failing:
@@ -119,6 +146,7 @@ class Circuit:
         self._refused.discard(order_id)
 
     def _answered(self, order_id: str) -> None:
+        self._answered_at = self._clock()
         self._doubts.clear()
         self._failing.discard(order_id)
         self._refused.discard(order_id)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from actors.contracts.errors import Damaged, SirenError
 from actors.order import journal_tables
 from actors.order.journal_tables import meta
-from actors.payment import provider
+from actors.payment import provider_tables
 from actors.payment import tables as payment_tables
 from actors.runtime.database_faults import sqlite_files
 from actors.settings import SERVICES, Service, Settings
@@ -23,7 +23,7 @@ from readmodel import tables as view_tables
 METADATA = {
     "journal": journal_tables.metadata,
     "payments": payment_tables.metadata,
-    "provider": provider.metadata,
+    "provider": provider_tables.metadata,
     "stores": store_tables.metadata,
     "readmodel": view_tables.metadata,
 }

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, Table, select
 from actors.contracts.errors import Damaged
 from actors.order.ids import key_of
 from actors.order.journal_tables import events, open_orders, order_keys, order_private
-from actors.payment.provider import charges
+from actors.payment.provider_tables import charges
 from actors.payment.service import payment_key
 from actors.payment.tables import payments
 from actors.runtime.clock import utc_now

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, and_, func, select
 
 from actors.order.journal_tables import events
-from actors.payment.provider import charges
+from actors.payment.provider_tables import charges
 from actors.store.tables import menu_items, stores, tickets
 from cluster.audit.databases import Databases, wrong_column
 from readmodel.tables import LIVE, checkpoint

@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from actors.contracts.errors import Unavailable
 from actors.contracts.messages import ChargeRequest, RefundRequest
 from actors.payment.ledger import Payment, PaymentLedger
-from actors.payment.provider import Charge, SimulatedProvider, charges
+from actors.payment.provider import Charge, SimulatedProvider
+from actors.payment.provider_tables import charges
 from actors.payment.service import PaymentService
 from tests.support.waiting import until
 

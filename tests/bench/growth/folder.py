@@ -17,7 +17,8 @@ from sqlalchemy import Table
 
 from actors.order.journal_tables import events, open_orders, order_keys, order_private
 from actors.payment.ledger import PaymentLedger
-from actors.payment.provider import SimulatedProvider, charges
+from actors.payment.provider import SimulatedProvider
+from actors.payment.provider_tables import charges
 from actors.payment.tables import payments
 from actors.settings import Service, Settings
 from actors.store.tables import tickets

@@ -1,13 +1,13 @@
 """The circuit counts orders that fail while nobody is answered, and lets a few through then."""
 
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import pytest
 
 from actors.contracts.errors import Unavailable
-from actors.runtime.circuit import SUDDEN, Circuit
+from actors.runtime.circuit import STALLED_S, SUDDEN, Circuit
 
 THRESHOLD, RESET_S = 5, 5.0
 
@@ -175,3 +175,38 @@ def test_orders_that_are_not_tried_any_more_are_not_counted_as_failing(
     provider.now += 400
     fail_all(circuit, provider, ["b"])
     assert circuit.failing == 1
+
+
+def test_it_opens_before_a_provider_that_keeps_everybody_waiting(
+    circuit: Circuit, provider: Provider
+) -> None:
+    with ExitStack() as waiting:
+        for number in range(THRESHOLD):
+            waiting.enter_context(circuit.asking(f"waiting {number}"))
+        assert circuit.state == "closed"
+        provider.now += STALLED_S
+        assert circuit.state == "open"
+        assert ask(circuit, provider, "new") == "answered"
+        assert circuit.state == "closed", "somebody was answered"
+
+
+def test_a_few_slow_orders_beside_others_that_are_answered_never_open_it(
+    circuit: Circuit, provider: Provider
+) -> None:
+    with ExitStack() as waiting:
+        for number in range(THRESHOLD * 10):
+            waiting.enter_context(circuit.asking(f"slow {number}"))
+        for number in range(100):
+            provider.now += STALLED_S / 2
+            assert ask(circuit, provider, f"quick {number}") == "answered"
+            assert circuit.state == "closed"
+
+
+def test_fewer_orders_than_the_threshold_may_wait_for_ever(
+    circuit: Circuit, provider: Provider
+) -> None:
+    with ExitStack() as waiting:
+        for number in range(THRESHOLD - 1):
+            waiting.enter_context(circuit.asking(f"slow {number}"))
+        provider.now += 1000
+        assert circuit.state == "closed"
