@@ -1,6 +1,11 @@
 """The headings, in the order in which they are measured. One of your own: a line here."""
 
-from cluster.headings import autoscale, saga, watching
+from cluster.headings import autoscale, circuit_breaker, saga, watching
 from cluster.headings.record import Heading
 
-HEADINGS: tuple[Heading, ...] = (saga.HEADING, autoscale.HEADING, watching.HEADING)
+HEADINGS: tuple[Heading, ...] = (
+    saga.HEADING,
+    circuit_breaker.HEADING,
+    autoscale.HEADING,
+    watching.HEADING,
+)
