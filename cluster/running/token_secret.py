@@ -42,6 +42,11 @@ def read_secret(settings: Settings) -> bytes:
     return secret
 
 
+def keep_secret(settings: Settings, secret: bytes) -> None:
+    """Put a secret that was kept elsewhere into the data folder; raises `OSError`."""
+    _write(settings.data_dir.absolute() / NAME, secret.decode())
+
+
 def _write(path: Path, secret: str) -> None:
     """Write a file that is whole or not there at all."""
     new = path.with_suffix(".new")
