@@ -1,5 +1,6 @@
 """What tests run on: SQLite, a real PostgreSQL server from a wheel, and one whole real system."""
 
+import logging
 import os
 import shutil
 import sys
@@ -72,7 +73,10 @@ def process_as_it_was() -> Iterator[None]:
     """Give back what `siren up` sets for its whole process, which here runs other tests, too."""
     environment, umask = dict(os.environ), os.umask(0o022)
     os.umask(umask)
+    log = logging.getLogger("siren")
+    told = log.handlers, log.propagate, log.level
     yield
+    log.handlers, log.propagate, log.level = told
     os.umask(umask)
     os.environ.clear()
     os.environ.update(environment)
