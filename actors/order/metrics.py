@@ -2,31 +2,32 @@
 
 from collections.abc import Iterable, Sequence
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Gauge
 
 from actors.order.domain.events import StoredEvent
 from actors.order.event_codec import EVENT_TAGS
+from actors.runtime.counting import Counter, Histogram
 from actors.runtime.metrics import REGISTRY
 
 STEP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
-EVENTS = Counter(
-    "siren_order_events", "Events appended to the journal.", ["type"], registry=REGISTRY
-)
-ACTIVATIONS = Counter("siren_order_activations", "Orders taken into memory.", registry=REGISTRY)
-PASSIVATIONS = Counter("siren_order_passivations", "Orders let go from memory.", registry=REGISTRY)
+EVENTS = Counter("siren_order_events", "Events appended to the journal.", ["type"], REGISTRY)
+ACTIVATIONS = Counter("siren_order_activations", "Orders taken into memory.", (), REGISTRY).labels()
+PASSIVATIONS = Counter(
+    "siren_order_passivations", "Orders let go from memory.", (), REGISTRY
+).labels()
 STEP_DURATION = Histogram(
     "siren_step_duration_seconds",
     "Each try of a step of the saga, until its outcome is on disk or it has failed.",
     ["step"],
-    registry=REGISTRY,
-    buckets=STEP_BUCKETS,
+    STEP_BUCKETS,
+    REGISTRY,
 )
 STEP_RETRIES = Counter(
     "siren_step_retries",
     "Tries of a step that failed, and after which it is tried again, by the error's code.",
     ["step", "code"],
-    registry=REGISTRY,
+    REGISTRY,
 )
 LIVE = Gauge(
     "siren_orders_live", "Orders in memory by their status.", ["status"], registry=REGISTRY

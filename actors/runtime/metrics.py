@@ -1,6 +1,7 @@
 """What this process counts for operators, as plain numbers; `metrics_export` hands them to Ray.
 
-Counting takes about a microsecond and never waits. Labels are few and known: no id, name or path.
+Counting takes less than a microsecond and never waits. Labels are few and known: no id, no name,
+no path.
 """
 
 import asyncio
@@ -9,14 +10,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 
 from actors.contracts.errors import Unavailable
+from actors.runtime.counting import Count, Histogram, Spread
 
 REGISTRY = CollectorRegistry()
 """All that this process counts. Not prometheus_client's own, which also watches the process."""
 COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 SIZE_BUCKETS = (1, 2, 4, 8, 16, 24, 32, 64, 128, 256)
+COUNTING: tuple[tuple[type, str], ...] = ((Count, "inc"), (Gauge, "set"), (Spread, "observe"))
+"""What counts."""
 LOOK_S = 5.0
 """How often is looked at what is not counted as it happens."""
 
@@ -27,15 +31,15 @@ COMMIT_DURATION = Histogram(
     "siren_commit_duration_seconds",
     "Time from the begin of a group commit until it is on disk, or has failed.",
     ["service"],
-    registry=REGISTRY,
-    buckets=COMMIT_BUCKETS,
+    COMMIT_BUCKETS,
+    REGISTRY,
 )
 COMMIT_SIZE = Histogram(
     "siren_commit_size",
     "What was committed together: appends, payments, messages to the store, events.",
     ["service"],
-    registry=REGISTRY,
-    buckets=SIZE_BUCKETS,
+    SIZE_BUCKETS,
+    REGISTRY,
 )
 
 BUILD.labels(version("siren-order")).set(1)
@@ -43,7 +47,7 @@ BUILD.labels(version("siren-order")).set(1)
 
 def count_nothing() -> None:
     """Let this process count nothing from now on."""
-    for kind, method in ((Counter, "inc"), (Gauge, "set"), (Histogram, "observe")):
+    for kind, method in COUNTING:
         setattr(kind, method, lambda *_: None)
 
 

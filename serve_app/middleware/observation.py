@@ -7,10 +7,10 @@ its semantic conventions, as Prometheus spells them.
 import time
 from collections.abc import Callable
 
-from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.runtime import tracing
+from actors.runtime.counting import Histogram, Spread
 from actors.runtime.metrics import REGISTRY
 from serve_app.middleware.request_spans import end_span, request_span
 
@@ -24,8 +24,8 @@ DURATION = Histogram(
     "http_server_request_duration_seconds",
     "Duration of HTTP requests; a stream's is how long it was open.",
     ["http_request_method", "http_route", "http_response_status_code"],
-    registry=REGISTRY,
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+    (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+    REGISTRY,
 )
 
 Tell = Callable[[Scope, int, float], None]
@@ -38,7 +38,7 @@ class Observation:
     def __init__(self, app: ASGIApp, log: Tell | None = None) -> None:
         self._app = app
         self._log = log
-        self._known: dict[tuple[str, str, int], Histogram] = {}
+        self._known: dict[tuple[str, str, int], Spread] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -73,7 +73,7 @@ class Observation:
                 end_span(span, method_of(scope), route_of(scope), status)
                 over()
 
-    def _measured(self, scope: Scope, status: int) -> Histogram:
+    def _measured(self, scope: Scope, status: int) -> Spread:
         method, route = method_of(scope), route_of(scope)
         known = self._known.get((method, route, status))
         if known is None:  # `labels` takes longer than all the rest

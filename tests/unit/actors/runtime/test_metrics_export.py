@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client import Gauge as Gauge_
 
 from actors.runtime import metrics, metrics_export
+from actors.runtime.counting import Count, Spread
 from actors.runtime.metrics_export import MetricsExport
 
 Numbers = dict[tuple[str, str], float]
@@ -88,16 +88,14 @@ def test_outside_ray_nothing_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_where_metrics_are_off_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, method in ((Counter, "inc"), (Gauge_, "set"), (Histogram, "observe")):
+    for kind, method in metrics.COUNTING:
         monkeypatch.setattr(kind, method, getattr(kind, method))  # to be given back
-    registry = CollectorRegistry()
-    counted = Counter("siren_things", "Things.", registry=registry)
-    took = Histogram("took_seconds", "Time.", registry=registry)
+    counted, took = Count(), Spread((1.0,))
     metrics.count_nothing()
     counted.inc()
-    took.observe(1.0)
-    assert registry.get_sample_value("siren_things_total") == 0
-    assert registry.get_sample_value("took_seconds_count") == 0
+    took.observe(0.5)
+    assert counted.value == 0
+    assert took.counts == [0, 0]
 
 
 def test_what_fails_to_be_handed_over_is_told_and_tried_again(
