@@ -227,9 +227,9 @@ def forget(
 
     Name, phone number and the words of cancellations are erased. The system must be up; orders
     wait while its databases are written anew. What stays: the orders themselves, their money, the
-    customer's id, and what already left this system. BACKUPS ARE NOT TOUCHED: delete them, or
-    forget again after restoring one. On PostgreSQL, the server's own write-ahead log and archives
-    keep what they have until the server recycles them.
+    customer's id, and what already left this system. BACKUPS ARE NOT TOUCHED: delete them,
+    or take the next one into the same folder; forget again after restoring an older one. On
+    PostgreSQL, the server's own write-ahead log and archives keep what they have for a while.
     """
     settings = settings_here(data)
     if not (yes or sys.stdin.isatty()):

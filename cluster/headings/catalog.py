@@ -1,6 +1,6 @@
 """The headings, in the order in which they are measured. One of your own: a line here."""
 
-from cluster.headings import autoscale, circuit_breaker, saga, watching
+from cluster.headings import autoscale, backups, circuit_breaker, saga, watching
 from cluster.headings.record import Heading
 
 HEADINGS: tuple[Heading, ...] = (
@@ -8,4 +8,5 @@ HEADINGS: tuple[Heading, ...] = (
     circuit_breaker.HEADING,
     autoscale.HEADING,
     watching.HEADING,
+    backups.HEADING,
 )

@@ -453,6 +453,11 @@ async def test_a_folder_with_anything_else_is_no_place_for_a_backup(tmp_path: Pa
         await backup(old, tmp_path / "backup")
 
 
+def test_all_columns_hold_what_a_line_of_json_can() -> None:
+    columns = [c for each in METADATA.values() for table in each.sorted_tables for c in table.c]
+    assert {column.type.python_type for column in columns} == {str, int, bool}
+
+
 def test_commands_say_what_they_did(tmp_path: Path) -> None:
     async def begin() -> None:
         async with in_process(Settings(data_dir=tmp_path / "old")) as system:
