@@ -6,13 +6,13 @@ journal comes last: without it `siren up` refuses the others.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import inspect
 
-from actors.contracts.errors import SirenError, Unavailable
+from actors.contracts.errors import SirenError, Unavailable, UnknownEvent
 from actors.order.journal import Journal
 from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION
 from actors.payment.provider_tables import charges
@@ -28,7 +28,7 @@ from cluster.running.data_folder import held
 from cluster.running.integrity import has_content, has_rows
 from cluster.running.privacy import keep_files_private
 from cluster.running.token_secret import keep_secret
-from readmodel.projection import Projection
+from readmodel.projection import JournalReplaced, Projection
 from readmodel.tables import create_tables, open_database
 
 ORDER: tuple[Service, ...] = ("readmodel", "provider", "stores", "payments", "journal")
@@ -172,7 +172,8 @@ async def _load(
 async def _fold(settings: Settings, progress: Progress) -> None:
     """Fold what the view lacks of the journal: all, where the backup has no view.
 
-    Who interrupts it lets `siren up` do the rest.
+    Who interrupts it lets `siren up` do the rest. What it cannot read was so when it was backed up,
+    and is told by `siren verify`.
     """
     await create_tables(settings.url("readmodel"))
     journal = Journal(settings.url("journal"))
@@ -180,8 +181,9 @@ async def _fold(settings: Settings, progress: Progress) -> None:
     try:
         last = await journal.last_position()
         projection = Projection(journal, view)
-        while await projection.fold_next(FOLD):
-            progress("folding the view", projection.position, last)
+        with suppress(SirenError, UnknownEvent, JournalReplaced):
+            while await projection.fold_next(FOLD):
+                progress("folding the view", projection.position, last)
     finally:
         await view.close()
         await journal.close()

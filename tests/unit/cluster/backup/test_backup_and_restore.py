@@ -20,6 +20,7 @@ from actors.settings import SERVICES, Service, Settings
 from cluster.audit import verify as audit
 from cluster.audit.databases import METADATA
 from cluster.backup import chunks, manifest, moment, taking
+from cluster.backup.folder import claimed
 from cluster.backup.restoring import Restored, check, restore
 from cluster.backup.taking import Taken
 from cluster.operations.forget import forget
@@ -29,7 +30,7 @@ from readmodel.tables import LIVE
 from serve_app.backend import Backend
 from tests.conftest import EMPTY
 from tests.support.command import alone, sentence, siren
-from tests.support.damage import zero_header
+from tests.support.damage import change, zero_header
 from tests.support.files import found
 from tests.support.in_process import in_process
 
@@ -278,6 +279,41 @@ async def test_a_first_backup_that_fails_is_none(
             check(tmp_path / "backup", quiet)
         await backup(old, tmp_path / "backup")
     check(tmp_path / "backup", quiet)
+
+
+async def test_what_a_killed_backup_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    old = Settings(data_dir=tmp_path / "old")
+    async with in_process(old) as siren:
+        await placed(siren)
+        await backup(old, tmp_path / "backup")
+        for name in ("events-0.jsonl.gz", "token-0.secret", "manifest.json.new"):
+            (tmp_path / "backup" / name).write_text("half")
+        check(tmp_path / "backup", quiet)
+        taken = await backup(old, tmp_path / "backup")
+    names = {path.name for path in (tmp_path / "backup").iterdir()}
+    assert names == taken.manifest.files() | {manifest.NAME, manifest.LOCK}
+
+
+async def test_two_backups_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    old = Settings(data_dir=tmp_path / "old")
+    async with in_process(old) as siren:
+        await placed(siren)
+        with (
+            claimed(tmp_path / "backup"),
+            pytest.raises(SirenError, match=r"another backup into .* is under way"),
+        ):
+            await backup(old, tmp_path / "backup")
+
+
+async def test_a_journal_that_cannot_be_folded_is_restored_as_it_was(tmp_path: Path) -> None:
+    old, new = Settings(data_dir=tmp_path / "old"), Settings(data_dir=tmp_path / "new")
+    async with in_process(old) as siren:
+        await placed(siren)
+    change(tmp_path / "old" / "journal.db", "UPDATE events SET type = 'Vanished' WHERE version = 4")
+    (tmp_path / "old" / "readmodel.db").unlink()
+    await backup(old, tmp_path / "backup")
+    await restored(tmp_path / "backup", new)
+    assert await audited(new) >= {"event_unreadable"}
 
 
 def flip(path: Path) -> None:
