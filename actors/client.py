@@ -248,7 +248,7 @@ class AsyncSiren:
         return await self._ask(order_id, command, wait)
 
     async def _ask(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
-        wait, loop = _bounded(wait), asyncio.get_running_loop()
+        wait, loop = bounded(wait), asyncio.get_running_loop()
         channel = self._order_hosts[host_of(order_id, self.installation.order_hosts)]
         request = OrderRequest(order_id, pack_command(command), min(wait, WORK_S))
         began = loop.time()
@@ -289,7 +289,7 @@ def _check_key(key: str | None) -> None:
         check_visible_ascii(key, "/key", MAX_KEY)
 
 
-def _bounded(wait: float) -> float:
+def bounded(wait: float) -> float:
     """Return how long to wait: 30 seconds at most, as for those who come by HTTP."""
     if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not wait >= 0:
         raise invalid("Must be a number of seconds, 0 or more", "/wait")

@@ -11,17 +11,27 @@ from typing import Any
 import ray
 
 from actors.contracts.errors import Conflict, Damaged
+from actors.contracts.messages import Message
 from actors.installation import Installation
 from actors.order.journal import Journal
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of, noted_damage
+from actors.runtime.hanging import Moving, ended, first, trouble_with
 from actors.runtime.live_settings import LiveSettings
 from actors.runtime.metrics import measure_for_ever
 from actors.runtime.observing import observe_process
-from actors.runtime.ray_actors import get_or_create, spare_garbage_collection, whereabouts
+from actors.runtime.ray_actors import (
+    get_or_create,
+    node_address,
+    spare_garbage_collection,
+    whereabouts,
+)
 from actors.runtime.retrying import until_done
+from actors.runtime.rpc_link import Endpoint
+from actors.runtime.rpc_server import RpcServer
 from actors.runtime.sqlite_connections import file_id
 from actors.runtime.tracing import HandedOn
+from actors.runtime.waits import PATIENCE_S
 from readmodel.folding import ViewIncomplete
 from readmodel.lost_orders import find_lost_orders
 from readmodel.new_file import fold_into_new_file
@@ -36,6 +46,9 @@ PAUSE_S = 0.05
 REBUILD_BATCH = 5000
 REBUILD_PAUSE_S = 10.0
 """Least time from one rebuild of its own accord to the next, where the first one failed."""
+
+REBUILD_PATIENCE_S = 60.0
+"""How long a rebuild may be at one position: a table is made, and put in the other's place."""
 
 logger = logging.getLogger("siren")
 
@@ -104,6 +117,10 @@ class ProjectionActor:
         self._rebuilding: asyncio.Task[None] | None = None
         self._warning: str | None = None
         self._audit = asyncio.create_task(self._look_for_lost_orders())
+        self._turns = 0
+        self._moving = Moving()
+        ports = installation.settings.ports_of_actors
+        self._server = RpcServer(_refuse, node_address(), ports, self.trouble)
 
     def _open_view(self) -> None:
         self._database = open_database(self._url)
@@ -111,6 +128,24 @@ class ProjectionActor:
 
     async def _measure(self) -> None:
         await measure_lag(self._journal, self._projection.position)
+
+    async def endpoint(self) -> Endpoint:
+        """Return where it takes requests (see `RpcServer`): for its health alone."""
+        return await self._server.endpoint()
+
+    def trouble(self) -> str | None:
+        """Return what does not go on and should; None also where it waits for a database."""
+        databases = self._journal.database, self._database
+        lost = (ended({"following the journal": self._loop}), *map(trouble_with, databases))
+        if (trouble := first(lost)) is not None:
+            return trouble
+        still_s = self._moving.still_s(
+            (self._turns, self._projection.position, self._rebuild.position)
+        )
+        patience_s = REBUILD_PATIENCE_S if self._rebuild.running else PATIENCE_S
+        if still_s <= patience_s or any(each.waits.are_long for each in databases):
+            return None
+        return f"the journal has not been followed for {still_s:.0f} s"
 
     async def nudge(self, handed_on: Iterable[HandedOn] = ()) -> None:
         """Hint that something was committed, with the contexts of it that are traced."""
@@ -156,6 +191,7 @@ class ProjectionActor:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._catch_up())
                 both.create_task(asyncio.sleep(PAUSE_S))
+            self._turns += 1
             if self._error is not None:
                 await asyncio.sleep(POLL_S)  # nudges do not help here
                 continue
@@ -238,6 +274,10 @@ class ProjectionActor:
             logger.error("the rebuild failed: %s", progress.error)  # noqa: TRY400 - as above
         finally:
             progress.running = False
+
+
+async def _refuse(request: Any) -> Message:
+    raise TypeError(f"the projection does not know {type(request).__name__}")
 
 
 def _first_line(error: Exception) -> str:

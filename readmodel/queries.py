@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from actors.runtime.batching import Batcher
+from actors.runtime.hanging import trouble_with
 from actors.runtime.paging import Cursors, Page, check_limit
 from readmodel.tables import LIVE, checkpoint, open_database, order_detail
 
@@ -118,6 +119,10 @@ class OrderDetails:
             order_id: DetailRow(version, self._checked(order_id, body))
             for order_id, version, body in rows
         }
+
+    def trouble(self) -> str | None:
+        """Return what hangs between this process and the view; see `trouble_with`."""
+        return trouble_with(self._database, self._gets)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -1,5 +1,6 @@
 """The gateway as a Ray Serve deployment."""
 
+import logging
 import threading
 import warnings
 from typing import Any
@@ -14,10 +15,12 @@ from actors.client import ANSWER_MARGIN_S
 from actors.contracts.limits import MAX_WAIT_S
 from actors.installation import Installation
 from actors.peers import Peers
+from actors.runtime.health_watch import look_after, watches_over
 from actors.runtime.moving import keep_in_place
 from actors.runtime.observing import observe_process
 from actors.runtime.ray_actors import spare_garbage_collection, whereabouts
 from actors.settings import MOST_IN_FLIGHT, Settings
+from serve_app import controller_watch
 from serve_app.app import build_app
 from serve_app.backend import Backend
 from serve_app.joined_writes import join_writes
@@ -30,6 +33,8 @@ from serve_app.replica_leaving import when_it_leaves
 from serve_app.replica_load import CPU, IN_FLIGHT, ReplicaLoad
 from serve_app.replica_port import listen_on_the_node_s_address_only
 
+logger = logging.getLogger("siren")
+
 GATEWAY = "gateway"
 DRAIN_S = 10.0 + MAX_WAIT_S + ANSWER_MARGIN_S
 """How long a replica that leaves may finish what it began: so long HAProxy may still send it
@@ -40,7 +45,7 @@ MEASURE_S = 1.0
 AVERAGED_S = 5.0
 """Over so long."""
 HEALTH_PERIOD_S = 1.0
-HEALTH_TIMEOUT_S = 5.0
+HEALTH_TIMEOUT_S = 2.5
 
 
 class _Gateway:
@@ -67,6 +72,16 @@ class _Gateway:
         if one_a_node:
             mine = (peers.creations(installation), installation)
             threading.Thread(target=keep_in_place, args=mine, daemon=True).start()
+            # On one machine `siren up` does this.
+            works = [*watches_over(mine[0]), controller_watch.look_for_ever]
+            threading.Thread(target=look_after, args=(works,), daemon=True).start()
+
+    async def check_health(self) -> None:
+        """Tell Serve that this replica works; raises `RuntimeError` where it should be replaced."""
+        trouble = self._siren.trouble()
+        if trouble is not None:
+            logger.error("this replica hangs: %s", trouble)
+            raise RuntimeError(trouble)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         live = self._siren.live
@@ -107,7 +122,7 @@ def deployment(
         # The application refuses before Serve would, whose own answer is no problem document.
         max_ongoing_requests=capacity(MOST_IN_FLIGHT) + request_body.AT_ONCE,
         **(_one_a_node() if one_a_node else _on_one_machine(settings)),
-        # A replica that is dead is replaced at once, one that does not answer three times after 15
+        # A replica that is dead is replaced at once, one that does not answer three times after 9
         # seconds. The event loop that answers is the one that serves HTTP.
         health_check_period_s=HEALTH_PERIOD_S,
         health_check_timeout_s=HEALTH_TIMEOUT_S,

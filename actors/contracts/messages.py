@@ -128,6 +128,17 @@ class MenuItemChange(Message, frozen=True):
     price: int | None
 
 
+class HealthRequest(Message, frozen=True):
+    """Asks whether the work of this process goes on."""
+
+
+class HealthReply(Message, frozen=True):
+    """What does not go on in process `pid` and should, in a few words; None where all does."""
+
+    pid: int
+    trouble: str | None
+
+
 class Done(Message, frozen=True):
     """Carried out; there is nothing else to say."""
 

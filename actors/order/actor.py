@@ -19,6 +19,8 @@ from actors.order.nudge import Nudge
 from actors.order.overdue import OverdueOrders
 from actors.order.steps import Steps
 from actors.peers import ORDER_HOST, Peers
+from actors.runtime.hanging import ended, first
+from actors.runtime.health_watch import watch_over
 from actors.runtime.live_settings import LiveSettings
 from actors.runtime.metrics import measure_for_ever
 from actors.runtime.observing import observe_process
@@ -37,6 +39,8 @@ from actors.settings import Settings
 
 SWEEP_S = 1.0
 SUPERFLUOUS_LOOK_S = 10.0
+DEDICATED_LOOK_S = 1.5
+"""How often an order's own actor is asked whether its work goes on; there are up to 50."""
 DEDICATED_PREFIX = "order:"
 
 
@@ -69,6 +73,7 @@ class OrderActor:
                 self._orders,
                 self._journal.placed_as,
                 partial(_dedicated_actor, installation, peers),
+                _look_after_dedicated,
                 settings.dedicated_max,
                 settings.passivate_after_s,
             )
@@ -76,18 +81,26 @@ class OrderActor:
         self._live.tell(self._reconfigure)
         self._live.start()
         router = self._dedicated or self._orders
-        self._server = RpcServer(router.handle, node_address(), settings.ports_of_actors)
+        ports = settings.ports_of_actors
+        self._server = RpcServer(router.handle, node_address(), ports, self._trouble)
         self._host = host
         self._order_id = order_id
-        self._tasks: list[asyncio.Task[Any]] = [
-            asyncio.create_task(self._recover()),
-            asyncio.create_task(self._sweep()),
-        ]
+        self._tasks: dict[str, asyncio.Task[Any]] = {
+            "recovery": asyncio.create_task(self._recover()),
+            "passivation": asyncio.create_task(self._sweep()),
+        }
         if host is not None:
-            self._tasks.append(asyncio.create_task(measure_for_ever(self._orders.take_census)))
-            self._tasks.append(asyncio.create_task(self._leave_once_superfluous(host)))
+            self._measuring = asyncio.create_task(measure_for_ever(self._orders.take_census))
+            leaving = asyncio.create_task(self._leave_once_superfluous(host))
+            self._tasks["leaving once superfluous"] = leaving
         if host == 0:  # for all: the memory is the database server's, or this machine's
-            self._tasks.append(asyncio.create_task(until_done(self._journal.prewarm_keys)))
+            self._prewarming = asyncio.create_task(until_done(self._journal.prewarm_keys))
+
+    def _trouble(self) -> str | None:
+        waits = [self._journal.database.waits]
+        if self._dedicated is not None:
+            waits.append(self._dedicated.waits)
+        return first((ended(self._tasks), self._orders.trouble(), self._server.stalled(*waits)))
 
     async def endpoint(self) -> Endpoint:
         """Return where it takes commands (see `RpcServer`)."""
@@ -176,6 +189,11 @@ _RemoteOrderActor = ray.remote(OrderActor)
 def order_host(installation: Installation, peers: Peers, host: int) -> Any:
     """Return the handle of an order host, created if missing. Blocks on Ray's control plane."""
     return get_or_create(_RemoteOrderActor, f"{ORDER_HOST}{host}", installation, peers, host)
+
+
+async def _look_after_dedicated(order_id: str) -> None:
+    find = partial(ray.get_actor, DEDICATED_PREFIX + order_id, NAMESPACE)
+    await watch_over(find).look_for_ever(DEDICATED_LOOK_S)
 
 
 def _dedicated_actor(installation: Installation, peers: Peers, order_id: str) -> Any:

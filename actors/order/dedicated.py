@@ -5,7 +5,7 @@ itself. It also ends idle ones and keeps the deadlines of orders that have no ac
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from actors.runtime.clock import utc_now
 from actors.runtime.replacing import Watch
 from actors.runtime.retrying import until_done
 from actors.runtime.rpc_client import RpcClient
+from actors.runtime.waits import NEVER_S, Waits
 
 CREATIONS_AT_A_TIME = 4
 ANSWER_MARGIN_S = 10.0
@@ -34,6 +35,7 @@ class _OwnActor:
 
     order_id: str
     channel: RpcClient
+    watch: asyncio.Task[None]
     touched: float
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -46,7 +48,8 @@ class DedicatedOrders:
     """Routes the commands of some orders to actors of their own.
 
     `placed_as` tells which order the key of an id has placed; `connect` returns an order's actor
-    and creates it if it is missing.
+    and creates it if it is missing. `look_after` goes on for ever: it has an order's actor replaced
+    where that hangs.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class DedicatedOrders:
         host: OrderHost,
         placed_as: Callable[[str], Awaitable[str | None]],
         connect: Callable[[str], Any],
+        look_after: Callable[[str], Coroutine[Any, Any, None]],
         limit: int,
         passivate_after_s: float,
     ) -> None:
@@ -61,9 +65,12 @@ class DedicatedOrders:
         self._placed_as = placed_as
         self._connect = connect
         self.limit, self.passivate_after_s = limit, passivate_after_s
+        self._look_after = look_after
         # By key: each repeat of a request comes with an id of its own, and shall not get an actor.
         self._actors: dict[str, _OwnActor] = {}
         self._creating = asyncio.Semaphore(CREATIONS_AT_A_TIME)
+        self.waits = Waits()
+        """The waits for actors of orders' own."""
 
     def adopt(self, order_ids: Iterable[str]) -> None:
         """Take over actors that outlived an earlier incarnation of the host."""
@@ -80,7 +87,8 @@ class DedicatedOrders:
         if own is None:
             return await self._host.handle(request)
         try:
-            reply: OrderReply = await own.channel.ask(request, request.wait + ANSWER_MARGIN_S)
+            with self.waits.up_to(request.wait + ANSWER_MARGIN_S + NEVER_S):
+                reply: OrderReply = await own.channel.ask(request, request.wait + ANSWER_MARGIN_S)
         finally:
             own.touched = asyncio.get_running_loop().time()
             own.answered.set()
@@ -138,7 +146,8 @@ class DedicatedOrders:
         own = self._actors.get(key_of(order_id))
         if own is None:
             channel = RpcClient(lambda: self._connect(order_id))  # connects with its first request
-            own = _OwnActor(order_id, channel, asyncio.get_running_loop().time())
+            watch = asyncio.create_task(self._look_after(order_id))
+            own = _OwnActor(order_id, channel, watch, asyncio.get_running_loop().time())
             self._actors[key_of(order_id)] = own
         return own
 
@@ -150,5 +159,6 @@ class DedicatedOrders:
             if busy or not own.idle_since(horizon):  # a command came while it was asked
                 return
             self._host.set_deadline(own.order_id, deadline)
+            own.watch.cancel()
             del self._actors[key_of(own.order_id)]
             await asyncio.to_thread(ray.kill, actor)

@@ -6,6 +6,7 @@ start, and where another system ended, open orders are recovered: taken up, or g
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -18,14 +19,17 @@ from actors.order.command_codec import unpack_command
 from actors.order.deadlines import Deadlines
 from actors.order.domain.order import Order
 from actors.order.journal import Due, Journal
+from actors.order.mailbox import Mailbox
 from actors.order.metrics import ACTIVATIONS, PASSIVATIONS
 from actors.order.step_runner import StepRunner
 from actors.order.steps import Steps
 from actors.order.virtual_order import Surroundings, VirtualOrder
 from actors.runtime import tracing
 from actors.runtime.clock import Clock, utc_now
+from actors.runtime.hanging import trouble_with
 from actors.runtime.logs import ORDER_ID
 from actors.runtime.retrying import until_done
+from actors.runtime.waits import PATIENCE_S
 
 RECOVERY_BATCH = 256
 
@@ -52,6 +56,7 @@ class OrderHost:
         self._committed = committed
         self.passivate_after_s = passivate_after_s
         self._live: dict[str, VirtualOrder] = {}
+        self._held: dict[Mailbox, float] = {}
         self._deadlines = Deadlines(self._expire, clock)
         self._tasks: set[asyncio.Task[object]] = set()
         self._waking: set[str] = set()
@@ -65,6 +70,7 @@ class OrderHost:
             spawn=self._spawn,
             wake_soon=self._wake_soon,
             let_go=self._let_go,
+            held=self._held,
         )
 
     def __len__(self) -> int:
@@ -77,6 +83,20 @@ class OrderHost:
     def busy(self) -> bool:
         """Whether any of its orders has work outstanding."""
         return any(order.busy for order in self._live.values())
+
+    def trouble(self) -> str | None:
+        """Return what does not go on and should; None where all goes on, or waits for the journal.
+
+        Whoever is in a mailbox loads its order and appends to it, in queues with all others.
+        """
+        batchers = self._journal.batchers
+        trouble = trouble_with(self._journal.database, *batchers)
+        if trouble is not None or self._journal.database.waits.are_long:
+            return trouble
+        seconds = time.monotonic() - min(self._held.values(), default=float("inf"))
+        if seconds > PATIENCE_S + 2 * sum(batcher.took_s for batcher in batchers):
+            return f"a mailbox has not been left for {seconds:.0f} s"
+        return None
 
     def works_on(self, order_id: str) -> bool:
         """Whether somebody works on the order at this moment, or waits for it."""

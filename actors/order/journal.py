@@ -69,6 +69,7 @@ class Journal:
             self._commit, pace=self.database.pace, span="commit journal"
         )
         self._loads: Batcher[str, History] = Batcher(self._load_each)
+        self.batchers: tuple[Batcher[Any, Any], ...] = (self._appends, self._loads)
 
     async def create(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Create the tables that are missing, and make an older journal into today's.

@@ -1,7 +1,9 @@
 """An order's mailbox: one command at a time, in order of arrival, and whether it is empty."""
 
 import asyncio
+import time
 from types import TracebackType
+from typing import Literal
 
 from actors.runtime import tracing
 
@@ -12,8 +14,10 @@ class Mailbox(asyncio.Lock):
     `locked()` does not: it is false from a release until the next one who waits takes his turn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, held: dict["Mailbox", float]) -> None:
+        """`held` has, of all mailboxes in which somebody is, since when, in monotonic seconds."""
         super().__init__()
+        self._held = held
         self._present = 0
 
     @property
@@ -25,6 +29,17 @@ class Mailbox(asyncio.Lock):
     def depth(self) -> int:
         """How many are in it or wait for it."""
         return self._present
+
+    async def acquire(self) -> Literal[True]:
+        """Come in, as the lock has it."""
+        await super().acquire()
+        self._held[self] = time.monotonic()
+        return True
+
+    def release(self) -> None:
+        """Go out, as the lock has it."""
+        self._held.pop(self, None)
+        super().release()
 
     async def __aenter__(self) -> None:
         self._present += 1

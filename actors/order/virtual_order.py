@@ -36,7 +36,7 @@ class Surroundings:
     """What all orders of a host work with.
 
     `spawn` runs a coroutine beside the mailbox. `wake_soon` has an order loaded, whatever becomes
-    of its commands. `let_go` takes one out of memory unless it is busy.
+    of its commands. `let_go` takes one out of memory unless it is busy. `held`: see `Mailbox`.
     """
 
     journal: Journal
@@ -48,6 +48,7 @@ class Surroundings:
     spawn: Callable[[Coroutine[Any, Any, object]], None]
     wake_soon: Callable[[str], None]
     let_go: Callable[["VirtualOrder"], None]
+    held: dict[Mailbox, float]
 
 
 class VirtualOrder:
@@ -73,7 +74,7 @@ class VirtualOrder:
     def __init__(self, order_id: str, around: Surroundings) -> None:
         self.order_id = order_id
         self.order: Order | None = None
-        self.mailbox = Mailbox()
+        self.mailbox = Mailbox(around.held)
         self.touched = 0.0
         self._around = around
         self._private = PrivateData()

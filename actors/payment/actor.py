@@ -13,6 +13,7 @@ from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
 from actors.payment.service import PaymentService
 from actors.runtime.database import Database
+from actors.runtime.hanging import first
 from actors.runtime.live_settings import following
 from actors.runtime.metrics import measure_for_ever
 from actors.runtime.observing import observe_process
@@ -54,10 +55,17 @@ class PaymentActor:
         self._live.tell(self._reconfigure)
         self._live.start()
         self._measuring = asyncio.create_task(measure_for_ever(self._service.show_circuits))
-        self._server = RpcServer(self._service.handle, node_address(), settings.ports_of_actors)
+        self._owners = ledger, provider
+        self._server = RpcServer(
+            self._service.handle, node_address(), settings.ports_of_actors, self._trouble
+        )
         self._created = [
-            await begun(partial(_create_tables, owner.database)) for owner in (ledger, provider)
+            await begun(partial(_create_tables, owner.database)) for owner in self._owners
         ]
+
+    def _trouble(self) -> str | None:
+        waits = [self._service.waits, *(owner.database.waits for owner in self._owners)]
+        return first((*(owner.trouble() for owner in self._owners), self._server.stalled(*waits)))
 
     async def endpoint(self) -> Endpoint:
         """Return where it takes requests (see `RpcServer`)."""

@@ -13,6 +13,7 @@ from actors.contracts.errors import SirenError, Unavailable
 from actors.contracts.messages import ChargeRequest
 from actors.payment.provider import Charge, ChargeStatus, PaymentProvider
 from actors.runtime.circuit import PROVIDER_TIMEOUT, PROVIDER_WRONG
+from actors.runtime.waits import NEVER_S, Waits
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
@@ -29,6 +30,8 @@ class CheckedProvider:
     def __init__(self, provider: PaymentProvider, timeout_s: float) -> None:
         self._provider = provider
         self.timeout_s = timeout_s
+        self.waits = Waits()
+        """The waits for it."""
 
     async def charge(self, key: str, request: ChargeRequest) -> ChargeStatus:
         """Ask for a charge; the answer is of this amount, and a decline is one on a second look."""
@@ -67,7 +70,8 @@ class CheckedProvider:
     ) -> Answer:
         try:
             async with asyncio.timeout(self.timeout_s):
-                return await method(*args, **kwargs)
+                with self.waits.up_to(self.timeout_s + NEVER_S):
+                    return await method(*args, **kwargs)
         except TimeoutError as error:
             raise Unavailable(
                 PROVIDER_TIMEOUT, "The payment provider did not answer in time."

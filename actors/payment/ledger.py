@@ -20,6 +20,7 @@ from actors.runtime.batching import Batcher
 from actors.runtime.clock import to_micros, utc_now
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit, Seen
+from actors.runtime.hanging import trouble_with
 from actors.runtime.statements import Transaction
 
 PENDING, APPROVED = PaymentStatus.PENDING, PaymentStatus.APPROVED
@@ -143,6 +144,10 @@ class PaymentLedger:
         not have been made, and `change` may run again.
         """
         return await self._changes.submit((order_id, change, believed))
+
+    def trouble(self) -> str | None:
+        """Return what hangs between this process and the database; see `trouble_with`."""
+        return trouble_with(self.database, self._reads, self._changes)
 
     async def close(self) -> None:
         """Close all connections."""

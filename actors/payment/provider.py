@@ -23,6 +23,7 @@ from actors.runtime.batching import Batcher
 from actors.runtime.clock import to_micros, utc_now
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit, Seen
+from actors.runtime.hanging import trouble_with
 from actors.runtime.statements import Transaction
 
 
@@ -148,6 +149,10 @@ class SimulatedProvider:
     async def find(self, key: str) -> Charge | None:
         """Return what is known of a key."""
         return await self._reads.submit(key)
+
+    def trouble(self) -> str | None:
+        """Return what hangs between this process and the database; see `trouble_with`."""
+        return trouble_with(self.database, self._reads, self._writes)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -50,6 +50,7 @@ class PaymentService:
         self._provider = CheckedProvider(provider, timeout_s)
         self.charges = Circuit(breaker_threshold, breaker_reset_s, clock)
         self.refunds = Circuit(breaker_threshold, breaker_reset_s, clock)
+        self.waits = self._provider.waits
         self._in_flight: dict[str, asyncio.Task[PaymentReply]] = {}
 
     def reconfigure(

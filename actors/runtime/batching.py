@@ -1,6 +1,7 @@
 """Group work: while one batch is on its way, the next one gathers. No lingering when idle."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context
@@ -83,14 +84,23 @@ class Batcher(Generic[Item, Result]):
         self._limit = limit
         self._pace = pace
         self._span = span
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[tuple[Item, asyncio.Future[Result], float]] = []
         self._running: asyncio.Task[None] | None = None
+        self._left_at: float | None = None
+        self.took_s = 0.0
+        """How long the first of the last batch was here, from its coming to its result."""
+
+    @property
+    def away_s(self) -> float:
+        """For how many seconds the batch has been on its way that is; 0 where none is."""
+        return 0.0 if self._left_at is None else time.monotonic() - self._left_at
 
     async def submit(self, item: Item) -> Result:
         """Return the item's own result once its batch is done, or raise its own error."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append((item, future, time.monotonic()))
         if self._running is None:
+            self._left_at = time.monotonic()
             # For all of them: it is no part of what the first one does.
             self._running = asyncio.create_task(self._run(), context=Context())
         if self._span is None or not tracing.is_on():
@@ -104,10 +114,12 @@ class Batcher(Generic[Item, Result]):
             limit = self._limit if self._pace is None else self._pace.take(waiting)
             batch = self._waiting[:limit]
             del self._waiting[:limit]
-            await self._settle(batch)
-        self._running = None
+            await self._settle([(item, future) for item, future, _ in batch])
+            self.took_s = time.monotonic() - batch[0][2]
+        self._running = self._left_at = None
 
     async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        self._left_at = time.monotonic()
         try:
             results = await self._flush([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - handed to the items' owners, never swallowed

@@ -35,8 +35,9 @@ from actors.runtime.database_faults import DatabaseFaults
 from actors.runtime.engines import Engines
 from actors.runtime.postgres_connections import PostgresConnections
 from actors.runtime.postgres_function import PostgresFunction
-from actors.runtime.sqlite_connections import FileId, InlineSqlite, file_id
+from actors.runtime.sqlite_connections import BUSY_TIMEOUT_S, FileId, InlineSqlite, file_id
 from actors.runtime.statements import OnConnection, Prepared, Row, Transaction, as_one, decode_rows
+from actors.runtime.waits import NEVER_S, Wait, Waits
 
 Result = TypeVar("Result")
 
@@ -68,6 +69,7 @@ class Database:
         self.metadata = metadata
         self.faults = DatabaseFaults(url, self._reads_current_file)
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.waits = Waits()
         self.pace = Pace()
         """How many belong into a batch that is committed here."""
         self._lock_key = zlib.crc32(",".join(sorted(metadata.tables)).encode())
@@ -124,12 +126,13 @@ class Database:
             async with (
                 asyncio.timeout(None if self.is_sqlite else limit_s),
                 self._write_turn,
-                self._engines.writer.begin() as connection,
             ):
-                if not self.is_sqlite:
-                    lock = text("SELECT pg_advisory_xact_lock(:key)")
-                    await connection.execute(lock, {"key": self._lock_key})
-                yield connection
+                with self._wait(limit_s):
+                    async with self._engines.writer.begin() as connection:
+                        if not self.is_sqlite:
+                            lock = text("SELECT pg_advisory_xact_lock(:key)")
+                            await connection.execute(lock, {"key": self._lock_key})
+                        yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -143,11 +146,10 @@ class Database:
             if self._reader_is_stale:
                 self._reader_is_stale = False
                 await self._engines.reader.dispose()
-            async with (
-                asyncio.timeout(None if self.is_sqlite else READ_LIMIT_S),
-                self._engines.reader.connect() as connection,
-            ):
-                yield connection
+            with self._wait(READ_LIMIT_S):
+                limit_s = None if self.is_sqlite else READ_LIMIT_S
+                async with asyncio.timeout(limit_s), self._engines.reader.connect() as connection:
+                    yield connection
 
     async def transact(self, work: Callable[[Transaction], Result]) -> Result:
         """Run `work` in a write transaction and return its result. Raises what `write` raises.
@@ -161,9 +163,11 @@ class Database:
                 # Whoever holds the database's lock by way of `write` needs the loop to let go.
                 async with self._write_turn:
                     self._check_files()
-                    if self.pace.holds_others_up:
-                        return await self._inline_write.run_aside(work)
-                    return self._inline_write.run(work)
+                    with self._wait(WRITE_LIMIT_S):
+                        await self._inline_write.begin()
+                        if self.pace.holds_others_up:
+                            return await self._inline_write.run_aside(work)
+                        return self._inline_write.run(work)
             async with self.write() as connection:
                 return await connection.run_sync(lambda sync: work(OnConnection(sync)))
 
@@ -176,7 +180,8 @@ class Database:
                 return self._inline_read.fetch(statement, parameters)
             assert self._postgres is not None
             arguments = statement.arguments(parameters)
-            return await self._postgres.fetch(statement.text, arguments, READ_LIMIT_S)
+            with self._wait(READ_LIMIT_S):
+                return await self._postgres.fetch(statement.text, arguments, READ_LIMIT_S)
 
     async def fetch_all(
         self, statements: tuple[Prepared, ...], parameters: Row
@@ -206,7 +211,7 @@ class Database:
         What it only reads is read in order to be committed, and has a transaction's limit, too.
         """
         assert self._postgres is not None
-        with self.faults.reached:
+        with self.faults.reached, self._wait(WRITE_LIMIT_S):
             found: str | None = await self._postgres.value(text, *arguments, limit_s=WRITE_LIMIT_S)
             return found
 
@@ -247,6 +252,10 @@ class Database:
         new = {name: statement.excluded[name] for name in changing}
         upsert = statement.on_conflict_do_update(index_elements=[key], set_=new)
         return self.prepare(upsert, columns or [column.name for column in table.c])
+
+    def _wait(self, limit_s: float | None) -> Wait:
+        limit_s = BUSY_TIMEOUT_S if self.is_sqlite and limit_s is not None else limit_s
+        return self.waits.up_to(float("inf") if limit_s is None else limit_s + NEVER_S)
 
     def _check_files(self) -> None:
         """Raise `Damaged` where a commit would go to a file that is no longer at its place.

@@ -1,4 +1,4 @@
-"""Whoever finds an actor silent has it replaced: killed, so that Ray starts it again.
+"""Whoever finds an actor silent, or hears that it hangs, has it killed: Ray starts it again.
 
 The death of a process is heard at once; a process that hangs (stopped, or in an endless loop) says
 nothing, and Ray does not look. What it had not answered is repeated to the next incarnation, and
@@ -20,15 +20,17 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.runtime.silence import Silence
+from actors.runtime.waits import thread_states
 
-SUSPECT_S = 5.0
+SUSPECT_S = 2.5
 """After so long without a sound it is noted which process is silent: only that one is killed."""
-SILENCE_S = 15.0
-"""After this long without a sound a peer counts as hung. A service that waits for its database's
-lock is silent for up to `database.BUSY_TIMEOUT_S`; the death of a process is heard at once."""
+SILENCE_S = 6.0
+"""After this long without a sound a peer counts as hung. The event loop of one that waits for its
+database goes on, and says so; the death of a process is heard at once."""
 START_S = 60.0
 """The same for one that is being started: to import everything, and to wait for a database while
 others start too, takes long on a busy machine. One that is killed too soon would never start."""
+SILENT = "it is silent"
 STARTING = ("PENDING_CREATION", "RESTARTING")
 
 logger = logging.getLogger("siren")
@@ -45,11 +47,6 @@ class Incarnation(NamedTuple):
     pid: int
     starting: bool = False
 
-    @property
-    def patience_s(self) -> float:
-        """For how long it may be silent."""
-        return START_S if self.starting else SILENCE_S
-
 
 def incarnation_of(actor: Any) -> Incarnation | None:
     """Return where Ray says that an actor lives; None while it has no process. Blocks."""
@@ -63,12 +60,19 @@ def incarnation_of(actor: Any) -> Incarnation | None:
     return Incarnation(node, pid, starting) if node and pid else None
 
 
-def kill(actor: Any, silent: Incarnation) -> None:
-    """Kill one incarnation of an actor, unless another has taken its place. Blocks."""
+def kill(actor: Any, silent: Incarnation, why: str = SILENT) -> None:
+    """Kill one incarnation of an actor, unless another has taken its place. Blocks.
+
+    Not one whose disk does not answer, as far as that can be seen: the next one would wait as long.
+    """
     if incarnation_of(actor) != silent:
         return  # somebody was faster
-    logger.error("process %d is silent and gets replaced: %s", silent.pid, actor)
-    if silent.node == ray.get_runtime_context().get_node_id():
+    here = silent.node == ray.get_runtime_context().get_node_id()
+    if here and why == SILENT and _waits_for_disk(silent.pid):
+        logger.warning("process %d waits for the disk: %s", silent.pid, actor)
+        return
+    logger.error("process %d is replaced, %s: %s", silent.pid, why, actor)
+    if here:
         # A stopped process does not answer Ray either. While Ray looks for the next one, it still
         # tells of the last, whose number may be somebody else's by then.
         if _is_ray_s(silent.pid):
@@ -83,6 +87,10 @@ def _is_ray_s(pid: int) -> bool:
     return False
 
 
+def _waits_for_disk(pid: int) -> bool:
+    return any(state == "D" for state in thread_states(pid))
+
+
 class Watch:
     """Looks after one actor while something is asked of it, every `every_s` seconds."""
 
@@ -90,7 +98,7 @@ class Watch:
         self,
         every_s: float,
         find: Callable[[Any], Incarnation | None] = incarnation_of,
-        kill: Callable[[Any, Incarnation], None] = kill,
+        kill: Callable[..., None] = kill,
     ) -> None:
         self._every_s = every_s
         self._silence = Silence(every_s)
@@ -112,15 +120,15 @@ class Watch:
     def look(self, actor: Any) -> bool:
         """Return whether the actor has been silent for too long; it gets replaced then."""
         seconds = self._silence.look()
-        patience = SILENCE_S
-        if self._suspect is not None:  # what was before it was found may be another's silence
-            patience = self._suspect.patience_s + self._silent_before
+        suspect, patience = self._suspect, SILENCE_S
+        if suspect is not None:  # what was before it was found may be another's silence
+            patience = (START_S if suspect.starting else patience) + self._silent_before
         if seconds > patience:
-            if self._suspect is not None:
-                self._start(self._replace(actor, self._suspect))
+            if suspect is not None:
+                self._start(self._replace(actor, suspect))
             self.heard()  # from here on it is another's silence
             return True
-        if seconds > SUSPECT_S and self._suspect is None:
+        if seconds > SUSPECT_S and suspect is None:
             self._silent_before = max(0.0, seconds - SUSPECT_S - 2 * self._every_s)
             self._start(self._find_suspect(actor))
         return False
@@ -142,6 +150,13 @@ class Watch:
             self.heard()
         return answer.result()
 
+    async def replace(self, actor: Any, pid: int, why: str) -> None:
+        """Have an actor replaced that says that it hangs, unless it lives elsewhere by now."""
+        await self._find_suspect(actor)
+        suspect, self._suspect = self._suspect, None
+        if suspect is not None and suspect.pid == pid:
+            await self._replace(actor, suspect, why)
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(work)
@@ -154,8 +169,8 @@ class Watch:
         except (RayError, RuntimeError, ValueError, KeyError) as error:
             logger.warning("cannot tell where a silent actor lives: %s", error)
 
-    async def _replace(self, actor: Any, suspect: Incarnation) -> None:
+    async def _replace(self, actor: Any, suspect: Incarnation, why: str = SILENT) -> None:
         try:
-            await asyncio.to_thread(self._kill, actor, suspect)
+            await asyncio.to_thread(self._kill, actor, suspect, why)
         except (RayError, RuntimeError, ValueError, KeyError, OSError) as error:
             logger.warning("cannot replace a silent actor: %s", error)

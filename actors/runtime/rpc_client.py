@@ -86,6 +86,10 @@ class RpcClient:
             raise reply
         return reply
 
+    async def replace(self, pid: int, why: str) -> None:
+        """Have the actor replaced that hangs in process `pid`, as it has said itself."""
+        await self._watch.replace(self._actor, pid, why)
+
     def _connect_soon(self) -> None:
         if self._connecting is None and self._unanswered:
             # For all who wait: it is no part of what one of them does.

@@ -3,8 +3,10 @@
 import asyncio
 import hmac
 import logging
+import os
 import random
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import msgspec
 
 from actors.contracts.errors import SirenError, Unavailable
-from actors.contracts.messages import Message
+from actors.contracts.messages import HealthReply, HealthRequest, Message
 from actors.runtime import tracing
 from actors.runtime.logs import ORDER_ID
 from actors.runtime.message_codec import pack, unpack
@@ -27,6 +29,7 @@ from actors.runtime.rpc_link import (
     decode_frames,
 )
 from actors.runtime.rpc_tls import server_context
+from actors.runtime.waits import PATIENCE_S, Waits
 from actors.settings import ANY_PORT
 
 logger = logging.getLogger("siren")
@@ -46,19 +49,35 @@ class _Caller:
 class RpcServer:
     """The callee's side. `handle` turns an unpacked request into a reply or raises `SirenError`.
 
-    Listens on `host`, on one of `ports` that is free, once `endpoint` was asked for.
+    Listens on `host`, on one of `ports` that is free, once `endpoint` was asked for. `trouble`
+    tells what does not go on behind it and should: what is answered to a `HealthRequest`.
     """
 
     def __init__(
-        self, handle: Callable[[Any], Awaitable[Message]], host: str, ports: range = ANY_PORT
+        self,
+        handle: Callable[[Any], Awaitable[Message]],
+        host: str,
+        ports: range = ANY_PORT,
+        trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._handle = handle
+        self._trouble = trouble
+        self._in_hand = 0
+        self._answered_at = self._may_wait_until = 0.0
         self._host = host
         self._ports = ports
         self._key = secrets.token_bytes(KEY_BYTES)
         self._listening: asyncio.Task[asyncio.Server] | None = None
         self._callers: dict[Link, _Caller] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def stalled(self, *waits: Waits) -> str | None:
+        """Tell that requests are in hand and none is answered, while no wait for these is long."""
+        since = max(self._answered_at, self._may_wait_until)
+        seconds = time.monotonic() - since if self._in_hand else 0.0
+        if seconds <= PATIENCE_S or any(wait.are_long for wait in waits):
+            return None
+        return f"no request has been answered for {seconds:.0f} s"
 
     async def endpoint(self) -> Endpoint:
         """Return where to connect to; raises `OSError` while no port is free."""
@@ -129,14 +148,14 @@ class RpcServer:
 
     async def _traced(self, message: Any) -> Message:
         with tracing.span(type(message).__name__, ORDER_ID.get(), message.trace):
-            return await self._handle(message)
+            return await self._answer(message)
 
     async def _serve(self, caller: _Caller, number: int, request: bytes) -> None:
         try:
             message = unpack(request)
             ORDER_ID.set(getattr(message, "order_id", None))  # of this task, which ends with it
             traced = message.trace is not None
-            reply = pack(await (self._traced(message) if traced else self._handle(message)))
+            reply = pack(await (self._traced(message) if traced else self._answer(message)))
         except SirenError as error:
             reply = pack(error)
         except Exception:
@@ -144,3 +163,18 @@ class RpcServer:
             reply = pack(Unavailable("internal_error", "The service failed; ask again."))
         caller.running -= 1
         caller.link.send((number, reply))
+
+    async def _answer(self, message: Any) -> Message:
+        if isinstance(message, HealthRequest):
+            return HealthReply(os.getpid(), self._trouble())
+        now = time.monotonic()
+        if not self._in_hand:
+            self._answered_at = now
+        self._in_hand += 1
+        if (wait := getattr(message, "wait", 0.0)) > 0:
+            self._may_wait_until = max(self._may_wait_until, now + wait)
+        try:
+            return await self._handle(message)
+        finally:
+            self._in_hand -= 1
+            self._answered_at = time.monotonic()

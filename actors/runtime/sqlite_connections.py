@@ -26,7 +26,11 @@ POOL: dict[str, Any] = {
     "hide_parameters": True,
     "connect_args": OPENING,
 }
-BUSY_TIMEOUT_S = 10
+BUSY_TIMEOUT_S = 5
+BLOCKED_S = 2.0
+"""The same where the event loop waits along, as for a file that is being opened."""
+LOCK_LOOK_S = 0.005
+"""How often a lock that somebody else holds is looked at."""
 CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 4000
 """Pages in the write-ahead log before they are copied into the database: 16 MiB. By then many of
@@ -53,6 +57,25 @@ class InlineSqlite:
         self._connection: sqlite3.Connection | None = None
         self._committer: ThreadPoolExecutor | None = None
         self._aside = 0
+
+    async def begin(self) -> None:
+        """Begin the transaction of the next `run`; where another holds the lock, the loop goes on.
+
+        After `BUSY_TIMEOUT_S` it raises what SQLite raises.
+        """
+        connection = self._connection or self._connect(for_writing=True)
+        deadline: float | None = None
+        while True:
+            try:
+                connection.execute(self._begin)
+            except sqlite3.OperationalError as error:
+                now = time.monotonic()
+                deadline = now + BUSY_TIMEOUT_S if deadline is None else deadline
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or now >= deadline:
+                    raise
+            else:
+                return
+            await asyncio.sleep(LOCK_LOOK_S)
 
     def run(self, work: Callable[[Transaction], Result]) -> Result:
         """Run `work` in a transaction, which is rolled back where it fails; return its result."""
@@ -95,7 +118,8 @@ class InlineSqlite:
     @contextmanager
     def _begun(self) -> Iterator[sqlite3.Connection]:
         connection = self._connection or self._connect()
-        connection.execute(self._begin)
+        if not connection.in_transaction:
+            connection.execute(self._begin)
         try:
             yield connection
         except BaseException:
@@ -125,9 +149,11 @@ class InlineSqlite:
             self._connection.close()
             self._connection = self._files = None
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, *, for_writing: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        _configure(connection, self._synchronous)
+        _configure(connection, self._synchronous, min(BLOCKED_S, BUSY_TIMEOUT_S))
+        if for_writing:  # see `begin`
+            connection.execute("PRAGMA busy_timeout=0")
         self._connection = connection
         return connection
 
@@ -159,17 +185,17 @@ def configure_engine(engine: Engine, begin: str, synchronous: str) -> None:
     def configure(connection: Any, _record: object) -> None:
         # The driver's own transaction handling begins too late and never IMMEDIATE.
         connection.isolation_level = None
-        _configure(connection, synchronous)
+        _configure(connection, synchronous, BUSY_TIMEOUT_S)
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
 
-def _configure(connection: Any, synchronous: str) -> None:
+def _configure(connection: Any, synchronous: str, busy_timeout_s: float) -> None:
     cursor = connection.cursor()
     for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_S * 1000:.0f}",
+        f"busy_timeout={busy_timeout_s * 1000:.0f}",
         "journal_mode=WAL",
         f"synchronous={synchronous}",
         f"cache_size=-{CACHE_KIB}",

@@ -7,6 +7,7 @@ import ray
 
 from actors.contracts.errors import Damaged
 from actors.installation import Installation
+from actors.runtime.hanging import first
 from actors.runtime.live_settings import following
 from actors.runtime.observing import observe_process
 from actors.runtime.ray_actors import (
@@ -33,11 +34,17 @@ class StoreActor:
         self._live = following(settings, "stores", self._service.database)
         self._live.start()
         self._created = await begun(self._create)
-        self._server = RpcServer(self._service.handle, node_address(), settings.ports_of_actors)
+        self._server = RpcServer(
+            self._service.handle, node_address(), settings.ports_of_actors, self._trouble
+        )
 
     async def _create(self) -> None:
         with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
             await self._service.create()
+
+    def _trouble(self) -> str | None:
+        stalled = self._server.stalled(self._service.database.waits)
+        return first((self._service.trouble(), stalled))
 
     async def endpoint(self) -> Endpoint:
         """Return where it takes requests (see `RpcServer`)."""

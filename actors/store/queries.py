@@ -11,6 +11,7 @@ from actors.contracts.values import PickupStatus
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros
 from actors.runtime.database import Database
+from actors.runtime.hanging import trouble_with
 from actors.runtime.paging import Cursors, Page, check_limit
 from actors.store.offer import MenuItem, Offer, is_full
 from actors.store.tables import menu_items, metadata, stores, tickets
@@ -118,6 +119,10 @@ class StoreQueries:
             items = [_ticket(row) for row in rows[:limit]]
         cursors = self._cursors
         return Page(items, cursors.encode(filters, rows[limit - 1].order_id) if more else None)
+
+    def trouble(self) -> str | None:
+        """Return what hangs between this process and the database; see `trouble_with`."""
+        return trouble_with(self._database, self._offers, self._first_offers)
 
     async def close(self) -> None:
         """Close all connections."""

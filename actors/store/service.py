@@ -15,6 +15,7 @@ from actors.runtime.batching import Batcher
 from actors.runtime.clock import Clock, utc_now
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit
+from actors.runtime.hanging import trouble_with
 from actors.runtime.statements import Transaction
 from actors.store import demo_stores
 from actors.store.books import StoreBooks
@@ -54,6 +55,10 @@ class StoreService:
         cannot be, or `Unavailable` where the outcome is unknown.
         """
         return await self._batches.submit(message)
+
+    def trouble(self) -> str | None:
+        """Return what hangs between this process and the database; see `trouble_with`."""
+        return trouble_with(self.database, self._batches)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -25,6 +25,7 @@ from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of
+from actors.runtime.health_watch import kept_healthy, watches_over
 from actors.runtime.ray_actors import NAMESPACE, described
 from actors.settings import Service, Settings
 from actors.store.service import StoreService
@@ -44,6 +45,7 @@ from cluster.running.stopped import ended_where_stopped
 from cluster.running.token_secret import make_secret
 from cluster.running.up import ON_RAY
 from readmodel.tables import create_tables
+from serve_app import controller_watch
 from serve_app.gateway import deployment
 
 APPLICATION = "siren"
@@ -242,7 +244,8 @@ def running(
                 metrics=_metrics_url(context),
             )
             report(ON_RAY)
-            with kept_up(claim, _replace_manager), ended_where_stopped():
+            works = [*watches_over(PEERS.creations(installation)), controller_watch.look_for_ever]
+            with kept_up(claim, _replace_manager), ended_where_stopped(), kept_healthy(works):
                 with ThreadPoolExecutor(1) as thread:
                     actors = thread.submit(start_actors, installation)
                     start_gateway(installation, token_secret, claim.secret)

@@ -1,5 +1,7 @@
 """Ends what was stopped (SIGSTOP) of actors and gateway: Ray and Serve start it again.
 
+What is not theirs to start again, Ray's own servers, goes on instead (SIGCONT).
+
 A stopped process is told from a busy one at once, and surely, in its start as well. By its silence,
 which Serve goes by and whoever asks an actor, only after many seconds: a replica with thousands of
 new streams is silent for some, too.
@@ -9,6 +11,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 
@@ -18,6 +21,8 @@ UNNAMED_WORKER = "default_worker.py"
 """What is in the command line of one that has no title yet."""
 AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 """Ray's node ends with these."""
+SERVERS = ("gcs_server", "raylet")
+"""Programs without which all of Ray ends."""
 LOOK_S = 0.25
 LOOKS_A_SEARCH = 16
 """To search for processes costs 4 ms, to look at all of them 0.6: a search each second took more
@@ -28,7 +33,7 @@ logger = logging.getLogger("siren")
 
 @contextmanager
 def ended_where_stopped() -> Iterator[None]:
-    """Kill whatever worker of Ray's is found stopped twice in a row, while the block lasts."""
+    """End, or let go on, what of Ray's is found stopped twice in a row, while the block lasts."""
     over = threading.Event()
     thread = threading.Thread(target=_watch, args=(over,), name="stopped", daemon=True)
     thread.start()
@@ -45,23 +50,42 @@ def _watch(over: threading.Event) -> None:
     before: set[psutil.Process] = set()
     while not over.wait(LOOK_S):
         if looks % LOOKS_A_SEARCH == 0:
-            watched = _workers()
+            watched = _watched()
         looks += 1
         stopped = {process for process in watched if _is_stopped(process)}
         for process in stopped & before:
             with suppress(psutil.Error):
-                logger.warning("%s (process %d) was stopped: ended", _title(process), process.pid)
-                process.kill()
+                _mend(process)
         before = stopped
 
 
-def _workers() -> list[psutil.Process]:
+def _mend(process: psutil.Process) -> None:
+    if _goes_on(process):
+        logger.warning(
+            "%s (process %d) was stopped: goes on", _title(process).partition(" ")[0], process.pid
+        )
+        process.resume()
+    else:
+        logger.warning("%s (process %d) was stopped: ended", _title(process), process.pid)
+        process.kill()
+
+
+def _goes_on(process: psutil.Process) -> bool:
+    title = _title(process)
+    return _is_server(title) or title.startswith(AGENTS)
+
+
+def _watched() -> list[psutil.Process]:
     titles = {process: _title(process) for process in psutil.Process().children(recursive=True)}
     return [
         process
         for process, title in titles.items()
-        if UNNAMED_WORKER in title or (title.startswith(WORKER) and not title.startswith(AGENTS))
+        if UNNAMED_WORKER in title or title.startswith(WORKER) or _is_server(title)
     ]
+
+
+def _is_server(title: str) -> bool:
+    return Path(title.partition(" ")[0]).name in SERVERS
 
 
 def _is_stopped(process: psutil.Process) -> bool:

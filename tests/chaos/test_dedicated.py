@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.conftest import DEDICATED_MAX, Catastrophe
+from tests.support import hangs
 from tests.support.outside import (
     ASYNC,
     accepted,
@@ -73,6 +74,16 @@ def test_an_order_whose_own_actor_dies_settles_by_itself(dedicated: System) -> N
     victims = [p for p in dedicated.processes() if p.pid == pid]
     assert victims
     victims[0].kill()
+    reaches(dedicated, order_id, "ACCEPTED")
+    assert_agreed(dedicated, order_id)
+
+
+def test_an_order_whose_own_actor_hangs_settles_by_itself(dedicated: System) -> None:
+    """Nobody asks it anything: the payment's answer comes to nobody."""
+    import ray  # noqa: PLC0415 - as above
+
+    order_id = place(dedicated, new_order("tok_slow_3000"), prefer=ASYNC)["order_id"]
+    hangs.plant(hangs.commits_never_return, ray.get_actor(PREFIX + order_id))
     reaches(dedicated, order_id, "ACCEPTED")
     assert_agreed(dedicated, order_id)
 

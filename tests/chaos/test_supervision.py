@@ -83,7 +83,7 @@ def mortal(tmp_path: Path) -> Iterator[System]:
     eventually(lambda: not system.leftovers(), "nothing outlives a stop", END_S)
 
 
-def test_ray_s_death_ends_the_system_with_a_sentence_and_what_hangs_can_be_seen_and_ended(
+def test_ray_s_death_ends_the_system_with_a_sentence_and_what_is_stopped_of_it_goes_on(
     mortal: System,
 ) -> None:
     mortal.start()
@@ -99,14 +99,12 @@ def test_ray_s_death_ends_the_system_with_a_sentence_and_what_hangs_can_be_seen_
     reaches(mortal, order_id, "ACCEPTED")
     assert_agreed(mortal, order_id)
     run = mortal.run_folder()
-    hung = server(mortal, "gcs_server")
-    hung.suspend()
-    shown = mortal.siren("status")
-    assert shown.returncode == 1
-    # A slow machine may get to it when the system has noticed by itself, and ended.
-    stopped = rf"gcs_server \({hung.pid}\) is stopped"
-    assert re.search(f"{stopped}|nothing runs on", shown.stderr)
-    assert "events in the journal" in shown.stdout
+    for name in ("gcs_server", "raylet"):
+        server(mortal, name).suspend()
+    accepted(mortal)
+    for name in ("gcs_server", "raylet"):
+        stopped = server(mortal, name)
+        eventually(lambda: stopped.status() != psutil.STATUS_STOPPED, "it goes on", END_S)  # noqa: B023
     assert mortal.siren("down").returncode == 0
     nothing_is_left(mortal, run)
 

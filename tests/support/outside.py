@@ -77,6 +77,15 @@ def place(
     return detail
 
 
+def take(system: System, order: dict[str, Any], key: str, within: float = 90.0) -> None:
+    """Send an order with its key until it is taken."""
+
+    def taken() -> bool:
+        return system.http.post("/orders", json=order, headers=headers(key, ASYNC)).is_success
+
+    eventually(taken, "it is taken", within)
+
+
 def accepted(system: System, order: dict[str, Any] | None = None) -> str:
     """Place an order that the store takes, and return its id."""
     order_id = str(place(system, order)["order_id"])

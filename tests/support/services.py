@@ -120,6 +120,7 @@ class InProcess:
             self.host,
             self.journal.placed_as,
             self._dedicated_actor,
+            _nobody_looks,
             self.settings.dedicated_max,
             self.settings.passivate_after_s,
         )
@@ -220,3 +221,7 @@ async def _copied(settings: Settings) -> bool:
         await empty.close()
     shutil.copytree(_EMPTY[0].name, folder, dirs_exist_ok=True)
     return True
+
+
+async def _nobody_looks(_order_id: str) -> None:
+    """Look after an order's actor: in one process none can be replaced."""

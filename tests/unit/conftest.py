@@ -68,8 +68,8 @@ def no_power_cut() -> Iterator[None]:
     configure = sqlite_connections._configure
 
     @wraps(configure)
-    def unsynced(connection: Any, _synchronous: str) -> None:
-        configure(connection, "OFF")
+    def unsynced(connection: Any, _synchronous: str, busy_timeout_s: float) -> None:
+        configure(connection, "OFF", busy_timeout_s)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite_connections, "_configure", unsynced)

@@ -170,3 +170,26 @@ async def test_an_actor_closes_its_databases_only_after_what_it_was_folding(
     await begun.wait()
     await actor.close()
     assert happened == ["folding ended", "journal closed"]
+
+
+async def test_a_projector_that_stands_still_says_so_and_one_with_nothing_to_do_does_not(
+    actor: ProjectionActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projector, "POLL_S", 0.001)
+    monkeypatch.setattr(projector, "PATIENCE_S", 0.2)
+    for _ in range(10):
+        assert actor.trouble() is None
+        await asyncio.sleep(0.05)
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(actor, "_catch_up", never)
+    await until(lambda: actor.trouble() is not None)
+    assert "not been followed" in (actor.trouble() or "")
+
+
+async def test_a_projector_whose_task_has_ended_says_so(actor: ProjectionActor) -> None:
+    actor._loop.cancel()
+    await until(lambda: actor.trouble() is not None)
+    assert "has ended" in (actor.trouble() or "")

@@ -54,10 +54,16 @@ async def nobody(_order_id: str) -> None:
     """Tell that no key has placed an order."""
 
 
+async def nobody_looks(_order_id: str) -> None:
+    """Look after an order's actor: not here."""
+
+
 async def test_an_actor_whose_process_still_starts_is_not_ended_as_idle() -> None:
     ray = Starting()
     host = cast(OrderHost, NoOrders())
-    dedicated = DedicatedOrders(host, nobody, ray.connect, limit=1, passivate_after_s=0)
+    dedicated = DedicatedOrders(
+        host, nobody, ray.connect, nobody_looks, limit=1, passivate_after_s=0
+    )
     command = asyncio.ensure_future(dedicated.handle(OrderRequest(ORDER_ID, b"", 0)))
     try:
         await asyncio.wait_for(ray.connecting.wait(), PATIENCE)
@@ -80,7 +86,7 @@ async def test_what_is_open_is_taken_up_although_ray_does_not_answer_at_first() 
 
     host = OneOrder()
     dedicated = DedicatedOrders(
-        cast(OrderHost, host), nobody, connect, limit=1, passivate_after_s=60
+        cast(OrderHost, host), nobody, connect, nobody_looks, limit=1, passivate_after_s=60
     )
     due = [Due(order_id * 35, utc_now()) for order_id in "01"]
     await asyncio.wait_for(dedicated.recover(due), PATIENCE)

@@ -16,6 +16,7 @@ from actors.order.host import OrderHost
 from actors.settings import Settings
 from tests.support.orders import LINES
 from tests.support.services import InProcess
+from tests.support.waiting import until
 
 
 class Silent:
@@ -154,3 +155,24 @@ async def test_who_gives_up_waiting_for_an_answer_keeps_no_order_in_memory(
     assert not system.host.busy
     passivate_all(system.host)
     assert order_id not in system.host
+
+
+async def test_a_mailbox_that_is_never_left_is_told_and_one_that_waits_for_the_journal_is_not(
+    system: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.order.host.PATIENCE_S", 0.05)
+    order_id = await system.place()
+    await system.settle()
+    assert system.host.trouble() is None
+    load = Held(system, "load")
+    passivate_all(system.host)
+    working = asyncio.create_task(system.do(order_id, cmd.StartPreparation))
+    await load.begun.wait()
+    await until(lambda: system.host.trouble() is not None)
+    assert "mailbox" in (system.host.trouble() or "")
+    with system.journal.database.waits.up_to(60):
+        monkeypatch.setattr("actors.runtime.waits.SLOW_S", 0.0)
+        assert system.host.trouble() is None
+    load.release.set()
+    await working
+    assert system.host._held == {}

@@ -11,7 +11,8 @@ from actors.contracts.errors import Rejected, Unavailable
 from actors.contracts.messages import RefundRequest, TicketReply
 from actors.runtime import replacing, rpc_link
 from actors.runtime.rpc_client import RpcClient
-from actors.runtime.sqlite_connections import BUSY_TIMEOUT_S
+from actors.runtime.sqlite_connections import BLOCKED_S
+from actors.runtime.waits import Waits
 from tests.support.waiting import until
 from tests.support.wire import PATIENCE, Wire, ask_for, echo
 
@@ -82,8 +83,8 @@ async def test_a_request_that_takes_longer_than_a_silence_is_not_repeated(wire: 
     assert callee.handled == ["slow"]
 
 
-def test_a_service_that_waits_for_its_database_does_not_count_as_hung() -> None:
-    assert replacing.SILENCE_S > BUSY_TIMEOUT_S + rpc_link.HEARTBEAT_S
+def test_a_service_that_opens_its_database_does_not_count_as_hung() -> None:
+    assert replacing.SILENCE_S > BLOCKED_S + 2 * rpc_link.HEARTBEAT_S
 
 
 async def test_what_was_under_way_when_the_callee_died_is_asked_again(wire: Wire) -> None:
@@ -203,3 +204,23 @@ async def test_a_dead_caller_leaves_nothing_behind(wire: Wire) -> None:
     await asyncio.gather(*callee.server._tasks)
     await until(lambda: not callee.server._callers)
     assert wire.channel._connecting is None, "nobody waits, so nobody connects"
+
+
+async def test_requests_of_which_none_is_answered_are_told_unless_they_wait_for_something(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.runtime.rpc_server.PATIENCE_S", 0.05)
+
+    async def never(_request: RefundRequest) -> TicketReply:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    server = wire.serve(never).server
+    assert server.stalled() is None
+    asked = asyncio.ensure_future(wire.ask("a"))
+    await until(lambda: server.stalled() is not None)
+    waits = Waits()
+    monkeypatch.setattr("actors.runtime.waits.SLOW_S", 0.0)
+    with waits.up_to(60):
+        assert server.stalled(waits) is None
+    asked.cancel()

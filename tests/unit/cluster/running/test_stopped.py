@@ -1,13 +1,15 @@
-"""A stopped process of an actor or of the gateway is ended; whatever else there is goes on."""
+"""A stopped process of an actor or of the gateway is ended; Ray's own servers go on."""
 
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
 from cluster.running.stopped import ended_where_stopped
+from tests.support.system import eventually
 
 
 @pytest.mark.parametrize(
@@ -29,18 +31,31 @@ def test_a_stopped_worker_is_ended_whatever_lives_in_it_or_will(title: str) -> N
         assert worker.wait(30) == -signal.SIGKILL
 
 
-def test_one_that_goes_on_and_what_is_no_worker_is_left_alone() -> None:
+def test_one_that_goes_on_and_what_is_not_of_ray_is_left_alone() -> None:
     with (
         _process("ray::ServeReplica:siren:gateway") as busy,
-        _process("ray::DashboardAgent") as agent,
         _process("postgres") as other,
         _process("ray::ServeController") as stopped,
         ended_where_stopped(),
     ):
-        for process in (agent, other, stopped):
+        for process in (other, stopped):
             process.send_signal(signal.SIGSTOP)
         stopped.wait(30)  # so long the others were looked at, too
-        assert (busy.poll(), agent.poll(), other.poll()) == (None, None, None)
+        assert (busy.poll(), other.poll()) == (None, None)
+        assert psutil.Process(other.pid).status() == psutil.STATUS_STOPPED
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["ray::DashboardAgent", "/ray/core/src/ray/gcs/gcs_server", "/ray/core/src/ray/raylet/raylet"],
+)
+def test_a_stopped_server_of_ray_s_own_goes_on(title: str) -> None:
+    with _process(title) as server, ended_where_stopped():
+        server.send_signal(signal.SIGSTOP)
+        seen = psutil.Process(server.pid)
+        eventually(lambda: seen.status() == psutil.STATUS_STOPPED, "it has stopped", every=0.001)
+        eventually(lambda: seen.status() != psutil.STATUS_STOPPED, "it goes on")
+        assert server.poll() is None
 
 
 @contextmanager

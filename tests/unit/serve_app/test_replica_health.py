@@ -1,0 +1,70 @@
+"""A replica says so where a command or a read never comes back."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from actors.client import AsyncSiren
+from actors.order.domain import commands as cmd
+from serve_app.backend import Backend
+from tests.support.clock import TurnedClock
+from tests.support.waiting import until
+
+ORDER_ID = "0" * 35
+
+
+async def test_a_command_that_does_not_come_back_is_told_once_its_time_is_up(
+    siren: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_args: Any) -> None:
+        await asyncio.Event().wait()
+
+    clock = TurnedClock()
+    monkeypatch.setattr(AsyncSiren, "_ask", never)
+    monkeypatch.setattr(siren._commands, "_clock", clock)
+    command = asyncio.create_task(siren.send(ORDER_ID, cmd.MarkReady("k"), wait=30))
+    await until(lambda: siren._commands._waiting)
+    clock.now += 35
+    assert siren.trouble() is None
+    clock.now += 3
+    assert "a command has not come back" in (siren.trouble() or "")
+    command.cancel()
+
+
+async def test_a_command_whose_sender_gave_up_is_asked_again_so_that_it_is_seen_to_hang(
+    siren: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    async def never(_siren: Backend, _order_id: str, _command: cmd.Command, wait: float) -> None:
+        asked.append(wait)
+        await asyncio.Event().wait()
+
+    clock = TurnedClock()
+    monkeypatch.setattr(AsyncSiren, "_ask", never)
+    monkeypatch.setattr(siren._commands, "_clock", clock)
+    for _ in range(3):  # one at a time is enough
+        command = asyncio.create_task(siren.send(ORDER_ID, cmd.MarkReady("k"), wait=2))
+        await until(lambda: len(siren._commands._waiting) > (siren._again is not None))
+        command.cancel()
+        await asyncio.wait({command})
+    await until(lambda: siren._commands._waiting)
+    assert sorted(asked) == [0, 2, 2, 2]
+    clock.now += 8
+    assert "a command has not come back" in (siren.trouble() or "")
+
+
+async def test_a_read_that_does_not_come_back_is_told(
+    siren: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_batch: list[str]) -> list[Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr("actors.runtime.hanging.PATIENCE_S", 0.05)
+    monkeypatch.setattr(siren.details._gets, "_flush", never)
+    assert siren.trouble() is None
+    read = asyncio.create_task(siren.detail(ORDER_ID))
+    await until(lambda: siren.trouble() is not None)
+    read.cancel()
