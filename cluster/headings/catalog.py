@@ -1,13 +1,30 @@
 """The headings, in the order in which they are measured. One of your own: a line here."""
 
-from cluster.headings import autoscale, backups, circuit_breaker, saga, self_healing, watching
+from cluster.headings import (
+    autoscale,
+    circuit_breaker,
+    correlation,
+    gateway,
+    messaging,
+    persistent_volume,
+    polyglot,
+    saga,
+    self_healing,
+    view,
+    watching,
+)
 from cluster.headings.record import Heading
 
 HEADINGS: tuple[Heading, ...] = (
+    gateway.HEADING,
     saga.HEADING,
+    view.HEADING,
+    correlation.HEADING,
+    messaging.HEADING,
+    persistent_volume.HEADING,
+    polyglot.HEADING,
     circuit_breaker.HEADING,
     autoscale.HEADING,
     self_healing.HEADING,
     watching.HEADING,
-    backups.HEADING,
 )

@@ -172,13 +172,16 @@ async def run(
     lead: float = LEAD_S,
     grace: float = GRACE_S,
     reopen: bool = False,
+    token: str | None = None,
 ) -> Result:
     """Send requests over `connections` connections for `lead` + `seconds`; the latter count.
 
     Ends early when there are no more requests. What is not answered `grace` seconds after the end
-    is an error. A connection that the server ends with an answer, as HAProxy does where another one
-    takes over, is opened again; one that is lost where `reopen` says so.
+    is an error. Requests show `token`. A connection that the server ends with an answer, as HAProxy
+    does where another one takes over, is opened again; one that is lost where `reopen` says so.
     """
+    if token is not None:
+        requests = signed(requests, token)
     began = time.perf_counter()
     result = Result(counts_from=began + lead, counts_until=began + lead + seconds)
     cpu = time.process_time()
@@ -235,8 +238,7 @@ async def load_in_own_process(
 ) -> Result:
     """Like `run`, in a new process, so that the generator shares nothing with who measures.
 
-    `token`: requests show it. The process ends with this call, however that ends. Raises `EOFError`
-    where the process died, and has then told why.
+    The process ends with this call, however that ends. Raises `EOFError` where it died.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
@@ -279,8 +281,8 @@ def _run(
     token: str | None,
     reopen: bool,  # noqa: FBT001 - of a process's arguments
 ) -> None:
-    requests = workload() if token is None else signed(workload(), token)
-    answer.send(asyncio.run(run(port, requests, connections, seconds, reopen=reopen)))
+    seen = asyncio.run(run(port, workload(), connections, seconds, reopen=reopen, token=token))
+    answer.send(seen)
 
 
 def signed(requests: Iterator[Request], token: str) -> Iterator[Request]:

@@ -123,6 +123,20 @@ class OwnSystem(Site):
                 victim.send_signal(number)
         return len(victims)
 
+    def kill_all(self) -> None:
+        """Kill -9 every process of it at once."""
+        assert self._process is not None
+        self._kill(_family(self._process.pid))
+
+    def _kill(self, family: list[psutil.Process]) -> None:
+        assert self._process is not None
+        for process in family:
+            with suppress(psutil.Error):
+                process.kill()
+        self._process.wait()
+        for folder in (self.folder, *self._run_folders):
+            processes.end_on(folder)
+
     def sql(self, service: Service, query: str, *parameters: object) -> list[Any]:
         """Return the rows of a query on a service's database, read from outside."""
         path = self.folder / f"{service}.db"
@@ -141,12 +155,8 @@ class OwnSystem(Site):
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(STOP_S)
         finally:  # also where Ctrl-C comes again
-            for process in family:
-                with suppress(psutil.Error):
-                    process.kill()
-            self._process.wait()
-            for folder in (self.folder, *self._run_folders):
-                processes.end_on(folder)
+            self._kill(family)
+            for folder in self._run_folders:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
