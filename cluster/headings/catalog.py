@@ -2,6 +2,7 @@
 
 from cluster.headings import (
     autoscale,
+    backups,
     circuit_breaker,
     correlation,
     gateway,
@@ -26,5 +27,6 @@ HEADINGS: tuple[Heading, ...] = (
     circuit_breaker.HEADING,
     autoscale.HEADING,
     self_healing.HEADING,
+    backups.HEADING,
     watching.HEADING,
 )

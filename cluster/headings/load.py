@@ -268,7 +268,7 @@ async def _readable(pipe: Pipe) -> None:
 
 
 def run_in_own_process(port: int, workload: Workload, connections: int, seconds: float) -> Result:
-    """Like `load_in_own_process`, for who has no loop."""
+    """Like `load_in_own_process`, without a loop."""
     return asyncio.run(load_in_own_process(port, workload, connections, seconds))
 
 
