@@ -2,6 +2,7 @@
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -122,13 +123,17 @@ def test_a_stream_ends_with_its_token_whatever_the_clock_is_set_to(
     assert follower.patience() <= 0
 
 
-class LeavingReplica:
-    """What is left of Serve's replica, for who wants to know when it takes no more connections."""
+SERVE_S_REPLICA: Any = replica.Replica
 
-    accepts = True
 
-    def _stop_accepting_direct_ingress(self) -> None:
-        self.accepts = False
+class LeavingReplica(SERVE_S_REPLICA):  # type: ignore[misc]
+    """Serve's replica, with nothing that it needs but to leave."""
+
+    def __init__(self) -> None:
+        self._direct_ingress_http_server = self.server = SimpleNamespace(should_exit=False)
+
+    async def _drain_ongoing_requests(self, **_: object) -> None:
+        """Return at once: there are none."""
 
 
 async def test_the_streams_of_a_replica_that_leaves_end_and_go_on_at_another_one(
@@ -138,7 +143,8 @@ async def test_the_streams_of_a_replica_that_leaves_end_and_go_on_at_another_one
     await client.get(f"/order-details/{order_id}", params={"min_version": 4})
     address = f"/orders/{order_id}/stream"
     monkeypatch.setattr(siren, "watcher", Watcher(siren.details))
-    monkeypatch.setattr(replica, "Replica", LeavingReplica)
+    stop = "_stop_accepting_direct_ingress"
+    monkeypatch.setattr(SERVE_S_REPLICA, stop, getattr(SERVE_S_REPLICA, stop))
     when_it_leaves(siren.watcher.release)
 
     async with asyncio.TaskGroup() as group:
@@ -146,9 +152,9 @@ async def test_the_streams_of_a_replica_that_leaves_end_and_go_on_at_another_one
         while len(siren.watcher._watched.get(order_id, ())) < 3:  # noqa: ASYNC110
             await asyncio.sleep(0)
         leaving = LeavingReplica()
-        leaving._stop_accepting_direct_ingress()
+        await leaving._drain_behind_haproxy(min_draining_period_s=0)
 
-    assert not leaving.accepts
+    assert leaving.server.should_exit
     versions = [[event["id"] for event in events(each.result())] for each in following]
     assert versions == [["4"]] * 3
     # Whoever still reaches it hears what is new, and nobody waits there.
