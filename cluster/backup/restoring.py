@@ -25,7 +25,7 @@ from cluster.backup.manifest import Manifest
 from cluster.operations.database_urls import check_urls
 from cluster.operations.read_only import ReadOnly
 from cluster.running.data_folder import held
-from cluster.running.integrity import has_content, has_rows
+from cluster.running.integrity import has_rows
 from cluster.running.privacy import keep_files_private
 from cluster.running.token_secret import keep_secret
 from readmodel.projection import JournalReplaced, Projection
@@ -75,11 +75,11 @@ async def restore(settings: Settings, folder: Path, progress: Progress) -> Resto
         async with AsyncExitStack() as opened:
             loaders = {s: await opened.enter_async_context(_loader(settings, s)) for s in loaded}
             await _load(found, folder, loaders, progress)
+            secret = manifests.secret_of(folder, found)
+            if secret is not None and settings.jwt_secret is None:
+                keep_secret(settings, secret)
             for loader in loaders.values():
                 await loader.publish()
-        secret = manifests.secret_of(folder, found)
-        if secret is not None and settings.jwt_secret is None:
-            keep_secret(settings, secret)
         if found.journal_version == JOURNAL_SCHEMA_VERSION:  # else the first start upgrades it
             await _fold(settings, progress)
     return Restored(found, "provider" in present)
@@ -115,7 +115,7 @@ async def _is_there(settings: Settings, service: Service) -> bool:
     url = settings.url(service)
     file = file_of(url)
     if file is not None:
-        if service == "provider" and has_content(file):
+        if service == "provider":
             return has_rows(file, charges.name)
         return any(file.with_name(file.name + end).exists() for end in PARTS)
     database = ReadOnly(url, METADATA[service])

@@ -63,9 +63,10 @@ async def backup(settings: Settings, folder: Path, progress: Progress) -> Taken:
         for service in (*KEPT, VIEW):
             database = ReadOnly(settings.url(service), METADATA[service])
             opened.push_async_callback(database.close)
-            if service != VIEW or await _is_readable(settings, database):
-                await check_tables(database)
-                databases[service] = database
+            if service == VIEW and not await _is_readable(settings, database):
+                continue
+            await check_tables(database)
+            databases[service] = database
         await check_journal_version(databases["journal"])
         with claimed(folder):
             return await _Backup(settings, folder, databases, progress).take()
