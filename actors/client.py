@@ -72,12 +72,10 @@ class AsyncSiren:
         self.live = LiveSettings(settings, self.journal.database)
         self.histories = OrderHistories(self.journal.database, installation.secret)
         self.stores = StoreQueries(settings.url("stores"), installation.secret)
-        self._order_hosts = [self._host_channel(n) for n in range(installation.order_hosts)]
+        hosts = range(installation.order_hosts)
+        self._order_hosts = [RpcClient(self._reach(host)) for host in hosts]
         self._store = RpcClient(partial(peers.store, installation))
         self.waiting: Waiting = _patiently
-
-    def _host_channel(self, host: int) -> RpcClient:
-        return RpcClient(self._reach(host))
 
     def _reach(self, host: int) -> Callable[[], Any]:
         return partial(self._peers.order_host, self.installation, self._peers, host)
@@ -149,10 +147,12 @@ class AsyncSiren:
         reason: str = "customer_request",
         key: str | None = None,
         wait: float = DEFAULT_WAIT_S,
+        *,
+        by: str = "customer",
     ) -> OrderReply:
         """Cancel an order that nobody prepares yet, and undo what was done for it."""
         command_id = self._id(order_id, key, "cancel", reason)
-        return await self.send(order_id, cmd.CancelOrder(command_id, reason), wait)
+        return await self.send(order_id, cmd.CancelOrder(command_id, reason, by), wait)
 
     async def start(
         self, order_id: str, key: str | None = None, wait: float = DEFAULT_WAIT_S
@@ -205,7 +205,7 @@ class AsyncSiren:
         """Return the order detail folded from the committed journal: linearizable, no actor."""
         check_order_id(order_id)
         history = await self.journal.load(order_id)
-        with self.journal.database.faults.readable:
+        with self.journal.database.faults.foldable:
             order = fold(history.events)
             body = None if order is None else to_json(detail(order, history.private))
         if body is None:

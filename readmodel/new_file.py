@@ -34,6 +34,7 @@ async def fold_into_new_file(
         projection = Projection(journal, database)
         while await projection.fold_next(BATCH):
             progress(projection.position, await journal.last_position())
+        await projection.mended()
     finally:
         await database.close()  # the last one to close it leaves no log behind
     logger.error("%s was set aside as %s", file, set_aside(file).name)

@@ -1,35 +1,42 @@
 """The projection: folds the journal into the view's rows, and each event exactly once.
 
 Rows and checkpoint change in one transaction that first compares the checkpoint with where its
-events began. So of two projectors one wins, and a crash repeats a batch or leaves it done.
+events began. So of two projectors one wins, and a crash repeats a batch or leaves it done. An order
+that cannot be folded is set aside: its row stays as it was, and the others go on.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Table, Text, bindparam, select, update
 
 from actors.contracts.errors import Conflict, Damaged, UnknownEvent
-from actors.order.domain.events import OrderCanceled, OrderPlaced, StoredEvent
-from actors.order.domain.order import fold
+from actors.order.domain.events import StoredEvent
 from actors.order.event_codec import EVENT_TAGS
-from actors.order.journal import History, Journal
+from actors.order.histories import UnreadableEvent
+from actors.order.journal import Journal
 from actors.runtime.clock import to_micros
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit, Seen
 from actors.runtime.statements import Row, Transaction
 from readmodel.fold_traces import FoldTraces
-from readmodel.folding import Batch, Folded, fold_batch, row_of
+from readmodel.folding import (
+    Batch,
+    Folded,
+    ViewIncomplete,
+    brings_private_data,
+    fold_batch,
+    rows_of,
+)
+from readmodel.loading import Loaded, load_before
+from readmodel.set_aside import SetAside
 from readmodel.tables import LIVE, checkpoint, order_detail
 
 BATCH = 1000
 CACHED_ORDERS = 20_000
-LOADED_AT_ONCE = 256
-"""Orders that one query loads: a server has `READ_LIMIT_S` for each, and on SQLite others wait."""
 
 
 class JournalReplaced(Exception):
@@ -45,8 +52,10 @@ class JournalReplaced(Exception):
         )
 
 
-def mark(position: int, stored: StoredEvent) -> str:
+def mark(position: int, stored: StoredEvent | UnreadableEvent) -> str:
     """Return what tells an event from any other that may come to stand at its position."""
+    if isinstance(stored, UnreadableEvent):
+        return f"{position} {stored.order_id} {stored.version} {stored.type} {stored.at}"
     kind = EVENT_TAGS[type(stored.event)]
     return f"{position} {stored.order_id} {stored.version} {kind} {to_micros(stored.at)}"
 
@@ -55,7 +64,8 @@ class Projection:
     """Brings one table, and the checkpoint named `name`, up to the journal. One task at a time.
 
     `position` is the checkpoint as last seen. Orders on their way stay in memory, at most
-    `CACHED_ORDERS`; a missing one is loaded from the journal.
+    `CACHED_ORDERS`; a missing one is loaded from the journal. What is set aside is noted in the
+    journal before the checkpoint goes past it, and folded whole as soon as that can be done.
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class Projection:
         self._name = name
         self._mine = checkpoint.c.name == name
         self._cached: OrderedDict[str, Folded] = OrderedDict()
+        self._aside = SetAside(journal)
         insert = database.insert(table)
         new = {
             c.name: insert.excluded[c.name] for c in table.c if c.name not in ("seq", "order_id")
@@ -101,9 +112,9 @@ class Projection:
         """Fold in all that the journal has; return the number of events.
 
         Raises `UnknownEvent` where the next event is one that this code does not know, `Damaged`
-        where it cannot be read: whatever stands before it is folded in, nothing after it is. To go
-        on behind it would leave orders in the view as they never were, and once the journal is
-        mended, nothing would tell that they lack an event.
+        where not even whose it is can be read: whatever stands before it is folded in, nothing
+        after it is. To go on behind it would leave orders in the view as they never were, and
+        nothing would tell that they lack an event.
         """
         total = 0
         while True:
@@ -138,11 +149,32 @@ class Projection:
             if not batch:
                 return 0
             began_ns = time.time_ns()
-            folded = await self._fold(batch)
-            if await self._commit(*batch[-1], folded.values()):
+            folded, rows = await self._fold(batch)
+            if await self._commit(*batch[-1], rows):
                 self.traces.folded(folded, began_ns)
                 self._remember(folded)
+                if self._name == LIVE:
+                    await self._aside.forget({stored.order_id for _, stored in batch})
                 return len(batch)
+
+    async def mended(self) -> None:
+        """Note that the view, which all was folded into, has orders again that were set aside."""
+        await self._aside.forget(self._aside.noted)
+
+    async def fold_again(self, order_ids: Sequence[str] | None = None) -> set[str]:
+        """Fold orders anew, without any those that are set aside; return those that can be."""
+        if not self._certain:
+            await self._reload()
+        folded = await self._aside.try_again(self._aside.noted if order_ids is None else order_ids)
+        rows, unfit = rows_of(folded.values())
+        await self._aside.add(unfit)
+        if rows:
+            new = list(rows.values())
+            await self._database.transact(lambda t: t.change(self._upsert, new))
+            for order_id in rows:
+                self._cached.pop(order_id, None)
+        await self._aside.forget(rows)
+        return set(rows)
 
     async def follows(self) -> bool:
         """Return whether the journal has what this view has folded in last."""
@@ -161,7 +193,7 @@ class Projection:
             self._last = found
         return batch[1:] if found == self._last else None
 
-    async def _has_folded(self, last: StoredEvent) -> bool:
+    async def _has_folded(self, last: StoredEvent | UnreadableEvent) -> bool:
         """Return whether the view has the event at the checkpoint, which noted none, as its last.
 
         The row of an order tells its last event. It is not looked for by its position: that has
@@ -185,44 +217,59 @@ class Projection:
         # Code that did not know marks moves the position alone.
         current = (row.event or "").startswith(f"{row.position} ")
         self._last = row.event if current else None
+        await self._aside.recall(anew=row.position == 0)
         self._certain = True
 
-    async def _fold(self, batch: Batch) -> dict[str, Folded]:
+    async def _fold(self, batch: Batch) -> tuple[dict[str, Folded], list[dict[str, Any]]]:
+        """Return the orders that a batch changes, where they are not ahead of it, and all rows."""
         first_versions: dict[str, int] = {}
         for _, stored in batch:
             first_versions.setdefault(stored.order_id, stored.version)
-        told = [s.order_id for _, s in batch if isinstance(s.event, OrderPlaced | OrderCanceled)]
+        told = [s.order_id for _, s in batch if brings_private_data(s)]
         private = await self._journal.private_of(told) if told else {}
         earlier = {k: version for k, version in first_versions.items() if version > 1}
         before = {k: self._cached[k] for k in earlier if k in self._cached}
-        missing = {k: version for k, version in earlier.items() if k not in before}
+        missing = {k: v for k, v in earlier.items() if k not in before and k not in self._aside}
+        unread: dict[str, Exception] = {}
         if missing:
-            before |= await self._load(missing)
-        return fold_batch(batch, before, private)
+            loaded, unread = await self._load(missing)
+            before |= loaded
+        aside = [order_id for order_id in first_versions if order_id in self._aside]
+        folded, failed = fold_batch(batch, before, private, {*unread, *aside})
+        rows, unfit = rows_of(folded.values())
+        troubled = unread | failed | unfit
+        if troubled or aside:
+            rows |= await self._fold_whole(troubled, aside)
+            folded = {k: each for k, each in folded.items() if k not in troubled}
+        return folded, list(rows.values())
 
-    async def _load(self, first_versions: dict[str, int]) -> dict[str, Folded]:
-        """Return orders as they were before the given versions."""
+    async def _fold_whole(
+        self, troubled: dict[str, Exception], aside: list[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Return the rows of those orders that can be folded as a whole; set the others aside."""
+        whole = await self._aside.try_again([*troubled, *aside])
+        for order_id, error in troubled.items():
+            found = whole.get(order_id)
+            if isinstance(error, ViewIncomplete) and found and found.seq <= self.position:
+                raise error
+            self._cached.pop(order_id, None)
+        rows, unfit = rows_of(whole.values())
+        lasting = {k: error for k, error in troubled.items() if k not in whole}
+        await self._aside.add(lasting | unfit)
+        return rows
+
+    async def _load(self, first_versions: dict[str, int]) -> Loaded:
+        """Return orders as they were before the given versions, and what cannot be read."""
         mine = self._table.c.order_id.in_(first_versions)
         async with self._database.read() as connection:
             query = select(self._table.c.order_id, self._table.c.seq, self._table.c.position)
             rows = (await connection.execute(query.where(mine))).all()
-        histories: list[History] = []
-        for start in range(0, len(rows), LOADED_AT_ONCE):
-            part = [row.order_id for row in rows[start : start + LOADED_AT_ONCE]]
-            # Not `load`: what it shares with others goes on when the projection is cut off.
-            histories += await self._journal.load_all(part)
-        loaded = {}
-        for row, history in zip(rows, histories, strict=True):
-            until = first_versions[row.order_id]
-            order = fold(stored for stored in history.events if stored.version < until)
-            if order is not None:
-                person = replace(history.private, payment_token=None)
-                loaded[row.order_id] = Folded(row.seq, row.position, order, person)
-        return loaded
+        return await load_before(self._journal, rows, first_versions)
 
-    async def _commit(self, position: int, last: StoredEvent, folded: Iterable[Folded]) -> bool:
+    async def _commit(
+        self, position: int, last: StoredEvent | UnreadableEvent, rows: list[dict[str, Any]]
+    ) -> bool:
         """Move the checkpoint and the rows, or return False where another projector was first."""
-        rows = [row_of(each) for each in folded]
         step: dict[str, Any] = {"mine": self._name, "here": self.position, "there": position}
         step["new_event"] = mark(position, last)
         self._certain = False  # crash here: the batch may or may not be in the view
@@ -240,7 +287,8 @@ class Projection:
         if [tuple(row) for row in transaction.all(*here[:2])] != here[2]:
             return False
         transaction.change(self._step, [step])
-        transaction.change(self._upsert, rows)
+        if rows:
+            transaction.change(self._upsert, rows)
         return True
 
     def _remember(self, folded: dict[str, Folded]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from actors.runtime.waits import PATIENCE_S
 from readmodel.folding import ViewIncomplete
 from readmodel.lost_orders import find_lost_orders
 from readmodel.new_file import fold_into_new_file
+from readmodel.progress import Progress
 from readmodel.projection import JournalReplaced, Projection
 from readmodel.tables import SHADOW, create_shadow, create_tables, open_database, swap
 from readmodel.view_lag import measure_lag
@@ -43,6 +44,8 @@ POLL_S = 0.5
 """A nudge is only a hint: without one, the journal is looked at this often."""
 PAUSE_S = 0.05
 """Least time from one fold's start to the next one's: under load, they share commits."""
+AGAIN_S = 60.0
+"""How often it is tried again to fold what was set aside."""
 REBUILD_BATCH = 5000
 REBUILD_PAUSE_S = 10.0
 """Least time from one rebuild of its own accord to the next, where the first one failed."""
@@ -69,6 +72,7 @@ async def rebuild(
             last_position = await journal.last_position()
             progress(projection.position, last_position)
         if await swap(database, follows=await _follows(Projection(journal, database))):
+            await projection.mended()
             return
 
 
@@ -77,20 +81,6 @@ async def _follows(live: Projection) -> bool:
         return await live.follows()
     except Conflict:  # its checkpoint is gone: nobody can tell how far it is
         return False
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a rebuild is."""
-
-    running: bool = False
-    position: int = 0
-    last_position: int = 0
-    error: str | None = None
-
-    def reached(self, position: int, last_position: int) -> None:
-        """Note the position reached."""
-        self.position, self.last_position = position, last_position
 
 
 class ProjectionActor:
@@ -110,7 +100,8 @@ class ProjectionActor:
         self._live.start()
         self._error: str | None = None
         self._nudged = asyncio.Event()
-        self._rebuild_again_at = 0.0
+        self._turn = asyncio.Lock()
+        self._rebuild_again_at = self._again_at = 0.0
         self._loop = asyncio.create_task(self._keep_up())
         self._measuring = asyncio.create_task(measure_for_ever(self._measure))
         self._rebuild = Progress()
@@ -167,6 +158,14 @@ class ProjectionActor:
             "rebuild": asdict(self._rebuild),
         }
 
+    async def fold_again(self, order_id: str) -> bool:
+        """Fold an order anew that is set aside; return whether its row is as the journal has it.
+
+        Raises `Unavailable` where journal or view cannot be reached.
+        """
+        async with self._turn:
+            return order_id in await self._projection.fold_again([order_id])
+
     async def rebuild(self) -> None:
         """Start a rebuild unless one is running; `describe` tells how far it is."""
         if not self._rebuild.running:
@@ -202,8 +201,10 @@ class ProjectionActor:
 
     async def _catch_up(self) -> None:
         try:
-            await self._look_after_file()
-            await self._projection.catch_up()
+            async with self._turn:
+                await self._look_after_file()
+                await self._projection.catch_up()
+                await self._try_again()
         except Exception as error:  # noqa: BLE001 - it stays where it is, says why and tries again
             reason = f"stopped after position {self._projection.position}: {_first_line(error)}"
             if reason != self._error:
@@ -213,6 +214,13 @@ class ProjectionActor:
                 await self._replace_view()
         else:
             self._error = None
+
+    async def _try_again(self) -> None:
+        """Look now and then whether what is set aside was mended."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._again_at:
+            self._again_at = now + AGAIN_S
+            await self._projection.fold_again()
 
     async def _look_after_file(self) -> None:
         """Go over to another file where the view's is damaged, deleted or replaced."""

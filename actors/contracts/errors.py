@@ -16,6 +16,9 @@ All arguments reach `super().__init__`, so that every error survives pickling be
 
 from collections.abc import Iterable
 
+INTERNAL_ERROR = "internal_error"
+"""Code of an `Unavailable` that stands for a fault of ours: a service failed unexpectedly."""
+
 
 class SirenError(Exception):
     """A `code` for programs and a `detail` for people."""
@@ -97,3 +100,10 @@ class UnknownEvent(Exception):
         tag, schema_version = self.args
         event = f"event {tag!r} of schema version {schema_version}"
         return f"unknown {event}: is the code older than the journal?"
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same request is expected to succeed by itself later: nothing need be mended."""
+    if not isinstance(error, Unavailable) or isinstance(error, Damaged):
+        return False
+    return error.code != INTERNAL_ERROR

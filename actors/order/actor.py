@@ -1,6 +1,7 @@
 """The Ray actor that hosts orders: all of some slots, or in dedicated isolation a single one."""
 
 import asyncio
+import os
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -37,6 +38,8 @@ from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
 from actors.settings import Settings
 
+MOST_TOLD = 1000
+"""Orders that one host tells of at a time."""
 SWEEP_S = 1.0
 SUPERFLUOUS_LOOK_S = 10.0
 DEDICATED_LOOK_S = 1.5
@@ -118,6 +121,17 @@ class OrderActor:
         if self._dedicated is not None:
             self._dedicated.passivate_after_s = now.passivate_after_s
             self._dedicated.limit = now.dedicated_max
+
+    async def live(
+        self, store_id: str | None = None, status: str | None = None, limit: int = MOST_TOLD
+    ) -> dict[str, Any]:
+        """Return how many of the orders in memory match, and what `limit` of them wait for."""
+        count, orders = self._orders.live(store_id, status, min(limit, MOST_TOLD))
+        return {"pid": os.getpid(), "node": node_address(), "count": count, "orders": orders}
+
+    async def retry(self, order_id: str) -> None:
+        """Try at once what an order fails at; raises `Damaged` where it cannot be loaded."""
+        await (self._dedicated or self._orders).retry(order_id)
 
     async def ready(self) -> None:
         """Prove that the journal can be written; raises `Unavailable` where it cannot."""

@@ -108,6 +108,15 @@ class DedicatedOrders:
         wakes = (self._wake(order_id) for order_id in waking)
         await asyncio.gather(self._host.recover(hosted), *wakes)
 
+    async def retry(self, order_id: str) -> None:
+        """Try at once what an order fails at, where it is."""
+        own = self._actors.get(key_of(order_id))
+        if own is None or own.order_id != order_id:
+            await self._host.retry(order_id)
+            return
+        actor = await asyncio.to_thread(self._connect, order_id)
+        await actor.retry.remote(order_id)
+
     def works_on(self, order_id: str) -> bool:
         """Whether the order has an actor, or the host works on it."""
         return key_of(order_id) in self._actors or self._host.works_on(order_id)

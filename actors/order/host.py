@@ -5,6 +5,7 @@ start, and where another system ended, open orders are recovered: taken up, or g
 """
 
 import asyncio
+import heapq
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -12,18 +13,22 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from actors.contracts.errors import Damaged, Unavailable
+from actors.contracts.errors import Damaged, may_pass
 from actors.contracts.messages import OrderReply, OrderRequest
 from actors.order.census import take_census
 from actors.order.command_codec import unpack_command
 from actors.order.deadlines import Deadlines
+from actors.order.domain.failure import LOAD
 from actors.order.domain.order import Order
+from actors.order.failures import Failures
 from actors.order.journal import Due, Journal
 from actors.order.mailbox import Mailbox
 from actors.order.metrics import ACTIVATIONS, PASSIVATIONS
+from actors.order.step_retries import StepRetries
 from actors.order.step_runner import StepRunner
 from actors.order.steps import Steps
-from actors.order.virtual_order import Surroundings, VirtualOrder
+from actors.order.surroundings import Surroundings
+from actors.order.virtual_order import VirtualOrder
 from actors.runtime import tracing
 from actors.runtime.clock import Clock, utc_now
 from actors.runtime.hanging import trouble_with
@@ -60,10 +65,13 @@ class OrderHost:
         self._deadlines = Deadlines(self._expire, clock)
         self._tasks: set[asyncio.Task[object]] = set()
         self._waking: set[str] = set()
+        self._wakes = StepRetries()
+        failures = Failures(journal.failures, clock)
         self._around = Surroundings(
             journal=journal,
             steps=steps,
-            runner=StepRunner(),
+            runner=StepRunner(failures),
+            failures=failures,
             deadlines=self._deadlines,
             clock=clock,
             committed=self._noted,
@@ -131,13 +139,38 @@ class OrderHost:
 
     async def take_up(self, order_ids: Sequence[str]) -> None:
         """Load orders, and take up the steps that are outstanding, some of them at a time."""
-        histories = await self._journal.load_all(order_ids)
+        histories = await self._journal.load_each(order_ids)
         for order_id, history in zip(order_ids, histories, strict=True):
             order = self._activate(order_id)
-            if order.mailbox.occupied:  # a command was faster, and may still fail
+            # A command was faster, and may still fail; or it cannot be read.
+            if order.mailbox.occupied or isinstance(history, Damaged):
                 self._wake_soon(order_id)
-            else:
+                continue
+            try:
                 order.take_up(history)
+            except Damaged:
+                self._wake_soon(order_id)
+
+    def live(
+        self, store_id: str | None, status: str | None, limit: int
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """Return how many orders in memory match, and what the last touched `limit` of them do."""
+        found = [
+            each
+            for each in self._live.values()
+            if (order := each.order) is None
+            or (store_id in (None, order.store_id) and status in (None, order.status))
+        ]
+        last = heapq.nlargest(limit, found, key=lambda each: each.touched)
+        return len(found), [each.standing() for each in last]
+
+    async def retry(self, order_id: str) -> None:
+        """Try at once what an order fails at; raises `Damaged` where it cannot be loaded."""
+        await self._activate(order_id).ensure_loaded()
+        # Of another process's life, which had not said that it could be read again.
+        await self._journal.failures.write((), [(order_id, LOAD)], self._clock())
+        self._around.runner.reconsider(order_id)
+        self._wakes.hurry(order_id)
 
     def set_deadline(self, order_id: str, at: datetime | None) -> None:
         """Cancel the order at `at` unless it is paid by then; None: it no longer matters."""
@@ -171,7 +204,7 @@ class OrderHost:
         try:
             await self.take_up(order_ids)
         except Exception as error:  # one that cannot be read must not keep the others from theirs
-            if isinstance(error, Unavailable) and not isinstance(error, Damaged):
+            if may_pass(error):
                 raise
             logger.exception("orders cannot be taken up together; each is tried alone")
             for order_id in order_ids:
@@ -186,7 +219,7 @@ class OrderHost:
     async def _wake_until_done(self, order_id: str) -> None:
         ORDER_ID.set(order_id)
         try:
-            await until_done(lambda: self._activate(order_id).ensure_loaded())
+            await self._wakes.until_done(order_id, partial(self._wake, order_id))
         finally:
             self._waking.discard(order_id)
 
@@ -194,8 +227,16 @@ class OrderHost:
         tracing.hand_on(order.order_id, order.version)
         self._committed()
 
+    async def _wake(self, order_id: str) -> bool:
+        await self._activate(order_id).ensure_loaded()
+        return False
+
     def _expire(self, order_id: str) -> None:
-        self._spawn(until_done(lambda: self._activate(order_id).expire()))
+        self._spawn(self._wakes.until_done(order_id, partial(self._expire_now, order_id)))
+
+    async def _expire_now(self, order_id: str) -> bool:
+        await self._activate(order_id).expire()
+        return False
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)

@@ -10,16 +10,23 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from msgspec import Struct, field
+from msgspec import Struct
 from sqlalchemy import ColumnElement, func, select
 
-from actors.contracts.errors import Damaged, SirenError, UnknownEvent
+from actors.contracts.errors import Damaged, SirenError
 from actors.contracts.values import PrivateData
 from actors.order import journal_upgrade
 from actors.order.domain.events import StoredEvent
+from actors.order.event_reader import EventReader
+from actors.order.histories import (
+    History,
+    ReadablePart,
+    UnreadableEvent,
+    histories_of,
+)
 from actors.order.ids import SLOTS, key_of
 from actors.order.journal_appends import Append, append_all, believed
-from actors.order.journal_rows import stored_event
+from actors.order.journal_failures import JournalFailures
 from actors.order.journal_statements import Statements
 from actors.order.journal_tables import (
     JOURNAL_SCHEMA_VERSION,
@@ -33,7 +40,6 @@ from actors.order.metrics import count_events
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros, to_micros, utc_now
 from actors.runtime.database import Database
-from actors.runtime.database_faults import UNREADABLE
 from actors.runtime.group_commit import GroupCommit
 
 KEY_PARTS = 256
@@ -41,14 +47,6 @@ KEY_PARTS = 256
 BEHIND_HEX_DIGITS = "g"
 ORDER_HOSTS = "order_hosts"
 """In `meta`: among how many hosts the slots are divided."""
-
-
-class History(Struct, frozen=True):
-    """An order as the journal has it. `ticket_version`: the update the store has not confirmed."""
-
-    events: list[StoredEvent] = field(default_factory=list)
-    private: PrivateData = field(default_factory=PrivateData)
-    ticket_version: int | None = None
 
 
 class Due(Struct, frozen=True):
@@ -63,12 +61,14 @@ class Journal:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, metadata)
+        self.failures = JournalFailures(self.database)
         known = self._statements = Statements(self.database)
+        self._reader = EventReader(self.database, known)
         self._commits = GroupCommit(self.database, known.arbitration, known.appending, "journal")
         self._appends: Batcher[Append, None] = Batcher(
             self._commit, pace=self.database.pace, span="commit journal"
         )
-        self._loads: Batcher[str, History] = Batcher(self._load_each)
+        self._loads: Batcher[str, History] = Batcher(self._load_together)
         self.batchers: tuple[Batcher[Any, Any], ...] = (self._appends, self._loads)
 
     async def create(self, progress: Callable[[int, int], None] | None = None) -> None:
@@ -144,24 +144,29 @@ class Journal:
                 count += await connection.scalar(select(func.count()).where(mine)) or 0
         return count
 
-    async def load_all(self, order_ids: Sequence[str]) -> list[History]:
+    async def load_each(self, order_ids: Sequence[str]) -> list[Any]:
         """Return the committed histories of some orders, in one query.
 
-        Raises `Damaged` where one of them cannot be read.
+        In the place of one that cannot be read is the `Damaged` that says so.
         """
-        histories = await self._load_each(order_ids)
-        for history in histories:
-            if isinstance(history, Damaged):
-                raise history
-        return histories
+        try:
+            return await self._load_together(order_ids)
+        except Damaged as error:
+            if len(order_ids) == 1:
+                return [error]
+            half = len(order_ids) // 2
+            first = await self.load_each(order_ids[:half])
+            return first + await self.load_each(order_ids[half:])
 
-    async def _load_each(self, order_ids: Sequence[str]) -> list[Any]:
-        """Return the histories, or `Damaged` in the place of one that cannot be read."""
+    async def _load_together(self, order_ids: Sequence[str]) -> list[Any]:
         wanted = list(set(order_ids))
-        together = (self._statements.events, self._statements.extras)
-        found = await self.database.fetch_all(together, {"order_ids": wanted})
-        histories = self._histories(wanted, *found)
+        found = await self.database.fetch_all(self._statements.histories, {"order_ids": wanted})
+        histories = histories_of(wanted, found, self.database.faults.unreadable)
         return [histories[order_id] for order_id in order_ids]
+
+    async def readable_part(self, order_id: str) -> ReadablePart:
+        """Return what can be read of an order's events, from its first one on."""
+        return await self._reader.part(order_id)
 
     async def private_of(self, order_ids: Iterable[str]) -> dict[str, PrivateData]:
         """Return private data but for card tokens of the orders that exist; None: erased."""
@@ -177,23 +182,15 @@ class Journal:
         rows = await self.database.fetch(self._statements.versions, {"order_ids": list(order_ids)})
         return dict(rows)  # type: ignore[arg-type]
 
-    async def read_after(self, position: int, limit: int) -> list[tuple[int, StoredEvent]]:
-        """Return up to `limit` (position, event) after `position`, in order of position."""
-        after = {"position": position, "limit": limit}
-        batch = []
-        for row in await self.database.fetch(self._statements.read_after, after):
-            try:
-                batch.append(stored_event(row))
-            except UNREADABLE as error:
-                if isinstance(error, UnknownEvent):
-                    raise
-                raise self._unreadable(row) from error
-        return batch
+    async def read_after(
+        self, position: int, limit: int
+    ) -> list[tuple[int, StoredEvent | UnreadableEvent]]:
+        """Return up to `limit` (position, event) after `position`, in order of position.
 
-    def _unreadable(self, row: Sequence[Any]) -> Damaged:
-        position, order_id, version, *_ = row
-        words = f"event {position}, version {version} of order {order_id}, cannot be read"
-        return self.database.faults.damaged(words)
+        Raises `UnknownEvent` for one that a newer version of the code wrote, and `Damaged` where
+        not even whose event it is can be read; several at once may raise it for one of them.
+        """
+        return await self._reader.after(position, limit)
 
     async def last_position(self) -> int:
         """Return the position of the newest event; 0 where there is none."""
@@ -261,40 +258,15 @@ class Journal:
         count_events(a.events for a, no in zip(batch, results, strict=True) if no is None)
         return results
 
-    def _histories(
-        self, wanted: list[str], rows: Sequence[Sequence[Any]], extra_rows: Sequence[Sequence[Any]]
-    ) -> dict[str, History | Damaged]:
-        histories = {order_id: History() for order_id in wanted}
-        damaged: dict[str, Damaged] = {}
-        for row in rows:
-            try:
-                _, stored = stored_event(row)
-                known = histories[stored.order_id].events
-                if stored.version != len(known) + 1:
-                    raise ValueError(stored.version)
-                known.append(stored)
-            except UNREADABLE:
-                damaged.setdefault(row[1], self._unreadable(row))
-        extras = {row[0]: row[1:] for row in extra_rows}
-        read = {
-            order_id: _with_extras(history, extras.get(order_id))
-            for order_id, history in histories.items()
-        }
-        return read | damaged
-
 
 def _due_by(now: int, due_at: int, began: int | None, last: int | None) -> int:
     """Return when to look at an order, whatever the clock was set to since its events `at` them.
 
     A step that is outstanding is due now; a payment deadline is as far away as it was at the most.
+    What is no time, which SQLite keeps as well, is now: it must not keep others from being read.
     """
+    if not all(isinstance(each, int | None) for each in (due_at, began, last)):
+        return now
     if began is None or last is None:
         return due_at
     return now if due_at <= last else min(due_at, now + due_at - began)
-
-
-def _with_extras(history: History, extras: Sequence[Any] | None) -> History:
-    if extras is None:
-        return history
-    *private, ticket_version = extras
-    return History(history.events, PrivateData(*private), ticket_version)

@@ -35,9 +35,8 @@ class Statements:
             p.tel,
             p.payment_token,
             p.cancel_reason,
-            open_orders.c.ticket_version,
         )
-        opened = order_private.outerjoin(open_orders, p.order_id == open_orders.c.order_id)
+        o = open_orders.c
         self.versions = prepare(
             select(e.order_id, func.max(e.version)).where(among(e.order_id)).group_by(e.order_id)
         )
@@ -50,10 +49,18 @@ class Statements:
             .order_by(e.position)
             .limit(bindparam("limit", type_=Integer))
         )
+        self.envelopes = prepare(
+            select(e.position, e.order_id, e.version, e.type, e.at)
+            .where(e.position > bindparam("position"))
+            .order_by(e.position)
+            .limit(bindparam("limit", type_=Integer))
+        )
         self.private = prepare(
             select(p.order_id, p.name, p.tel, p.cancel_reason).where(among(p.order_id))
         )
-        self.extras = prepare(private_of.select_from(opened).where(among(p.order_id)))
+        self.all_private = prepare(private_of.where(among(p.order_id)))
+        self.unconfirmed = prepare(select(o.order_id, o.ticket_version).where(among(o.order_id)))
+        self.histories = (self.events, self.all_private, self.unconfirmed)
         self.insert_events = prepare(insert(events), EVENT_COLUMNS)
         k = order_keys.c
         self.keys = prepare(select(k.key, k.order_id).where(database.among(k.key, "keys")))

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Index,
     Integer,
     MetaData,
     SmallInteger,
@@ -77,4 +78,31 @@ order_private = Table(
     Column("payment_token", Text, nullable=True),
     Column("cancel_reason", Text, nullable=True),  # free text; the events have a code
     sqlite_with_rowid=False,
+)
+
+MAY_BE_MISSING = "may_be_missing"
+"""In a table's `info`: journals of earlier versions have none, and are none the worse for it."""
+
+# What keeps orders from going on. Written while something fails, and never on the way of an order
+# that goes on. It tells causes, never what a row or a request holds.
+order_failures = Table(
+    "order_failures",
+    metadata,
+    Column("order_id", String(64), primary_key=True),
+    Column("work", String(64), primary_key=True),  # see `saga.work_of`
+    Column("tries", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),  # microseconds since 1970, as those below
+    Column("last_at", BigInteger, nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("set_aside", SmallInteger, nullable=False),  # 1: asking again is not expected to help
+    Column("ended_at", BigInteger, nullable=True),  # when it was done, or not needed any more
+    sqlite_with_rowid=False,
+    info={MAY_BE_MISSING: True},
+)
+Index(
+    "order_failures_lasting",
+    order_failures.c.order_id,
+    sqlite_where=order_failures.c.ended_at.is_(None),
+    postgresql_where=order_failures.c.ended_at.is_(None),
 )

@@ -57,7 +57,7 @@ class OrderHistories:
         rows = await self._database.fetch(self._after, wanted)
         if not rows and await self.placed(order_id) is None:
             raise NotFound("order_not_found", "There is no order with this id.")
-        with self._database.faults.readable:
+        with self._database.faults.foldable:
             found = [stored_event(row)[1] for row in rows[:limit]]
             if [each.version for each in found] != list(
                 range(version + 1, version + 1 + len(found))
@@ -68,6 +68,6 @@ class OrderHistories:
 
     async def _load_placed(self, order_ids: Sequence[str]) -> list[Any]:
         rows = await self._database.fetch(self._first, {"order_ids": list(set(order_ids))})
-        with self._database.faults.readable:
+        with self._database.faults.foldable:
             placed = {stored.order_id: stored.event for _, stored in map(stored_event, rows)}
         return [placed.get(order_id) for order_id in order_ids]

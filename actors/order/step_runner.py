@@ -12,12 +12,12 @@ from functools import partial
 from typing import get_args
 
 from actors.contracts.errors import SirenError
-from actors.order.domain.saga import AuthorizePayment, CancelPayment, Step
+from actors.order.domain.saga import AuthorizePayment, CancelPayment, Step, work_of
+from actors.order.failures import Failures
 from actors.order.metrics import STEP_DURATION, STEP_RETRIES
-from actors.order.payment_retries import PaymentRetries
+from actors.order.step_retries import StepRetries
 from actors.runtime import tracing
 from actors.runtime.logs import ORDER_ID
-from actors.runtime.retrying import until_done
 
 RECOVERING = 256
 """Steps of recovered orders of each kind that are begun at a time. The rest wait, so that new
@@ -29,8 +29,9 @@ TURN_S = 1.0
 class StepRunner:
     """Runs the steps of one host's orders."""
 
-    def __init__(self) -> None:
-        self._charges, self._refunds = PaymentRetries(), PaymentRetries()
+    def __init__(self, failures: Failures) -> None:
+        self._failures = failures
+        self._charges, self._refunds, self._tickets = (StepRetries() for _ in range(3))
         self._charge_turns, self._refund_turns, self._store_turns = (_Turns() for _ in range(3))
 
     async def run(
@@ -49,28 +50,34 @@ class StepRunner:
         turns, retries = self._ways(step)
         measured = partial(_measured, order_id, type(step).__name__, attempt)
 
-        async def in_turn() -> bool:
-            async with turns.turn():  # not while it waits to be tried again
-                return await measured()
+        async def ask() -> bool:
+            try:
+                if not recovered:
+                    asked = await measured()
+                else:
+                    async with turns.turn():  # not while it waits to be tried again
+                        asked = await measured()
+            except Exception as error:
+                self._failures.note(order_id, work_of(step), error)
+                raise
+            if self._failures.any_of(order_id):
+                self._failures.ended(order_id, work_of(step))
+            return asked
 
-        ask = in_turn if recovered else measured
-        if retries is None:
-            await until_done(ask)
-        else:
-            await retries.until_done(order_id, ask)
+        await retries.until_done(order_id, ask)
 
     def reconsider(self, order_id: str) -> None:
         """Look at once whether the steps that an order waits to try again are needed still."""
-        self._charges.hurry(order_id)
-        self._refunds.hurry(order_id)
+        for retries in (self._charges, self._refunds, self._tickets):
+            retries.hurry(order_id)
 
-    def _ways(self, step: Step) -> tuple["_Turns", PaymentRetries | None]:
+    def _ways(self, step: Step) -> tuple["_Turns", StepRetries]:
         match step:
             case AuthorizePayment():
                 return self._charge_turns, self._charges
             case CancelPayment():
                 return self._refund_turns, self._refunds
-        return self._store_turns, None
+        return self._store_turns, self._tickets
 
 
 async def _measured(order_id: str, step: str, attempt: Callable[[], Awaitable[bool]]) -> bool:

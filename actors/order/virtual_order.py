@@ -4,51 +4,35 @@ Commands run one at a time, in arrival order. The steps run outside the mailbox,
 can arrive while a payment is under way, and their outcomes come back as commands.
 """
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from actors.contracts.errors import AlreadyPlaced, Conflict, Invalid, Rejected, Unavailable
+from actors.contracts.errors import (
+    AlreadyPlaced,
+    Conflict,
+    Damaged,
+    Invalid,
+    Rejected,
+    Unavailable,
+)
 from actors.contracts.messages import OrderReply
 from actors.contracts.values import OrderStatus, PaymentStatus, PrivateData
 from actors.order.command_outcome import append_of, carry_out
-from actors.order.deadlines import Deadlines
 from actors.order.domain import commands as cmd
 from actors.order.domain import events as ev
 from actors.order.domain.detail import detail
+from actors.order.domain.failure import LOAD
 from actors.order.domain.order import Order, fold
 from actors.order.domain.private import private_after
 from actors.order.domain.saga import Step, UpdateTicket, due_at, is_settled, next_steps
-from actors.order.journal import History, Journal
+from actors.order.domain.story import waits_of
+from actors.order.histories import History
 from actors.order.journal_appends import Append
 from actors.order.mailbox import Mailbox
-from actors.order.step_runner import StepRunner
-from actors.order.steps import Steps
+from actors.order.surroundings import Surroundings
 from actors.order.waiters import Waiters
 from actors.runtime.circuit import CIRCUIT_OPEN
-from actors.runtime.clock import Clock
 from actors.runtime.message_codec import to_json
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all orders of a host work with.
-
-    `spawn` runs a coroutine beside the mailbox. `wake_soon` has an order loaded, whatever becomes
-    of its commands. `let_go` takes one out of memory unless it is busy. `held`: see `Mailbox`.
-    """
-
-    journal: Journal
-    steps: Steps
-    runner: StepRunner
-    deadlines: Deadlines
-    clock: Clock
-    committed: Callable[[Order], None]
-    spawn: Callable[[Coroutine[Any, Any, object]], None]
-    wake_soon: Callable[[str], None]
-    let_go: Callable[["VirtualOrder"], None]
-    held: dict[Mailbox, float]
 
 
 class VirtualOrder:
@@ -142,6 +126,22 @@ class VirtualOrder:
             attempt=order.attempt_status(command_id),
         )
 
+    def standing(self) -> dict[str, Any]:
+        """Return what operators are told of it, as plain values."""
+        around, order = self._around, self.order
+        failures = around.failures.of(self.order_id)
+        confirmed = order is None or self._ticket_acknowledged >= order.ticket_version
+        waits = waits_of(order, failures, around.clock(), confirmed=confirmed)
+        return {
+            "order_id": self.order_id,
+            "order_status": None if order is None else str(order.status),
+            "store_id": None if order is None else order.store_id,
+            "version": 0 if order is None else order.version,
+            "since": None if order is None else order.last_at,
+            "busy": self.busy,
+            "waits": waits,
+        }
+
     def _has_answered(self, command_id: str) -> bool:
         order = self.order
         if order is None:
@@ -172,10 +172,18 @@ class VirtualOrder:
             self._restore(history, recovered=True)
 
     async def _load(self) -> None:
-        self._restore(await self._around.journal.load(self.order_id))
+        failures = self._around.failures
+        try:
+            self._restore(await self._around.journal.load(self.order_id))
+        except Damaged as error:
+            failures.note(self.order_id, LOAD, error)
+            raise
+        failures.ended(self.order_id, LOAD)
 
     def _restore(self, history: History, *, recovered: bool = False) -> None:
-        self.order = order = fold(history.events)
+        with self._around.journal.database.faults.foldable:
+            order = fold(history.events)
+        self.order = order
         self._private = history.private
         self._loaded = order is not None  # that there is none is not remembered: it may be placed
         if order is not None:

@@ -39,6 +39,8 @@ PARTS = ("", "-wal", "-shm")
 """What the names of an SQLite database's files end in."""
 ERRNO = re.compile(r"\[Errno -?\d+\] |<class '[^']*'>: ")
 UNDECODABLE = "Could not decode to UTF-8"
+QUOTING = " with text "
+"""Behind it, such an error of SQLite's quotes the row."""
 UNREADABLE = (msgspec.MsgspecError, UnknownEvent, ValueError, TypeError, LookupError, OverflowError)
 """What a row raises that does not hold what its writer put there."""
 
@@ -75,12 +77,18 @@ class DatabaseFaults:
         """Around statements."""
         self.readable = _Guard(self._of_row)
         """Around what makes rows into objects."""
+        self.foldable = _Guard(self._of_order)
+        """Around what makes an order of its rows: no other order is the worse for it."""
 
     def damaged(self, words: str) -> Damaged:
         """Note that the database is damaged, and return the error that says so."""
         # Of a file that has been replaced meanwhile there is nothing to note any more.
         if self._file is not None and self._is_current():
             note_damage(self._file, words)
+        return Damaged("database_damaged", self._told(words))
+
+    def unreadable(self, words: str) -> Damaged:
+        """Return the error that says that some rows cannot be read, though their file can."""
         return Damaged("database_damaged", self._told(words))
 
     def _of_access(self, error: BaseException) -> Unavailable | None:
@@ -97,6 +105,11 @@ class DatabaseFaults:
     def _of_row(self, error: BaseException) -> Unavailable | None:
         if isinstance(error, UNREADABLE):
             return self.damaged(f"a row cannot be read ({type(error).__name__})")
+        return None
+
+    def _of_order(self, error: BaseException) -> Unavailable | None:
+        if isinstance(error, (*UNREADABLE, AttributeError)):
+            return self.unreadable(f"an order cannot be folded ({type(error).__name__})")
         return None
 
     def _told(self, words: str) -> str:
@@ -183,7 +196,7 @@ def words_of(error: BaseException) -> str:
     original: BaseException = getattr(error, "orig", None) or error
     if isinstance(original, TimeoutError | PoolTimeout):
         return "no answer in time"
-    line = str(original).partition("\n")[0]
+    line = str(original).partition("\n")[0].partition(QUOTING)[0]
     return ERRNO.sub("", line) or type(original).__name__
 
 

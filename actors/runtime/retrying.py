@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -21,9 +22,27 @@ PATIENCE_S = 3.0
 
 
 def log_surprise(error: BaseException | None) -> None:
-    """Log an error that a repeat is not expected to mend: a fault of ours."""
-    if not isinstance(error, Unavailable):  # a fault of ours: loud, and still retried
+    """Log an error that a repeat is not expected to mend: a fault of ours; some a minute."""
+    if not isinstance(error, Unavailable) and _SURPRISES.may_be_told():
         logger.error("unexpected failure; it is retried", exc_info=error)
+
+
+class _Surprises:
+    """Lets `TRACES` a minute be told: what fails for one order may fail for 100,000."""
+
+    def __init__(self) -> None:
+        self._minute, self._told = 0, 0
+
+    def may_be_told(self) -> bool:
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._told = minute, 0
+        self._told += 1
+        return self._told <= TRACES
+
+
+TRACES = 30
+_SURPRISES = _Surprises()
 
 
 def _before_sleep(state: RetryCallState) -> None:

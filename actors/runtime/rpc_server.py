@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from actors.contracts.errors import SirenError, Unavailable
+from actors.contracts.errors import INTERNAL_ERROR, SirenError, Unavailable
 from actors.contracts.messages import HealthReply, HealthRequest, Message
 from actors.runtime import tracing
 from actors.runtime.logs import ORDER_ID
@@ -160,7 +160,7 @@ class RpcServer:
             reply = pack(error)
         except Exception:
             logger.exception("a request failed unexpectedly")
-            reply = pack(Unavailable("internal_error", "The service failed; ask again."))
+            reply = pack(Unavailable(INTERNAL_ERROR, "The service failed; ask again."))
         caller.running -= 1
         caller.link.send((number, reply))
 

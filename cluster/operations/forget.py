@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from sqlalchemy import cast, func, select
-from sqlalchemy.dialects.postgresql import JSONB
+import msgspec
+from sqlalchemy import select
 
-from actors.contracts.errors import SirenError, Unavailable
+from actors.contracts.errors import Damaged, SirenError, Unavailable
 from actors.order.domain.order import fold
 from actors.order.domain.saga import AuthorizePayment, CancelPayment, next_steps
 from actors.order.journal import Journal
@@ -18,6 +17,7 @@ from actors.order.journal_tables import events, open_orders
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of, sqlite_files
 from actors.runtime.lock_file import ray_address
+from actors.runtime.message_codec import to_json
 from actors.runtime.retrying import until_done
 from actors.settings import Settings
 from actors.store.tables import metadata as store_metadata
@@ -55,7 +55,8 @@ class Forgotten:
     """What was done, and what is left to do.
 
     `paying`: orders whose payment is under way; their card tokens are needed until it is over.
-    `behind`: orders whose name or words view or store had not given up in time.
+    `behind`: orders whose name or words view or store had not given up in time, and those that
+    cannot be read.
     """
 
     orders: int
@@ -120,27 +121,27 @@ async def forget(siren: Backend, customer_id: str, progress: Progress) -> Forgot
     stores = Database(settings.url("stores"), store_metadata)
     view = open_database(settings.url("readmodel"))
     try:
-        left = await _Following(siren, stores, view).wait(versions, progress)
+        paying, behind = await _Following(siren, stores, view).wait(versions, progress)
+        unread = [each for each in customer.order_ids if each not in versions]
         # What a rebuild has made so far holds names; one that runs has to be begun again.
         await drop_shadow(view)
     finally:
         await stores.close()
         await view.close()
     databases = await scrub(settings, progress)
-    return Forgotten(len(versions), databases, customer.forgotten, *left)
+    return Forgotten(len(versions), databases, customer.forgotten, paying, (*behind, *unread))
 
 
 async def _find(database: Database, customer_id: str) -> Customer:
     """Return a customer by the journal: the view may be behind."""
     e = events.c
-    if database.is_sqlite:
-        placed_by: Any = func.json_extract(e.data, "$.customer_id")
-    else:
-        placed_by = cast(e.data, JSONB)["customer_id"].astext
-    mine = select(e.order_id).where(e.version == 1, placed_by == customer_id)
+    # Not the database's JSON: one event that is none would spoil the query for every customer.
+    named = e.data.contains(to_json({"customer_id": customer_id})[1:-1].decode(), autoescape=True)
+    mine = select(e.order_id, e.data).where(e.version == 1, named).order_by(e.position)
     erased = select(e.order_id).where(e.type == "CustomerErased")
     async with database.read() as connection:
-        order_ids = list(await connection.scalars(mine.order_by(e.position)))
+        rows = await connection.execute(mine)
+        order_ids = [row.order_id for row in rows if _is_by(row.data, customer_id)]
         if not order_ids:
             detail = f"there is no customer {customer_id!r}: nobody has ordered under this id"
             raise SirenError("unknown_customer", detail)
@@ -150,18 +151,35 @@ async def _find(database: Database, customer_id: str) -> Customer:
     return Customer(tuple(order_ids), len(known) == len(order_ids))
 
 
+class _Placed(msgspec.Struct):
+    customer_id: str
+
+
+def _is_by(data: str, customer_id: str) -> bool:
+    try:
+        return msgspec.json.decode(data, type=_Placed).customer_id == customer_id
+    except msgspec.MsgspecError:
+        return True  # it cannot be read, and names the customer
+
+
 async def _erase(siren: Backend, order_ids: tuple[str, ...], progress: Progress) -> dict[str, int]:
-    """Erase the customer from all orders; return the versions that say so."""
+    """Erase the customer from all orders that can be read; return the versions that say so."""
     versions: dict[str, int] = {}
     for chunk in _chunks(order_ids, AT_ONCE):
         progress("erasing orders", len(versions), len(order_ids))
-        work = (until_done(partial(siren.erase, order_id, wait=0)) for order_id in chunk)
-        replies = await asyncio.gather(*work)
-        versions |= {
-            order_id: reply.version for order_id, reply in zip(chunk, replies, strict=True)
-        }
+        work = (until_done(partial(_erase_one, siren, order_id)) for order_id in chunk)
+        erased = zip(chunk, await asyncio.gather(*work), strict=True)
+        versions |= {order_id: version for order_id, version in erased if version is not None}
     progress("erasing orders", len(order_ids), len(order_ids))
     return versions
+
+
+async def _erase_one(siren: Backend, order_id: str) -> int | None:
+    """Return the order's version after it; None where it cannot be read, now or later."""
+    try:
+        return (await siren.erase(order_id, wait=0)).version
+    except Damaged:
+        return None
 
 
 class _Following:
@@ -211,9 +229,9 @@ class _Following:
 
     async def _waiting_for_payment(self, order_ids: list[str]) -> set[str]:
         waiting = set()
-        histories = await self._siren.journal.load_all(order_ids) if order_ids else []
+        histories = await self._siren.journal.load_each(order_ids) if order_ids else []
         for order_id, history in zip(order_ids, histories, strict=True):
-            order = fold(history.events)
+            order = None if isinstance(history, Damaged) else fold(history.events)
             steps = next_steps(order, 0) if order is not None else ()
             if len(steps) == 1 and isinstance(steps[0], AuthorizePayment | CancelPayment):
                 waiting.add(order_id)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from actors.contracts.errors import Damaged, SirenError
-from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION, meta
+from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION, MAY_BE_MISSING, meta
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of, is_damage, name_of, words_of
 from actors.runtime.postgres_connections import engine_options
@@ -78,7 +78,12 @@ async def check_tables(database: Database | ReadOnly) -> None:
     with _readable(database.name):
         async with database.read() as connection:
             present = await connection.run_sync(_columns, tuple(database.metadata.tables))
-    ours = {name: set(table.c.keys()) for name, table in database.metadata.tables.items()}
+    tables = database.metadata.tables.items()
+    ours = {
+        name: set(table.c.keys())
+        for name, table in tables
+        if name in present or not table.info.get(MAY_BE_MISSING)
+    }
     if not present:
         detail = f"{database.name} has no table {min(ours)}: has `siren up` ever run on it?"
         raise SirenError("no_tables", detail)

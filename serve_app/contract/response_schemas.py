@@ -115,6 +115,46 @@ class OrderEvent(BaseModel):
     data: dict[str, Any]
 
 
+class Happening(BaseModel):
+    """An event as it is told; `took_s` and `tries` are of the step whose outcome it is."""
+
+    version: int
+    type: str
+    at: datetime
+    by: Literal["customer", "barista", "store", "payment", "owner", "system"]
+    after_s: float | None
+    took_s: float | None
+    tries: int | None
+    data: dict[str, Any]
+
+
+class Wait(BaseModel):
+    """What an order waits for: a step of its saga, or what people do. `cause`: how it fails."""
+
+    what: str
+    began_at: datetime
+    until: datetime | None
+    tries: int
+    failing_since: datetime | None
+    code: str | None
+    cause: str | None
+    set_aside: bool
+    stuck: bool
+
+
+class Story(BaseModel):
+    """An order's life; `untold` says why it ends before its time, where it does."""
+
+    order_id: str
+    version: int
+    store_id: str | None
+    order_status: OrderStatus | None
+    payment_status: PaymentStatus | None
+    happened: list[Happening]
+    waits: list[Wait]
+    untold: str | None
+
+
 class Ticket(BaseModel):
     """What the store makes; `number` is the one that is called."""
 

@@ -11,14 +11,23 @@ from actors.contracts.messages import OrderReply
 from actors.contracts.values import OrderStatus, PaymentStatus
 from actors.order.domain.events import StoredEvent
 from actors.order.event_codec import EVENT_TAGS
+from actors.order.ids import check_order_id
 from actors.order.queries import DEFAULT_PAGE
+from actors.order.telling import story_of
 from actors.runtime.paging import Page
 from serve_app.contract import request_schemas, response_schemas
 from serve_app.contract.openapi import REPLAYED_HEADER, answer, problems, takes
 from serve_app.contract.problem_types import CARD_DECLINED
 from serve_app.contract.problems import problem
 from serve_app.contract.requests import CommandHeaders, command_headers, read, read_query, siren_of
-from serve_app.contract.responses import JSON, REPLAYED, command_answer, detail_answer, page_answer
+from serve_app.contract.responses import (
+    JSON,
+    REPLAYED,
+    command_answer,
+    detail_answer,
+    page_answer,
+    resource_answer,
+)
 from serve_app.routing.access_route import CUSTOMER, EVERYBODY, OWNER, SERVICE, allow
 from serve_app.routing.direct_route import DirectRoute
 from serve_app.security.order_scope import check_customer, check_detail, check_order
@@ -114,6 +123,21 @@ async def get_order_events(request: Request, order_id: str) -> Response:
     await check_order(request, order_id)
     page = await siren_of(request).histories.page(order_id, wanted.limit, wanted.cursor)
     return page_answer(Page([_event(stored) for stored in page.items], page.next_cursor))
+
+
+@router.get(
+    "/orders/{order_id:id}/story",
+    responses={200: answer(response_schemas.Story, "Its life so far."), **problems(404)},
+)
+@allow(OWNER)
+async def get_order_story(request: Request, order_id: str) -> Response:
+    """Read an order's life as a person would tell it, from the journal alone.
+
+    What happened, by whom, and how long it took; what it waits for, since when, and how that fails.
+    Of an order whose events cannot all be read it is the beginning, and `untold` says why.
+    """
+    check_order_id(order_id)
+    return resource_answer(await story_of(siren_of(request).journal, order_id))
 
 
 @router.post(

@@ -70,7 +70,7 @@ const zoneName = (time, timeZone) =>
 		.find(({ type }) => type === "timeZoneName").value;
 
 const clock = formatted({ timeStyle: "short" });
-const clockWithSeconds = formatted({ timeStyle: "medium" });
+export const clockWithSeconds = formatted({ timeStyle: "medium" });
 export const dayAndClock = formatted({ dateStyle: "medium", timeStyle: "short" });
 
 const day = formatted({ dateStyle: "short" });

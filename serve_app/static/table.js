@@ -3,7 +3,7 @@
 import { asStaff, url } from "./api.js";
 import { byId, el, say } from "./dom.js";
 import { t } from "./language.js";
-import { showHistory } from "./order-view.js";
+import { showStory } from "./story.js";
 import { problemText, surely, toast } from "./shell.js";
 
 const LIMIT = 25;
@@ -47,10 +47,10 @@ export async function showTable(path, { columns, facts, idName, zone, prepare = 
 		attempt(async () => {
 			const item = await surely(() => asStaff("GET", `${path}/${encodeURIComponent(id)}`));
 			await prepare([item]);
-			const { items } = await surely(() => asStaff("GET", url`/orders/${item.order_id}/events`));
+			const story = await surely(() => asStaff("GET", url`/orders/${item.order_id}/story`));
 			const entries = facts.map(([title, content]) => [el("dt", t(title)), el("dd", content(item))]);
 			byId("facts").replaceChildren(...entries.flat());
-			showHistory(items, zone(item), item.cancel_reason);
+			showStory(story, zone(item), item.cancel_reason);
 			name(id);
 			byId("opened").showModal();
 		});

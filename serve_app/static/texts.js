@@ -60,6 +60,13 @@ reject | 거절… | Reject…
 save | 저장 | Save
 sign-out | 로그아웃 | Sign out
 start | 만들기 시작 | Start
+by
+barista | 바리스타 | by the barista
+customer | 손님 | by the customer
+owner | 운영자 | by the owner
+payment | 결제 서비스 | by payment
+store | 매장 | by the store
+system | 시간 초과 | by the clock
 cancel
 button | 주문 취소 | Cancel order
 confirm | 취소하기 | Yes, cancel
@@ -268,6 +275,7 @@ customer_request | 손님이 취소함 | Cancelled by the customer
 ingredient_out | 재료가 떨어졌어요 | An ingredient ran out
 machine_broken | 기계가 고장 났어요 | The machine is broken
 not_picked_up | 찾아가지 않음 | Not picked up
+owner_request | 운영자가 취소함 | Cancelled by the owner
 payment_timeout | 결제 시간이 지남 | Not paid in time
 rejected | 매장에서 거절함 | The store gave it up
 sold_out | 품절 | Sold out
@@ -320,6 +328,14 @@ closed | 지금은 주문을 받지 않아요 | Not taking orders
 open | 주문 받는 중 | Open
 queue | 대기 {n}건 | {n} waiting
 wait | 약 {wait} | about {wait}
+story
+set-aside | 따로 빼 두었어요: 고쳐야 이어져요 | Set aside: something must be mended
+stuck | 진행되어야 하는데 멈춰 있어요 | It should have gone on
+took | {time} 걸림 | took {time}
+tries | {n}번 시도 | tried {n} times
+until | {time}까지 | until {time}
+untold | 기록의 나머지를 읽을 수 없어요. | The rest of its history cannot be read.
+waits | 기다리는 중: {what} | Waits for {what}
 table
 first | 첫 페이지로 | To the first page
 newer | ← 더 최근 | ← Newer
@@ -329,9 +345,23 @@ older | 더 이전 → | Older →
 one | 자세히 | Details
 zones | 시각은 매장 현지 시각이에요: {zones} | Times are those of the store: {zones}
 unit
+milliseconds | {n}ms | {n} ms
 minutes | {n}분 | {n} min
+seconds | {n}초 | {n} s
 visit
 ended | 오래되어 이전 주문은 더 볼 수 없어요. | It has been a while: your earlier orders can no longer be shown here.
+wait
+AuthorizePayment | 결제 승인 | the payment’s answer
+BaristaBegins | 바리스타가 시작하기 | the barista, to begin
+BaristaIsDone | 바리스타가 완성하기 | the barista, to finish it
+CancelPayment | 환불 | the refund
+CancelTicket | 매장 접수 취소 | the store, to undo its ticket
+CustomerPays | 손님의 결제 | the customer, to pay
+CustomerPicksUp | 손님의 픽업 | the customer, to pick it up
+Load | 읽을 수 없는 기록의 복구 | its history, which cannot be read, to be mended
+OpenTicket | 매장 접수 | the store, to take it
+UpdateTicket | 매장 표의 갱신 | the store’s ticket, to follow
+View | 주문 상세의 갱신 | its row of the order details, to follow
 `;
 
 let group = "";

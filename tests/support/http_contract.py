@@ -30,6 +30,7 @@ READS = [
     for path in (
         "/orders/{id}",
         "/orders/{id}/events",
+        "/orders/{id}/story",
         "/orders/{id}/stream",
         "/order-details/{id}",
         "/payments/{id}",

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from actors.order.domain.detail import detail
+from actors.order.domain.events import StoredEvent
 from actors.order.domain.order import fold
 from actors.order.journal import Journal
 from actors.runtime.database import Database
@@ -28,7 +29,7 @@ async def assert_view_is_the_fold(view: Database, journal: Journal) -> None:
     expected = {}
     for order_id in {stored.order_id for _, stored in history}:
         mine = [(at, stored) for at, stored in history if stored.order_id == order_id]
-        order = fold(stored for _, stored in mine)
+        order = fold(stored for _, stored in mine if isinstance(stored, StoredEvent))
         assert order is not None
         private = (await journal.load(order_id)).private
         body = to_json(detail(order, private)).decode()

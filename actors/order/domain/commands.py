@@ -67,10 +67,11 @@ class PayOrder:
 
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
-    """Cancel while nothing is being prepared."""
+    """Cancel while nothing is being prepared. `by`: customer, or owner."""
 
     id: str
     reason: str = field(repr=False)
+    by: str = "customer"
 
 
 @dataclass(frozen=True, slots=True)

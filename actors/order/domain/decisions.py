@@ -92,8 +92,8 @@ def _request(order: Order, command: cmd.Request, now: datetime) -> tuple[ev.Even
     match command:
         case cmd.PayOrder():
             return _pay(order, command, now)
-        case cmd.CancelOrder(reason=reason):
-            return _cancel(order, code_of(reason, "customer"))
+        case cmd.CancelOrder(reason=reason, by=by):
+            return _cancel(order, code_of(reason, by), by)
         case cmd.StartPreparation():
             return _move(order, ACCEPTED, PREPARING, ev.PreparationStarted())
         case cmd.MarkReady():
@@ -125,12 +125,12 @@ def _pay(order: Order, command: cmd.PayOrder, now: datetime) -> tuple[ev.Event, 
     return (ev.PaymentRequested(order.attempts + 1, order.total),)
 
 
-def _cancel(order: Order, reason: str) -> tuple[ev.Event, ...]:
+def _cancel(order: Order, reason: str, by: str) -> tuple[ev.Event, ...]:
     if order.status in (CANCELING, CANCELED):
         return ()
     if order.status not in (PLACED, PAID, ACCEPTED):
         raise Rejected("not_cancelable", f"An order that is {order.status} cannot be cancelled.")
-    return (ev.OrderCanceled(reason, "customer"),)
+    return (ev.OrderCanceled(reason, by),)
 
 
 def _move(

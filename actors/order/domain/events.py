@@ -76,9 +76,9 @@ class PickedUp:
 
 @dataclass(frozen=True, slots=True)
 class OrderCanceled:
-    """The decision to cancel; what was done is undone after it. `by`: customer, store or system.
+    """The decision to cancel; what was done is undone after it.
 
-    `reason` is a code; what somebody wrote is private data.
+    `by`: customer, store, system or owner. `reason` is a code; what somebody wrote is private data.
     """
 
     reason: str

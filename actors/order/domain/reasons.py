@@ -13,6 +13,7 @@ from actors.contracts.texts import check_text, shows
 CUSTOMER_REQUEST = "customer_request"
 STORE_REJECTED = "store_rejected"
 PAYMENT_TIMEOUT = "payment_timeout"
+OWNER_REQUEST = "owner_request"
 
 STORE_CODES = frozenset(
     (
@@ -33,15 +34,19 @@ _CODES = {
     "customer": frozenset((CUSTOMER_REQUEST,)),
     "store": STORE_CODES,
     "system": frozenset((PAYMENT_TIMEOUT,)),
+    "owner": frozenset((OWNER_REQUEST,)),
 }
 _DEFAULTS = {
     "customer": CUSTOMER_REQUEST,
     "store": STORE_REJECTED,
     "system": PAYMENT_TIMEOUT,
+    "owner": OWNER_REQUEST,
 }
 
 OF_CUSTOMERS = _CODES["customer"]
 """What a customer may give as a code."""
+OF_OWNERS = _CODES["owner"]
+"""What whoever runs the system may give as a code."""
 OF_BARISTAS = frozenset(
     (
         *(STORE_REJECTED, "store_closed", "sold_out", "store_full"),
@@ -54,7 +59,7 @@ _RESERVED = OF_BARISTAS.union(*_CODES.values())
 
 
 def code_of(reason: str, by: str) -> str:
-    """Return the code for a reason that customer, store or system gave: itself if it is one."""
+    """Return the code for a reason that customer, store, system or owner gave, maybe itself."""
     return reason if reason in _CODES[by] else _DEFAULTS[by]
 
 

@@ -43,6 +43,14 @@ class CancelPayment:
 Step = AuthorizePayment | OpenTicket | UpdateTicket | CancelTicket | CancelPayment
 
 
+def work_of(step: Step) -> str:
+    """Return what tells a step from all others of its order, now and after a restart."""
+    match step:
+        case AuthorizePayment(attempt=number) | UpdateTicket(version=number):
+            return f"{type(step).__name__} {number}"
+    return type(step).__name__
+
+
 def next_steps(order: Order, ticket_acknowledged: int) -> tuple[Step, ...]:
     """Return the steps that are outstanding.
 

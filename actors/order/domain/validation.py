@@ -24,7 +24,7 @@ from actors.contracts.texts import (
     is_visible_ascii,
 )
 from actors.order.domain import commands as cmd
-from actors.order.domain.reasons import OF_BARISTAS, OF_CUSTOMERS, check_reason
+from actors.order.domain.reasons import OF_BARISTAS, OF_CUSTOMERS, OF_OWNERS, check_reason
 
 
 def check(command: cmd.Command) -> None:
@@ -97,7 +97,10 @@ def _pay(command: cmd.PayOrder) -> None:
 
 
 def _cancel(command: cmd.CancelOrder) -> None:
-    check_reason(command.reason, OF_CUSTOMERS)
+    own = {"customer": OF_CUSTOMERS, "owner": OF_OWNERS}.get(command.by)
+    if own is None:
+        raise invalid("Must be customer or owner", "/by")
+    check_reason(command.reason, own)
 
 
 def _reject(command: cmd.RejectOrder) -> None:

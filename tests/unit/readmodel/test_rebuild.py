@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, select, update
 
 from actors.contracts.errors import Conflict
 from actors.order.domain import commands as cmd
-from actors.order.domain.events import StoredEvent
+from actors.order.event_reader import Placed
 from actors.order.journal import Journal
 from actors.runtime.database import Database
 from readmodel import projector
@@ -85,7 +85,7 @@ async def test_a_rebuild_never_takes_the_view_back(
     await shop.place("a")
     read_after = journal.read_after
 
-    async def then_more_arrives(position: int, limit: int) -> list[tuple[int, StoredEvent]]:
+    async def then_more_arrives(position: int, limit: int) -> Placed:
         batch = await read_after(position, limit)
         if len(batch) <= 1:  # nothing after the last one: the rebuild believes that it is done
             monkeypatch.setattr(journal, "read_after", read_after)
@@ -120,7 +120,7 @@ async def test_a_rebuild_gives_way_to_one_that_was_faster(
     await shop.deliver("a")
     read_after = journal.read_after
 
-    async def overtaken(position: int, limit: int) -> list[tuple[int, StoredEvent]]:
+    async def overtaken(position: int, limit: int) -> Placed:
         monkeypatch.setattr(journal, "read_after", read_after)
         await rebuild(journal, view, ignore)
         return await read_after(position, limit)

@@ -18,7 +18,8 @@ MOST = 100 * 1024
 ADDRESSES = {re.sub(r"\{\w+:id\}", "some-id", page): name for page, (name, *_) in PAGES.items()}
 # Families of texts that are named by a state or a code, and not one by one.
 FAMILIES = (
-    r"age|button|card|event|money|headline|live|name|order|payment|problem|reason|status|step"
+    r"age|button|by|card|event|money|headline|live|name|order|payment|problem|reason|status|step"
+    r"|wait"
 )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from actors.contracts.errors import Conflict, Damaged, SirenError, UnknownEvent
 from actors.contracts.values import PrivateData
 from actors.order.domain.events import StoredEvent
+from actors.order.event_reader import Placed
 from actors.order.journal import Journal
 from actors.order.journal_appends import Append
 from actors.order.journal_tables import events, meta
@@ -176,7 +177,7 @@ async def test_an_empty_journal_has_no_last_position(journal: Journal) -> None:
 async def test_positions_become_visible_in_order(journal: Journal, another: Journal) -> None:
     """A reader that remembers its last position never misses an event that commits later."""
     wanted = 2 * 30
-    seen: list[tuple[int, StoredEvent]] = []
+    seen: Placed = []
 
     async def write(name: str, mine: Journal) -> None:
         for n in range(30):

@@ -12,7 +12,8 @@ from actors.contracts.errors import Unavailable, UnknownEvent
 from actors.contracts.messages import TicketReply, TicketRequest
 from actors.order import step_runner, steps
 from actors.order.domain import commands as cmd
-from actors.order.journal import Due, History
+from actors.order.histories import History
+from actors.order.journal import Due
 from actors.order.journal_appends import Append
 from actors.order.virtual_order import VirtualOrder
 from actors.settings import Settings

@@ -50,6 +50,7 @@ def test_every_route_of_the_contract_is_there(document: dict[str, Any]) -> None:
         "POST /orders/{order_id}/payment",
         "POST /orders/{order_id}/cancel",
         "GET /orders/{order_id}/events",
+        "GET /orders/{order_id}/story",
         "GET /orders/{order_id}/stream",
         "GET /order-details",
         "GET /order-details/{order_id}",

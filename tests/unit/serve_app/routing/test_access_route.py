@@ -31,6 +31,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/orders/{order_id}/payment"): (409, 404, 403, 403, 409, 409),
     ("POST", "/orders/{order_id}/cancel"): (409, 404, 403, 403, 409, 409),
     ("GET", "/orders/{order_id}/events"): (200, 404, 200, 404, 200, 200),
+    ("GET", "/orders/{order_id}/story"): (403, 403, 403, 403, 200, 403),
     ("GET", "/orders/{order_id}/stream"): (200, 404, 200, 404, 200, 200),
     ("GET", "/order-details"): OPEN,
     ("GET", "/order-details/{order_id}"): (200, 404, 200, 404, 200, 200),

@@ -4,7 +4,13 @@ import re
 
 import pytest
 
-from actors.order.domain.reasons import CUSTOMER_REQUEST, PAYMENT_TIMEOUT, STORE_CODES, code_of
+from actors.order.domain.reasons import (
+    CUSTOMER_REQUEST,
+    OWNER_REQUEST,
+    PAYMENT_TIMEOUT,
+    STORE_CODES,
+    code_of,
+)
 from serve_app.assets import texts
 from tests.support.system import ROOT
 
@@ -25,6 +31,7 @@ def test_a_code_of_the_store_is_its_own_code(code: str) -> None:
         ("Nara was rude", "store", "store_rejected"),
         ("payment_timeout", "store", "store_rejected"),
         ("payment_timeout", "system", "payment_timeout"),
+        ("the store burnt down", "owner", "owner_request"),
     ],
 )
 def test_what_somebody_wrote_becomes_the_code_of_who_cancelled(
@@ -35,7 +42,7 @@ def test_what_somebody_wrote_becomes_the_code_of_who_cancelled(
 
 def test_what_is_shown_in_other_words_are_codes_and_nothing_that_somebody_may_write() -> None:
     shown = {key.partition(".")[2] for key in texts("en") if key.startswith("reason.")}
-    assert shown == STORE_CODES | {CUSTOMER_REQUEST, PAYMENT_TIMEOUT}
+    assert shown == STORE_CODES | {CUSTOMER_REQUEST, OWNER_REQUEST, PAYMENT_TIMEOUT}
 
 
 def test_what_the_board_offers_are_codes() -> None:

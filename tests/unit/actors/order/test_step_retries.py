@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.contracts.errors import Unavailable
-from actors.order import payment_retries
-from actors.order.payment_retries import PaymentRetries
+from actors.order import step_retries
+from actors.order.step_retries import StepRetries
 from tests.support.waiting import until
 
 
@@ -48,8 +48,8 @@ async def test_an_order_that_fails_by_itself_waits_longer_each_time_up_to_minute
         if len(pauses) == 30:
             card.code = ""
 
-    monkeypatch.setattr(PaymentRetries, "_pause", pause)
-    card, retries = Card(), PaymentRetries()
+    monkeypatch.setattr(StepRetries, "_pause", pause)
+    card, retries = Card(), StepRetries()
     await retries.until_done("another", Card(""))
     await retries.until_done("o", card)
     assert pauses[0] <= 0.2
@@ -70,9 +70,9 @@ async def test_where_nobody_is_served_an_order_is_tried_again_within_seconds(
         if len(pauses) == 30:
             card.code = ""
 
-    monkeypatch.setattr(PaymentRetries, "_pause", pause)
+    monkeypatch.setattr(StepRetries, "_pause", pause)
     card = Card()
-    await PaymentRetries().until_done("o", card)
+    await StepRetries().until_done("o", card)
     assert max(pauses) <= 15
 
 
@@ -88,18 +88,18 @@ async def test_what_is_no_fault_of_the_order_is_asked_again_within_seconds(
         if len(pauses) == 30:
             card.code = ""
 
-    monkeypatch.setattr(PaymentRetries, "_pause", pause)
+    monkeypatch.setattr(StepRetries, "_pause", pause)
     card = Card(code)
-    await PaymentRetries().until_done("o", card)
+    await StepRetries().until_done("o", card)
     assert max(pauses) <= 5
 
 
 async def test_the_first_answer_wakes_all_who_wait_for_the_provider(
     monkeypatch: pytest.MonkeyPatch, started: list[asyncio.Task[None]]
 ) -> None:
-    monkeypatch.setattr(payment_retries, "FIRST_S", 1000.0)
-    monkeypatch.setattr(payment_retries, "LONGEST_S", 1000.0)
-    retries = PaymentRetries()
+    monkeypatch.setattr(step_retries, "FIRST_S", 1000.0)
+    monkeypatch.setattr(step_retries, "LONGEST_S", 1000.0)
+    retries = StepRetries()
     cards = [Card() for _ in range(50)]
     started += [
         asyncio.create_task(retries.until_done(f"o-{n}", card)) for n, card in enumerate(cards)
@@ -117,9 +117,9 @@ async def test_the_first_answer_wakes_all_who_wait_for_the_provider(
 async def test_an_order_that_fails_while_others_are_served_is_not_woken_by_them(
     monkeypatch: pytest.MonkeyPatch, started: list[asyncio.Task[None]]
 ) -> None:
-    monkeypatch.setattr(payment_retries, "FIRST_S", 1000.0)
-    monkeypatch.setattr(payment_retries, "LONGEST_S", 1000.0)
-    retries = PaymentRetries()
+    monkeypatch.setattr(step_retries, "FIRST_S", 1000.0)
+    monkeypatch.setattr(step_retries, "LONGEST_S", 1000.0)
+    retries = StepRetries()
     await retries.until_done("good", Card(""))
     dead = Card()
     started.append(asyncio.create_task(retries.until_done("dead", dead)))
@@ -133,9 +133,9 @@ async def test_an_order_that_fails_while_others_are_served_is_not_woken_by_them(
 async def test_a_step_that_is_not_needed_any_more_is_let_go(
     monkeypatch: pytest.MonkeyPatch, started: list[asyncio.Task[None]]
 ) -> None:
-    monkeypatch.setattr(payment_retries, "FIRST_S", 1000.0)
-    monkeypatch.setattr(payment_retries, "LONGEST_S", 1000.0)
-    retries, dead = PaymentRetries(), Card()
+    monkeypatch.setattr(step_retries, "FIRST_S", 1000.0)
+    monkeypatch.setattr(step_retries, "LONGEST_S", 1000.0)
+    retries, dead = StepRetries(), Card()
     started.append(asyncio.create_task(retries.until_done("o", dead)))
     await tried(dead, 1)
     dead.code = ""

@@ -1,16 +1,18 @@
-"""When a step that the payment provider did not carry out is tried again.
+"""When what did not succeed for an order is tried again: a step, or loading it.
 
 An order whose card fails while others are served waits longer each time, up to two minutes. One
 that may fail because the provider is away is tried again within seconds, and as soon as anybody is
-served. Nothing of this is stored: after a restart it starts anew.
+served. What is not expected to pass sets the order aside: it is tried once a minute, or on demand.
+Nothing of this is stored: after a restart it starts anew.
 """
 
 import asyncio
 import math
 import random
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
-from actors.contracts.errors import Unavailable
+from actors.contracts.errors import Unavailable, may_pass
 from actors.runtime.circuit import (
     CIRCUIT_OPEN,
     PROVIDER_TIMEOUT,
@@ -26,7 +28,11 @@ LONGEST_IN_DOUBT_S = 15.0
 IN_DOUBT_S = 120.0
 """Where nobody was served for so long, any order may fail because the provider is away."""
 LONGEST_OF_OURS_S = 5.0
-"""Where payment itself is away, or its disk: that is no order's own fault."""
+"""Where payment or store itself is away, or its disk: that is no order's own fault."""
+LONGEST_ASIDE_S = 60.0
+"""Longest pause of an order that is set aside, unless there are very many of them."""
+ASIDE_PER_SECOND = 50.0
+"""All that are set aside share this rate: they take nothing away from their neighbours."""
 ASKING_S = 1.0
 ASKING_PER_SECOND = 20.0
 """While the circuit is open, orders ask again within `ASKING_S`; many of them share this rate."""
@@ -39,28 +45,31 @@ PROVIDERS = (PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, PROVIDER_WRONG)
 """What an order may have to itself, or share with all while the provider is away."""
 
 
-class PaymentRetries:
-    """Tries steps of one kind, charges or refunds, again and again, for the orders of a host."""
+class StepRetries:
+    """Tries what is of one kind, charges, say, again and again, for the orders of a host."""
 
     def __init__(self) -> None:
-        self._paused: dict[str, asyncio.Future[None]] = {}
+        self._paused: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._blameless: set[asyncio.Future[None]] = set()
         self._served_at = -math.inf
 
     async def until_done(self, order_id: str, ask: Callable[[], Awaitable[bool]]) -> None:
-        """Call `ask` until it raises nothing; it tells whether payment was asked at all."""
+        """Call `ask` until it raises nothing; it tells whether anybody was asked at all."""
         failures = 0
         while True:
             try:
                 asked = await ask()
             except Exception as error:  # noqa: BLE001 - told, and asked again
-                log_surprise(error)
+                if not failures:
+                    log_surprise(error)
                 code = error.code if isinstance(error, Unavailable) else ""
                 if code == CIRCUIT_OPEN:
                     await self._pause(order_id, self._until_asking(), blameless=True)
                     continue
                 failures += 1
-                if code in PROVIDERS:
+                if not may_pass(error):
+                    await self._pause(order_id, self._until_asked_aside(failures), blameless=False)
+                elif code in PROVIDERS:
                     served = asyncio.get_running_loop().time() - self._served_at
                     longest = LONGEST_S if served < IN_DOUBT_S else LONGEST_IN_DOUBT_S
                     pause = _grown(failures, longest) * random.uniform(0.5, 1)  # noqa: S311
@@ -75,9 +84,12 @@ class PaymentRetries:
 
     def hurry(self, order_id: str) -> None:
         """End the order's pause, if it has one: its step may not be needed any more."""
-        woken = self._paused.get(order_id)
-        if woken is not None:
+        for woken in self._paused.get(order_id, ()):
             _wake(woken)
+
+    def _until_asked_aside(self, failures: int) -> float:
+        longest = max(LONGEST_ASIDE_S, len(self._paused) / ASIDE_PER_SECOND)
+        return _grown(failures, longest) * random.uniform(0.5, 1)  # noqa: S311 - spreads
 
     def _until_asking(self) -> float:
         share = len(self._blameless) / ASKING_PER_SECOND
@@ -95,7 +107,8 @@ class PaymentRetries:
 
     async def _pause(self, order_id: str, seconds: float, *, blameless: bool) -> None:
         loop = asyncio.get_running_loop()
-        woken = self._paused[order_id] = loop.create_future()
+        woken: asyncio.Future[None] = loop.create_future()
+        self._paused[order_id].add(woken)
         if blameless:
             self._blameless.add(woken)
         timer = loop.call_later(seconds, _wake, woken)
@@ -104,7 +117,8 @@ class PaymentRetries:
         finally:
             timer.cancel()
             self._blameless.discard(woken)
-            if self._paused.get(order_id) is woken:
+            self._paused[order_id].discard(woken)
+            if not self._paused[order_id]:
                 del self._paused[order_id]
 
 
