@@ -76,7 +76,7 @@ def _delete_set_aside(view: Path) -> None:
 
 
 async def _scrub_postgres(url: str, tables: tuple[str, ...]) -> None:
-    """Write the tables anew; their old files go with their pages."""
+    """Write the tables anew, and what the planner noted of them: samples of their values."""
     plain, options = engine_options(make_url(url))
     engine = create_async_engine(
         plain, isolation_level="AUTOCOMMIT", hide_parameters=True, **options
@@ -84,7 +84,8 @@ async def _scrub_postgres(url: str, tables: tuple[str, ...]) -> None:
     try:
         async with engine.connect() as connection:
             for table in tables:
-                await connection.execute(text(f"VACUUM (FULL) {table}"))
+                await connection.execute(text(f"VACUUM (FULL, ANALYZE) {table}"))
+            await connection.execute(text("VACUUM (FULL) pg_catalog.pg_statistic"))
             await connection.execute(text("CHECKPOINT"))
     except (DBAPIError, OSError) as error:
         raise _not_scrubbed(name_of(url), words_of(error)) from error

