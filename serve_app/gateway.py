@@ -107,15 +107,18 @@ def deployment(
     token_secret: bytes,
     system_secret: str,
     *,
+    now: Settings | None = None,
     one_a_node: bool = False,
 ) -> serve.Application:
     """Return the gateway of an installation, ready for `serve.run`.
+
+    `now` are its settings with what is set live, where anything is: by them Serve goes.
 
     `token_secret` and `system_secret`, which HAProxy adds to each request, are for the gateway
     alone: no other actor gets them. `one_a_node` is for clusters: a replica on every node, and so
     HAProxy, which Serve runs where a replica is.
     """
-    settings = installation.settings
+    settings = now or installation.settings
     gateway = serve.deployment(
         name=GATEWAY,
         ray_actor_options={"num_cpus": CPU_SHARE if one_a_node else 0},

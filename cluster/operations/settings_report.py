@@ -9,17 +9,22 @@ from pydantic import SecretStr
 from sqlalchemy.exc import ArgumentError
 
 from actors.runtime.database_faults import name_of
+from actors.runtime.live_settings import LiveValues, with_live
 from actors.settings import Settings, is_live, variable
 from cluster.running.reading_settings import GIVEN
 
 DEFAULT = "default"
+SET_LIVE = "set live"
 HIDDEN = "set, and not shown"
 Shown = str | int | float | bool | list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as people may see it; `live`: it may change while the system runs."""
+    """One setting as people may see it; `live`: it may change while the system runs.
+
+    Where it is set live, `since` says when, in RFC 3339, and `without` what it is otherwise.
+    """
 
     name: str
     variable: str
@@ -28,22 +33,30 @@ class Setting:
     origin: str
     live: bool
     meaning: str
+    since: str | None
+    without: Shown
 
 
-def settings_of(settings: Settings) -> list[Setting]:
-    """Return all settings, in the order in which they are defined."""
-    return [
-        Setting(
-            name=name,
-            variable=variable(name),
-            value=shown(name, getattr(settings, name)),
-            default=shown(name, field.default),
-            origin=_origin(settings, name),
-            live=is_live(name),
-            meaning=field.description or "",
+def settings_of(settings: Settings, live: LiveValues) -> list[Setting]:
+    """Return all settings as they are with what is set live, in the order of their definition."""
+    now, refused = with_live(settings, live)
+    found = []
+    for name, field in Settings.model_fields.items():
+        is_set = name in live.values and name not in refused
+        found.append(
+            Setting(
+                name=name,
+                variable=variable(name),
+                value=shown(name, getattr(now, name)),
+                default=shown(name, field.default),
+                origin=SET_LIVE if is_set else _origin(settings, name),
+                live=is_live(name),
+                meaning=field.description or "",
+                since=live.values[name].since.isoformat(timespec="seconds") if is_set else None,
+                without=shown(name, getattr(settings, name)),
+            )
         )
-        for name, field in Settings.model_fields.items()
-    ]
+    return found
 
 
 def shown(name: str, value: Any) -> Shown:

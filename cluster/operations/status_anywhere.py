@@ -27,14 +27,18 @@ def report(settings: Settings, address: str | None, file: Path | None, *, given:
     Raises `SirenError`, or `pydantic.ValidationError`, where the settings are not usable.
     """
     check_urls(settings)
-    named = given or os.environ.get(DATA_DIR)
-    if address is None and (named or is_held(settings.data_dir.absolute())):
+    if address is None and is_of_a_folder(settings, given=given):
         return status.describe(settings)
-    found = _cluster_of(address)
+    found = cluster_of(address)
     return status.describe(settings) if found is None else _describe(found, file)
 
 
-def _cluster_of(address: str | None) -> str | None:
+def is_of_a_folder(settings: Settings, *, given: bool) -> bool:
+    """Return whether a data folder's system is meant: it was named, or runs."""
+    return bool(given or os.environ.get(DATA_DIR)) or is_held(settings.data_dir.absolute())
+
+
+def cluster_of(address: str | None) -> str | None:
     """Return the address of the cluster that is meant; None where none is."""
     from cluster.running.cluster_address import cluster_address  # noqa: PLC0415 - Ray's imports
 

@@ -30,6 +30,7 @@ from actors.runtime.ray_actors import NAMESPACE, described
 from actors.settings import Service, Settings
 from actors.store.service import StoreService
 from cluster.operations.database_urls import check_urls
+from cluster.operations.live_changes import effective, read_live
 from cluster.peers import PEERS
 from cluster.running import integrity
 from cluster.running.data_folder import held
@@ -196,7 +197,7 @@ def start_gateway(installation: Installation, token_secret: bytes, system_secret
     All of Serve listens on loopback; only HAProxy listens on the settings' host. Raises
     `SirenError` where somebody took its port meanwhile.
     """
-    settings = installation.settings
+    settings, now = installation.settings, asyncio.run(effective(installation.settings))
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
     http_options = {"host": "127.0.0.1", "port": settings.port}
@@ -205,7 +206,7 @@ def start_gateway(installation: Installation, token_secret: bytes, system_secret
     except RayTaskError:
         check_port(settings)  # it was free when the start began, seconds ago
         raise
-    gateway = deployment(installation, PEERS, token_secret, system_secret)
+    gateway = deployment(installation, PEERS, token_secret, system_secret, now=now)
     serve.run(gateway, name=APPLICATION, route_prefix="/", logging_config=quiet)
 
 
@@ -232,6 +233,8 @@ def running(
         report("preparing the databases")
         integrity.check_files(settings, report)
         installation = asyncio.run(prepare_databases(settings, report))
+        if live := asyncio.run(read_live(settings)).values:
+            report(f"set live, whatever else is said of it: {', '.join(sorted(live))}")
         report("starting Ray")
         context = _start_ray(claim.folder / "ray", settings.metrics_port, dashboard=dashboard)
         try:

@@ -1,12 +1,14 @@
 """`siren config` lists all settings, and shows no secret."""
 
+import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from actors.settings import Settings
-from tests.support.command import siren
+from tests.support.command import one_order, sentence, siren
 
 SECRET, PASSWORD = "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t", "hunter-2-hunter"
 
@@ -28,6 +30,8 @@ def test_every_setting_is_listed_with_value_default_origin_and_meaning(
         "origin": "SIREN_RATE_LIMIT",
         "live": True,
         "meaning": Settings.model_fields["rate_limit"].description,
+        "since": None,
+        "without": "3/hour",
     }
     assert found["data_dir"]["value"] == str(tmp_path)
     assert found["data_dir"]["origin"] == "given at the start"
@@ -74,3 +78,41 @@ def test_a_wrong_line_of_the_file_is_named_with_the_file(
 
     assert result.exit_code == 2
     assert f"port in {file}: " in result.output
+
+
+def test_what_is_set_while_nothing_runs_is_there_at_the_next_start(tmp_path: Path) -> None:
+    asyncio.run(one_order(tmp_path))
+
+    said = siren("config", "set", "rate_limit", "3/hour", data=tmp_path).stdout
+    assert said.splitlines() == ["rate_limit = 3/hour", "nothing runs: the next start has it"]
+    lines = siren("config", data=tmp_path).stdout.splitlines()
+    facts = lines[lines.index("rate_limit = 3/hour") + 1]
+    assert re.search(r"set live since 20\S+, else 300/minute · default 300/minute", facts)
+
+    assert siren("config", "unset", "rate_limit", data=tmp_path).exit_code == 0
+    assert "rate_limit = 300/minute" in siren("config", data=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("max_in_flight", "none", "max_in_flight: "),
+        ("port", "80", "port takes a restart: set SIREN_PORT, or port in the settings' file"),
+        ("prot", "80", "prot is no setting: did you mean port?"),
+    ],
+)
+def test_a_change_that_cannot_be_made_says_why(
+    name: str, value: str, words: str, tmp_path: Path
+) -> None:
+    asyncio.run(one_order(tmp_path))
+    result = siren("config", "set", name, value, data=tmp_path)
+    assert result.exit_code == 1
+    assert words in sentence(result)
+
+
+def test_all_else_is_listed_where_what_is_set_live_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_text("no database" * 100)
+    result = siren("config", data=tmp_path)
+    assert result.exit_code == 0
+    assert "rate_limit = 300/minute" in result.stdout
+    assert "what is set live cannot be read" in result.stderr

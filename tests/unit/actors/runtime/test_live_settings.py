@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import MetaData
 
 from actors.order.journal import Journal
@@ -37,10 +38,8 @@ def row(version: int, **values: Any) -> str:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str | None) -> Settings:
-    if database_url is None:
-        return Settings(data_dir=tmp_path)
-    return Settings(data_dir=tmp_path, database_url=database_url)
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(data_dir=tmp_path, database_url=SecretStr(database_url))
 
 
 @pytest.fixture
