@@ -4,30 +4,25 @@ Read once, at the start. What is `Live` may change while the system runs: see `l
 """
 
 import ipaddress
-import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    field_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, PrivateAttr, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from actors.settings_file import SettingsFile
+from actors.settings_types import (
+    HIGHEST_PORT,
+    LIVE,
+    LOWEST_PORT,
+    Folder,
+    Live,
+    Origins,
+    Ports,
+)
 
 MIN_SECRET = 32
 """HS256 wants a secret as long as its hash."""
-LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 ANY_PORT = range(1)
 """Port 0: whichever is free."""
 
@@ -38,28 +33,6 @@ SERVICES: tuple[Service, ...] = get_args(Service)
 MOST_IN_FLIGHT = 100_000
 DAY_S, YEAR_S = 86_400.0, 366 * 86_400.0
 KIND = "PostgreSQL, or SQLite as sqlite+aiosqlite:////folder/name.db. Unset: as for all services."
-
-Value = TypeVar("Value")
-_LIVE = "live"
-Live = Annotated[Value, _LIVE]
-"""The type of a setting that may change while the system runs; all others take a restart."""
-_ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
-
-
-def _split(value: object) -> object:
-    return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
-
-
-def _are_origins(value: tuple[str, ...]) -> tuple[str, ...]:
-    for origin in value:
-        if not _ORIGIN.fullmatch(origin):
-            raise ValueError(f"takes origins like https://example.org, not {origin!r}")
-    return value
-
-
-Origins = Annotated[
-    tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_are_origins)
-]
 
 
 class Settings(BaseSettings):
@@ -73,7 +46,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     port: int = Field(8088, ge=1, le=65535, description="Port the gateway listens on.")
-    data_dir: Path = Field(Path("data"), description="Folder of the embedded databases.")
+    data_dir: Folder = Field(Path("data"), description="Folder of the embedded databases.")
     database_url: SecretStr | None = Field(
         None,
         description="PostgreSQL for all services that name no other database, as "
@@ -113,7 +86,7 @@ class Settings(BaseSettings):
         description="Requests that a subject may send to a replica where authentication is "
         "required; a service may send any number.",
     )
-    actor_ports: str | None = Field(
+    actor_ports: Ports | None = Field(
         None,
         description="Ports of the connections between actors, as 31000-31099: one a process. "
         "Unset: any that is free.",
@@ -218,23 +191,6 @@ class Settings(BaseSettings):
         "through, to see whether the provider is back.",
     )
 
-    @field_validator("data_dir", mode="before")
-    @classmethod
-    def _named(cls, value: object) -> object:
-        if value == "":  # a variable that was meant to be set: not the folder one happens to be in
-            raise ValueError("must name a folder")
-        return value
-
-    @field_validator("actor_ports")
-    @classmethod
-    def _is_range(cls, value: str | None) -> str | None:
-        if value is not None:
-            first, _, last = value.partition("-")
-            known = all(each.isascii() and each.isdigit() for each in (first, last))
-            if not known or not LOWEST_PORT <= int(first) <= int(last) <= HIGHEST_PORT:
-                raise ValueError(f"must be two ports, {LOWEST_PORT} to {HIGHEST_PORT}: 31000-31099")
-        return value
-
     @classmethod
     def settings_customise_sources(
         cls,
@@ -291,7 +247,7 @@ class Settings(BaseSettings):
 
 def is_live(name: str) -> bool:
     """Return whether a setting may change while the system runs."""
-    return _LIVE in Settings.model_fields[name].metadata
+    return LIVE in Settings.model_fields[name].metadata
 
 
 def variable(field: str) -> str:

@@ -6,6 +6,7 @@ from cluster.headings import (
     circuit_breaker,
     correlation,
     gateway,
+    live_settings,
     messaging,
     persistent_volume,
     polyglot,
@@ -27,6 +28,7 @@ HEADINGS: tuple[Heading, ...] = (
     circuit_breaker.HEADING,
     autoscale.HEADING,
     self_healing.HEADING,
+    live_settings.HEADING,
     backups.HEADING,
     watching.HEADING,
 )
