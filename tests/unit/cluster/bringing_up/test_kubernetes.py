@@ -13,6 +13,7 @@ import pytest
 from ray._common.utils import import_attr
 from ray.serve.schema import ServeDeploySchema
 
+from actors.settings import Settings
 from cluster.running.deploying import application
 from cluster.running.environment import CLUSTER as ENVIRONMENT
 from tests.support.deployment_files import CLUSTER, ROOT, load, load_all, pinned
@@ -99,20 +100,47 @@ def test_the_base_renders_to_every_kind_that_it_needs() -> None:
 
 def test_an_overlay_s_image_settings_and_secrets_reach_every_pod(tmp_path: Path) -> None:
     manifests = _rendered(_overlay(tmp_path))
-    names = {m["kind"]: m["metadata"]["name"] for m in manifests if "-" in m["metadata"]["name"]}
+    names = {m["metadata"]["name"].rpartition("-")[0]: m["metadata"]["name"] for m in manifests}
     [service] = [manifest for manifest in manifests if manifest["kind"] == "RayService"]
     _check(service)
     for template in _pods(service).values():
         [container] = template["spec"]["containers"]
         assert container["image"] == "registry.example.org/siren-order:0.1.0"
         assert container["envFrom"] == [
-            {"configMapRef": {"name": names["ConfigMap"]}},
-            {"secretRef": {"name": names["Secret"]}},
+            {"configMapRef": {"name": names["siren-settings"]}},
+            {"secretRef": {"name": names["siren-secrets"]}},
         ]
     password = _cluster(service)["gcsFaultToleranceOptions"]["redisPassword"]
-    assert password["valueFrom"]["secretKeyRef"]["name"] == names["Secret"]
-    [settings] = [manifest for manifest in manifests if manifest["kind"] == "ConfigMap"]
-    assert settings["data"] == {"SIREN_ACTOR_PORTS": "31000-31099", "SIREN_ORDER_HOSTS": "3"}
+    assert password["valueFrom"]["secretKeyRef"]["name"] == names["siren-secrets"]
+    [settings] = [m for m in manifests if m["metadata"]["name"] == names["siren-settings"]]
+    assert settings["data"] == {
+        "SIREN_ACTOR_PORTS": "31000-31099",
+        "SIREN_CONFIG": "/etc/siren/config/siren.toml",
+        "SIREN_ORDER_HOSTS": "3",
+    }
+
+
+def test_the_file_of_settings_is_where_every_pod_looks_for_it_and_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifests = _rendered(_overlay(tmp_path))
+    config = next(m for m in manifests if m["metadata"]["name"].startswith("siren-config"))
+    settings = next(m for m in manifests if m["metadata"]["name"].startswith("siren-settings"))
+    [service] = [manifest for manifest in manifests if manifest["kind"] == "RayService"]
+    for template in _pods(service).values():
+        [volume] = [each for each in template["spec"]["volumes"] if "configMap" in each]
+        assert volume["configMap"]["name"] == config["metadata"]["name"]
+        [mount] = [
+            each
+            for each in template["spec"]["containers"][0]["volumeMounts"]
+            if each["name"] == volume["name"]
+        ]
+        [name] = config["data"]
+        assert f"{mount['mountPath']}/{name}" == settings["data"]["SIREN_CONFIG"]
+    file = tmp_path / "siren.toml"
+    file.write_text(config["data"]["siren.toml"])
+    monkeypatch.setenv("SIREN_CONFIG", str(file))
+    assert "payment_deadline_s" in Settings().model_fields_set
 
 
 def test_the_base_holds_no_secret() -> None:
