@@ -10,7 +10,7 @@ from cluster.running.data_folder import DataFolder
 from cluster.running.environment import free_port
 from tests.support.command import one_order, sentence, siren
 
-COMMANDS = ("up", "down", "status", "env", "verify", "rebuild-view", "token", "forget")
+COMMANDS = ("up", "down", "status", "env", "verify", "rebuild-view", "token", "forget", "config")
 
 
 def test_help_tells_of_every_command() -> None:

@@ -210,3 +210,36 @@ def test_fewer_orders_than_the_threshold_may_wait_for_ever(
             waiting.enter_context(circuit.asking(f"slow {number}"))
         provider.now += 1000
         assert circuit.state == "closed"
+
+
+def test_other_limits_hold_from_the_next_order_on(circuit: Circuit, provider: Provider) -> None:
+    fail_all(circuit, provider, ["a", "b"])
+    provider.now += 10
+    assert circuit.state == "closed"
+
+    circuit.reconfigure(2, 100.0)
+    assert circuit.state == "open"
+    provider.down = True
+    asked = provider.asked
+    for number in range(10):
+        ask(circuit, provider, f"new {number}")
+    assert provider.asked == asked + 2
+
+    circuit.reconfigure(THRESHOLD, RESET_S)
+    assert circuit.state == "closed"
+
+
+def test_the_same_limits_again_let_nobody_more_through(
+    circuit: Circuit, provider: Provider
+) -> None:
+    fail_all(circuit, provider, map(str, range(THRESHOLD)))
+    provider.now += 2
+    provider.down = True
+    for number in range(THRESHOLD):
+        ask(circuit, provider, f"new {number}")
+    asked = provider.asked
+
+    circuit.reconfigure(THRESHOLD, RESET_S)
+    ask(circuit, provider, "one more")
+
+    assert provider.asked == asked

@@ -20,6 +20,7 @@ from serve_app.middleware.concurrency_limits import (
     SHARE,
     STREAMS_EACH,
     WAITING,
+    Kind,
     Places,
     current,
     waiting,
@@ -303,3 +304,20 @@ async def test_a_failure_is_a_problem_and_its_text_is_not_logged(
     assert "in fail" in caplog.text
     assert "010-1234-5678" not in caplog.text + response.text
     assert again.status_code == 200
+
+
+def test_fewer_places_hold_for_whoever_comes_and_nobody_is_sent_away() -> None:
+    places = Places(10)
+    taken = [places.enter(Kind.COMMAND) for _ in range(8)]
+    assert all(taken)
+    assert places.enter(Kind.COMMAND) is None
+
+    places.resize(5)
+    assert places.enter(Kind.READ) is None
+    for place in taken[:5]:
+        assert place is not None
+        place._stop_working()
+    assert places.enter(Kind.READ) is not None
+
+    places.resize(20)
+    assert all(places.enter(Kind.READ) for _ in range(15))

@@ -2,8 +2,10 @@
 
 import pytest
 
+from actors.settings import Settings
 from serve_app.contract.identity import Identity, Role
 from serve_app.contract.problems import Refused
+from serve_app.security.authentication import Gate
 from serve_app.security.rate_limit import RateLimit
 
 ADA, BOB = (Identity(name, Role.CUSTOMER) for name in ("ada", "bob"))
@@ -66,3 +68,15 @@ def test_memory_of_subjects_ends_with_their_windows(clock: Seconds) -> None:
         limit.count(Identity(f"c-{number}", Role.CUSTOMER))
         clock.now += 0.01
     assert len(limit._windows) <= 101
+
+
+def test_another_limit_holds_from_the_next_request_on_and_the_same_one_changes_nothing() -> None:
+    settings = Settings(auth="required", rate_limit="1/hour")
+    gate = Gate(settings, b"s" * 32)
+    assert gate._limit is not None
+    assert (refused(gate._limit, ADA), refused(gate._limit, ADA)) == (None, "3600")
+
+    gate.reconfigure(settings)
+    assert refused(gate._limit, ADA) == "3600"
+    gate.reconfigure(settings.model_copy(update={"rate_limit": "2/hour"}))
+    assert [refused(gate._limit, ADA) for _ in range(3)] == [None, None, "3600"]
