@@ -1,5 +1,6 @@
 """Settings set live, and unset: committed in the journal's database, from where all follow them."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -75,6 +76,12 @@ async def read_live(settings: Settings) -> LiveValues:
         return LiveValues()
     finally:
         await journal.close()
+
+
+def tell_live(settings: Settings, report: Callable[[str], None]) -> None:
+    """Say at a start what is set live, as it goes before all that the start was given."""
+    if live := asyncio.run(read_live(settings)).values:
+        report(f"set live, whatever else is said of it: {', '.join(sorted(live))}")
 
 
 async def effective(settings: Settings) -> Settings:

@@ -30,7 +30,7 @@ from actors.runtime.ray_actors import NAMESPACE, described
 from actors.settings import Service, Settings
 from actors.store.service import StoreService
 from cluster.operations.database_urls import check_urls
-from cluster.operations.live_changes import effective, read_live
+from cluster.operations.live_changes import effective, tell_live
 from cluster.peers import PEERS
 from cluster.running import integrity
 from cluster.running.data_folder import held
@@ -233,8 +233,7 @@ def running(
         report("preparing the databases")
         integrity.check_files(settings, report)
         installation = asyncio.run(prepare_databases(settings, report))
-        if live := asyncio.run(read_live(settings)).values:
-            report(f"set live, whatever else is said of it: {', '.join(sorted(live))}")
+        tell_live(settings, report)
         report("starting Ray")
         context = _start_ray(claim.folder / "ray", settings.metrics_port, dashboard=dashboard)
         try:
