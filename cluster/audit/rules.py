@@ -26,7 +26,7 @@ OVERDUE = "overdue"
 PATIENCE = timedelta(minutes=1)
 """An order that can go on does so within seconds, also after a crash."""
 REMEDY = (
-    "`siren up` carries it on within seconds; where that runs, `siren status` says what it lacks"
+    "`siren up` carries it on within seconds; where that runs, `siren orders --stuck` says why not"
 )
 UNDECIDED = (PaymentStatus.PENDING, PaymentStatus.APPROVED)
 PERSONAL = ("customer", "cancel_reason")

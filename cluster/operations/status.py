@@ -25,6 +25,7 @@ from sqlalchemy import func, select
 from actors.contracts.errors import SirenError, Unavailable
 from actors.order.journal import Journal
 from actors.order.journal_tables import open_orders
+from actors.order.telling import count_stuck
 from actors.runtime.clock import utc_now
 from actors.runtime.database_faults import damaged_databases, file_of, name_of
 from actors.runtime.lock_file import is_held, read_holder
@@ -259,6 +260,7 @@ async def numbers(settings: Settings) -> Table:
         await add("events in the journal", journal.last_position())
         await add("orders with a step outstanding or a deadline", count_open())
         await add("of them overdue", overdue())
+        await add("stuck, see `siren orders --stuck`", count_stuck(journal))
         await add("events the view is behind", behind())
     finally:
         await journal.close()
