@@ -12,6 +12,7 @@ from ray.exceptions import RayError
 
 from actors.contracts.errors import SirenError
 from actors.installation import Installation
+from actors.order.census import measure_stuck
 from actors.order.dedicated import DedicatedOrders
 from actors.order.host import OrderHost
 from actors.order.ids import host_of, slots_of
@@ -98,6 +99,8 @@ class OrderActor:
             self._tasks["leaving once superfluous"] = leaving
         if host == 0:  # for all: the memory is the database server's, or this machine's
             self._prewarming = asyncio.create_task(until_done(self._journal.prewarm_keys))
+            stuck = partial(measure_stuck, self._journal)
+            self._counting = asyncio.create_task(measure_for_ever(stuck))
 
     def _trouble(self) -> str | None:
         waits = [self._journal.database.waits]

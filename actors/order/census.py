@@ -5,11 +5,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 from actors.contracts.values import OrderStatus
-from actors.order.metrics import LIVE, MAILBOX_DEEPEST, MAILBOX_DEPTH
+from actors.order.journal import Journal
+from actors.order.metrics import LIVE, MAILBOX_DEEPEST, MAILBOX_DEPTH, STUCK
+from actors.order.telling import count_stuck
 from actors.order.virtual_order import VirtualOrder
 
 AT_A_TIME = 1000
 """Orders that are looked at before others have their turn: 0.3 ms."""
+
+
+async def measure_stuck(journal: Journal) -> None:
+    """Count the orders of all hosts that `siren orders --stuck` shows; raises `Unavailable`."""
+    STUCK.set(await count_stuck(journal))
 
 
 async def take_census(orders: Sequence[VirtualOrder]) -> None:

@@ -46,7 +46,9 @@ OVERDUE = Gauge(
     registry=REGISTRY,
 )
 STUCK = Gauge(
-    "siren_orders_stuck", "Open orders without due progress for a minute.", registry=REGISTRY
+    "siren_orders_stuck",
+    "Orders of all hosts without due progress for a minute, or set aside; of the first host.",
+    registry=REGISTRY,
 )
 
 _events = {kind: EVENTS.labels(tag) for kind, tag in EVENT_TAGS.items()}

@@ -23,8 +23,6 @@ OVERDUE = timedelta(seconds=5)
 PAGE = 1000
 PAGES = 20
 """Most pages in one look; the next one goes on behind them."""
-STUCK = timedelta(seconds=60)
-"""Whoever has made no due progress for so long needs somebody's look."""
 AT_ONCE = 256
 """Most orders taken up in one look."""
 
@@ -57,7 +55,7 @@ class OverdueOrders:
         self._taker = taker
         self._clock = clock
         self._behind = ""
-        self._seen = self._stuck = 0
+        self._seen = 0
 
     async def look(self) -> int:
         """Take up what is overdue and left alone, some of it; return how many orders that were.
@@ -65,14 +63,12 @@ class OverdueOrders:
         Raises `Unavailable` where the journal cannot be read.
         """
         found: list[Due] = []
-        now = self._clock()
-        by = now - OVERDUE
+        by = self._clock() - OVERDUE
         for _ in range(PAGES):
             page = await self._fetch(by, self._behind, PAGE)
             for due in page:
                 self._behind = due.order_id
                 self._seen += 1
-                self._stuck += due.due_at <= now - STUCK
                 if not self._taker.works_on(due.order_id):
                     found.append(due)
                     if len(found) == AT_ONCE:
@@ -81,18 +77,13 @@ class OverdueOrders:
                 if len(page) == PAGE:
                     continue
                 self._behind = ""  # seen all: the next look begins at the oldest
-                self._tell()
+                metrics.OVERDUE.set(self._seen)  # known for nothing: all was read anyway
+                self._seen = 0
             break
         if found:
             logger.info("%d overdue orders are taken up", len(found))
             await self._taker.recover(found)
         return len(found)
-
-    def _tell(self) -> None:
-        """Count what was seen, of which all was read anyway, into this process's metrics."""
-        metrics.OVERDUE.set(self._seen)
-        metrics.STUCK.set(self._stuck)
-        self._seen = self._stuck = 0
 
     async def look_for_ever(self) -> None:
         """Look every few seconds, not in step with other hosts."""
