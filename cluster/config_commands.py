@@ -24,8 +24,10 @@ from cluster.terminal import Data, console, fail, problems, settings_here, wrong
 
 app = typer.Typer()
 INDENT = " " * 4
-FOLLOW_S = 10.0
+FOLLOW_S = 30.0
 """For all processes to follow a change; then those are named that do not."""
+LOOK_S = 5.0
+"""The same for a list, which changes nothing."""
 OF_SERVE = "gateway_"
 """What the names of settings begin with that Ray Serve goes by."""
 
@@ -58,7 +60,7 @@ def config(
         for setting in found:
             _print(setting)
         if is_running:
-            _tell_followers(live.version, 0)
+            _tell_followers(live.version, LOOK_S)
 
 
 @app.command(name="set")
