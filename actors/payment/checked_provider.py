@@ -39,17 +39,15 @@ class CheckedProvider:
         answer: Any = await self._ask(
             self._provider.authorize, key, amount, currency, request.token
         )
-        match answer:
-            case Charge(status=ChargeStatus.APPROVED, amount=a, currency=c) if (a, c) == (
-                amount,
-                currency,
-            ):
-                return ChargeStatus.APPROVED
-            case Charge(status=ChargeStatus.DECLINED):
-                await self._check_declined(key)
-                return ChargeStatus.DECLINED
-            case Charge(status=ChargeStatus.CANCELED):
-                return ChargeStatus.CANCELED
+        status = answer.status if isinstance(answer, Charge) else None
+        if status is ChargeStatus.APPROVED:
+            if answer.amount == amount and answer.currency == currency:
+                return status
+        elif status is ChargeStatus.DECLINED:
+            await self._check_declined(key)
+            return status
+        elif status is ChargeStatus.CANCELED:
+            return status
         raise _wrong(f"{amount} {currency} were asked for, and answered was {answer!r:.200}")
 
     async def cancel(self, key: str) -> None:

@@ -72,9 +72,10 @@ class Incidents:
         """Return what is answered for a charge."""
         if incident is not Incident.LYING:
             return charge
+        opposite = "DECLINED" if charge.status == "APPROVED" else "APPROVED"
         lies = (
             replace(charge, amount=(charge.amount or 0) + 1),
-            replace(charge, status="DECLINED" if charge.status == "APPROVED" else "APPROVED"),
+            replace(charge, status=type(charge.status)(opposite)),
             replace(charge, status="MAYBE"),
             "<html>502 Bad Gateway</html>",
         )
