@@ -42,9 +42,8 @@ def env(data: Data = None, address: Address = None) -> None:
     node of.
     """
     folder = settings_of(data_dir=data).data_dir.absolute()
-    named = data is not None or os.environ.get(DATA_DIR)
     try:
-        if address is None and (named or is_held(folder)):
+        if address is None and _means_folder(data, folder):
             found = environment.exports(ray_address(folder), folder)
         else:
             found = environment.exports(_cluster_or_up(address, folder))
@@ -96,26 +95,73 @@ def node(command: Annotated[list[str], typer.Argument(help="What to run: ray sta
 
 @app.command()
 def deploy(
+    data: Data = None,
     address: Address = None,
     settings: SettingsFile = None,
     order_hosts: Annotated[
         int | None, typer.Option(min=1, max=256, help="Order hosts from now on.")
     ] = None,
 ) -> None:
-    """Put the system on a Ray cluster that runs, or this version and settings in its place.
+    """Put this version and these settings in the place of what runs, or on a Ray cluster.
 
-    Orders are taken and answered all the while. Needs PostgreSQL (SIREN_DATABASE_URL) and a secret
-    for tokens (SIREN_JWT_SECRET), from the environment or the settings' file.
+    Orders are taken and answered all the while, and a version that does not work changes nothing:
+    exit code 1 then. On one machine it is the system that `siren up` runs on the data folder; the
+    new version lies in a folder of its own, whose `siren deploy` this is. A cluster needs
+    PostgreSQL (SIREN_DATABASE_URL) and a secret for tokens (SIREN_JWT_SECRET), from the environment
+    or the settings' file.
     """
     given = {} if order_hosts is None else {"order_hosts": order_hosts}
+    folder = settings_of(data_dir=data).data_dir.absolute()
+    if address is None and settings is None and _means_folder(data, folder):
+        _deploy_on_one_machine(folder, given)
+        return
+    _try_imports()
     with _joined(address):
-        from cluster.running import deploying  # noqa: PLC0415 - Ray takes seconds
+        from cluster.running import deploying, places  # noqa: PLC0415 - Ray takes seconds
 
         found = cluster_settings(settings, **given)
-        installation = deploying.deploy(found, lambda step: console.print(f"· {step}"))
-    count = installation.order_hosts
-    hosts = f"{count} order host{'' if count == 1 else 's'}"
+        installation = deploying.deploy(found, places.OnCluster(), _say)
+    hosts = _count(installation.order_hosts)
     console.print(f"Siren Order is on the cluster, with {hosts}: port {found.port} of each node")
+
+
+def _deploy_on_one_machine(folder: Path, given: dict[str, int]) -> None:
+    environment.prepare()
+    found = settings_of(data_dir=folder, **given)
+    try:
+        address = ray_address(folder)
+    except SirenError as error:
+        fail(error)
+    _try_imports()
+    with _joined(address):
+        from cluster.running import deploying, places  # noqa: PLC0415 - as above
+
+        place = places.OnOneMachine(folder)
+        found = place.settings(found)
+        installation = deploying.deploy(found, place, _say)
+    hosts = _count(installation.order_hosts)
+    console.print(f"Siren Order on {folder} is of this version, with {hosts}", soft_wrap=True)
+
+
+def _try_imports() -> None:
+    """End the command with one sentence where this version cannot even be imported."""
+    try:
+        pass
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been changed
+        words = f"the new version does not work: {type(error).__name__}: {error}"
+        fail(SirenError("failed_trial", f"{words}; nothing was changed"))
+
+
+def _means_folder(data: Path | None, folder: Path) -> bool:
+    return data is not None or bool(os.environ.get(DATA_DIR)) or is_held(folder)
+
+
+def _count(hosts: int) -> str:
+    return f"{hosts} order host{'' if hosts == 1 else 's'}"
+
+
+def _say(step: str) -> None:
+    console.print(f"· {step}", soft_wrap=True)
 
 
 @app.command()

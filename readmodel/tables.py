@@ -21,6 +21,7 @@ from sqlalchemy.schema import DropTable
 
 from actors.contracts.errors import Conflict
 from actors.runtime.database import Database
+from actors.runtime.schema import Schema, add_column, bring_up_to_date
 
 LIVE = "order_detail"
 SHADOW = "order_detail_rebuild"
@@ -59,6 +60,14 @@ checkpoint = Table(
 )
 
 
+async def _add_event(database: Database) -> None:
+    """Version 2 has it: which event was folded in last."""
+    await add_column(database, checkpoint.c.event)
+
+
+SCHEMA = Schema("readmodel", version=2, oldest_code=1, steps={2: _add_event})
+
+
 def open_database(url: str) -> Database:
     """Return the read model's database."""
     # A lost commit takes its checkpoint along and is folded again: no need to wait for the disk.
@@ -69,8 +78,7 @@ async def create_tables(url: str) -> None:
     """Create what is missing of an empty view, so that reading works before anything is folded."""
     database = open_database(url)
     try:
-        await database.create_tables()
-        await database.add_column(checkpoint.c.event)
+        await bring_up_to_date(database, SCHEMA)
         async with database.write() as connection:
             start = database.insert(checkpoint).on_conflict_do_nothing()
             await connection.execute(start, {"name": LIVE, "position": 0})

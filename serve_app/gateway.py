@@ -48,7 +48,7 @@ HEALTH_PERIOD_S = 1.0
 HEALTH_TIMEOUT_S = 2.5
 
 
-class _Gateway:
+class Gateway:
     """One replica: a client of the installation on the replica's event loop, and the routes."""
 
     def __init__(
@@ -121,7 +121,10 @@ def deployment(
     settings = now or installation.settings
     gateway = serve.deployment(
         name=GATEWAY,
-        ray_actor_options={"num_cpus": CPU_SHARE if one_a_node else 0},
+        ray_actor_options={
+            "num_cpus": CPU_SHARE if one_a_node else 0,
+            "runtime_env": installation.release.runtime_env() or {},
+        },
         # The application refuses before Serve would, whose own answer is no problem document.
         max_ongoing_requests=capacity(MOST_IN_FLIGHT) + request_body.AT_ONCE,
         **(_one_a_node() if one_a_node else _on_one_machine(settings)),
@@ -134,7 +137,7 @@ def deployment(
         # Addresses hold customers' ids: no access log. Below WARNING Serve would still make a
         # record of each request, only to drop it.
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
-    )(serve.ingress()(_Gateway))
+    )(serve.ingress()(Gateway))
     secrets = SecretBytes(token_secret), SecretStr(system_secret)
     application: serve.Application = gateway.bind(
         installation, peers, *secrets, one_a_node=one_a_node

@@ -9,7 +9,8 @@ SirenError
 ├── Conflict      somebody else was first; load again and decide again
 ├── AlreadyPlaced the key has placed an order before, under another id
 └── Unavailable   may or may not have happened; ask again with the same key
-    └── Damaged   what is stored cannot be read; asking again helps once it was repaired
+    ├── Damaged   what is stored cannot be read; asking again helps once it was repaired
+    └── UnknownEvent  a newer version's; it helps once this one is replaced
 
 All arguments reach `super().__init__`, so that every error survives pickling between actors.
 """
@@ -90,16 +91,14 @@ class Damaged(Unavailable):
     """A database, or a row of it, is not what was written. No other order is touched by it."""
 
 
-class UnknownEvent(Exception):
-    """The journal holds an event that this version of the code does not know."""
+class UnknownEvent(Unavailable):
+    """The journal holds an event that this version of the code does not know: a newer one will."""
 
     def __init__(self, tag: str, schema_version: int) -> None:
-        super().__init__(tag, schema_version)
-
-    def __str__(self) -> str:
-        tag, schema_version = self.args
         event = f"event {tag!r} of schema version {schema_version}"
-        return f"unknown {event}: is the code older than the journal?"
+        detail = f"unknown {event}: is the code older than the journal?"
+        SirenError.__init__(self, "unknown_event", detail)
+        self.args = (tag, schema_version)
 
 
 def may_pass(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from actors.contracts.errors import Damaged
+from actors.contracts.errors import Damaged, UnknownEvent
 from actors.contracts.values import PrivateData
 from actors.order.domain.events import StoredEvent
 from actors.order.journal_rows import stored_event
@@ -75,15 +75,15 @@ def words_for(row: Sequence[Any]) -> str:
 
 def histories_of(
     wanted: Sequence[str], found: Sequence[Rows], unreadable: Unreadable
-) -> dict[str, History | Damaged]:
-    """Return the history of each order, or `Damaged` where one of its events cannot be read.
+) -> dict[str, History | Damaged | UnknownEvent]:
+    """Return the history of each order, or what is raised where one of its events cannot be read.
 
     `found`: their events in order of version, private data, and rows of `open_orders`. An order
     without any event has an empty history.
     """
     rows, private_rows, open_rows = found
     events: dict[str, list[StoredEvent]] = {order_id: [] for order_id in wanted}
-    damaged: dict[str, Damaged] = {}
+    damaged: dict[str, Damaged | UnknownEvent] = {}
     for row in rows:
         try:
             _, stored = stored_event(row)
@@ -91,6 +91,8 @@ def histories_of(
             if stored.version != len(known) + 1:
                 raise ValueError(stored.version)
             known.append(stored)
+        except UnknownEvent as error:
+            damaged.setdefault(row[1], error)
         except UNREADABLE:
             damaged.setdefault(row[1], unreadable(words_for(row)))
     private = {order_id: PrivateData(*rest) for order_id, *rest in private_rows}

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from actors.contracts.errors import Damaged, may_pass
+from actors.contracts.errors import Damaged, UnknownEvent, may_pass
 from actors.contracts.messages import OrderReply, OrderRequest
 from actors.order.census import take_census
 from actors.order.command_codec import unpack_command
@@ -143,7 +143,7 @@ class OrderHost:
         for order_id, history in zip(order_ids, histories, strict=True):
             order = self._activate(order_id)
             # A command was faster, and may still fail; or it cannot be read.
-            if order.mailbox.occupied or isinstance(history, Damaged):
+            if order.mailbox.occupied or isinstance(history, Exception):
                 self._wake_soon(order_id)
                 continue
             try:
@@ -204,7 +204,7 @@ class OrderHost:
         try:
             await self.take_up(order_ids)
         except Exception as error:  # one that cannot be read must not keep the others from theirs
-            if may_pass(error):
+            if may_pass(error) and not isinstance(error, UnknownEvent):
                 raise
             logger.exception("orders cannot be taken up together; each is tried alone")
             for order_id in order_ids:

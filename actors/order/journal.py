@@ -13,7 +13,7 @@ from uuid import uuid4
 from msgspec import Struct
 from sqlalchemy import ColumnElement, func, select
 
-from actors.contracts.errors import Damaged, SirenError
+from actors.contracts.errors import Damaged
 from actors.contracts.values import PrivateData
 from actors.order import journal_upgrade
 from actors.order.domain.events import StoredEvent
@@ -27,9 +27,11 @@ from actors.order.histories import (
 from actors.order.ids import SLOTS, key_of
 from actors.order.journal_appends import Append, append_all, believed
 from actors.order.journal_failures import JournalFailures
+from actors.order.journal_schema import OLDEST, SCHEMA_VERSION, schema_of
 from actors.order.journal_statements import Statements
 from actors.order.journal_tables import (
     JOURNAL_SCHEMA_VERSION,
+    OLDEST_CODE,
     events,
     meta,
     metadata,
@@ -41,6 +43,7 @@ from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros, to_micros, utc_now
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit
+from actors.runtime.schema import Recorded, check_usable
 
 KEY_PARTS = 256
 """Keys are read by their first two digits: as long as one reader stays, SQLite's log grows."""
@@ -75,17 +78,24 @@ class Journal:
         """Create the tables that are missing, and make an older journal into today's.
 
         `progress` gets the position that an upgrade has reached, and the last one. Raises
-        `SirenError` where a newer version of the code wrote the journal.
+        `SirenError` where a newer version of the code made it unfit for this one.
         """
+        found = await self.schema()
+        if found is not None:
+            check_usable("journal", found, JOURNAL_SCHEMA_VERSION)
         await self.database.create_tables()
-        written_by = int(await self.remember("schema_version", str(JOURNAL_SCHEMA_VERSION)))
-        if written_by > JOURNAL_SCHEMA_VERSION:
-            raise SirenError(
-                "journal_too_new",
-                f"the journal has schema version {written_by}; "
-                f"this version of siren knows {JOURNAL_SCHEMA_VERSION}",
-            )
+        written_by = int(await self.remember(SCHEMA_VERSION, str(JOURNAL_SCHEMA_VERSION)))
         await journal_upgrade.upgrade(self.database, progress or (lambda _done, _total: None))
+        if written_by <= JOURNAL_SCHEMA_VERSION:
+            await self._raise_oldest_code()
+
+    async def schema(self) -> Recorded | None:
+        """Return the schema that the journal says it has; None where it has none yet."""
+        return await schema_of(self.database)
+
+    async def _raise_oldest_code(self) -> None:
+        if int(await self.remember(OLDEST, str(OLDEST_CODE))) < OLDEST_CODE:
+            await self.replace(OLDEST, str(OLDEST_CODE))
 
     async def remember(self, key: str, value: str) -> str:
         """Store `value` under `key` unless there is one already; return the one that stands."""
@@ -120,7 +130,7 @@ class Journal:
     async def load(self, order_id: str) -> History:
         """Return the committed history of an order; empty where there is none.
 
-        Raises `Damaged` where it cannot be read.
+        Raises `Damaged` where it cannot be read, `UnknownEvent` where only newer code can.
         """
         return await self._loads.submit(order_id)
 
@@ -147,7 +157,7 @@ class Journal:
     async def load_each(self, order_ids: Sequence[str]) -> list[Any]:
         """Return the committed histories of some orders, in one query.
 
-        In the place of one that cannot be read is the `Damaged` that says so.
+        In the place of one that cannot be read is the error that says so.
         """
         try:
             return await self._load_together(order_ids)

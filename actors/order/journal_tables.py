@@ -15,6 +15,9 @@ from sqlalchemy import (
 )
 
 JOURNAL_SCHEMA_VERSION = 3
+OLDEST_CODE = 3
+"""The oldest code, by the schema version that it knows, that may use a journal of this one. It is
+raised with what older code cannot read or write: a contraction, or the first use of a new event."""
 NO_OLDER_WRITER = "events_have_hashed_keys"
 
 metadata = MetaData()

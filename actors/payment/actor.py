@@ -12,7 +12,6 @@ from actors.installation import Installation
 from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
 from actors.payment.service import PaymentService
-from actors.runtime.database import Database
 from actors.runtime.hanging import first
 from actors.runtime.live_settings import following
 from actors.runtime.metrics import measure_for_ever
@@ -29,9 +28,9 @@ from actors.runtime.rpc_server import RpcServer
 from actors.settings import Settings
 
 
-async def _create_tables(database: Database) -> None:
+async def _create_tables(owner: PaymentLedger | SimulatedProvider) -> None:
     with suppress(Damaged):  # told and noted; what is elsewhere in it can still be read
-        await database.create_tables()
+        await owner.create()
 
 
 class PaymentActor:
@@ -59,9 +58,7 @@ class PaymentActor:
         self._server = RpcServer(
             self._service.handle, node_address(), settings.ports_of_actors, self._trouble
         )
-        self._created = [
-            await begun(partial(_create_tables, owner.database)) for owner in self._owners
-        ]
+        self._created = [await begun(partial(_create_tables, owner)) for owner in self._owners]
 
     def _trouble(self) -> str | None:
         waits = [self._service.waits, *(owner.database.waits for owner in self._owners)]

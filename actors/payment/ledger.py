@@ -15,12 +15,13 @@ from sqlalchemy import select
 
 from actors.contracts.messages import ChargeRequest, PaymentReply
 from actors.contracts.values import PaymentStatus
-from actors.payment.tables import metadata, payments
+from actors.payment.tables import SCHEMA, metadata, payments
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import to_micros, utc_now
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit, Seen
 from actors.runtime.hanging import trouble_with
+from actors.runtime.schema import bring_up_to_date
 from actors.runtime.statements import Transaction
 
 PENDING, APPROVED = PaymentStatus.PENDING, PaymentStatus.APPROVED
@@ -129,6 +130,10 @@ class PaymentLedger:
         self._changes: Batcher[_Wanted, Payment] = Batcher(
             self._commit, pace=self.database.pace, span="commit payments"
         )
+
+    async def create(self) -> None:
+        """Create the table, or bring an older one up to date."""
+        await bring_up_to_date(self.database, SCHEMA)
 
     async def find(self, order_id: str) -> Payment:
         """Return an order's payment; a blank one where nothing is known."""

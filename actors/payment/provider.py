@@ -18,12 +18,13 @@ from sqlalchemy import select
 
 from actors.contracts.errors import Unavailable
 from actors.payment.incidents import Incidents
-from actors.payment.provider_tables import charge_failures, charges, metadata
+from actors.payment.provider_tables import SCHEMA, charge_failures, charges, metadata
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import to_micros, utc_now
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit, Seen
 from actors.runtime.hanging import trouble_with
+from actors.runtime.schema import bring_up_to_date
 from actors.runtime.statements import Transaction
 
 
@@ -119,6 +120,10 @@ class SimulatedProvider:
         )
         self._slow: dict[str, asyncio.Task[Charge]] = {}
         self._incidents = Incidents(self.database)
+
+    async def create(self) -> None:
+        """Create the tables, or bring older ones up to date."""
+        await bring_up_to_date(self.database, SCHEMA)
 
     async def authorize(self, key: str, amount: int, currency: str, token: str) -> Charge:
         """Charge, or behave as badly as the token says, or as all of the provider does now."""

@@ -2,6 +2,10 @@
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
 
+from actors.runtime.schema import Schema
+
+SCHEMA = Schema("provider", version=1, oldest_code=1)
+
 metadata = MetaData()
 
 charges = Table(

@@ -2,6 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table
 
+from actors.runtime.schema import Schema
+
+SCHEMA = Schema("payments", version=1, oldest_code=1)
+
 metadata = MetaData()
 
 # One row an order at most. A row without a payment id is a bare tombstone: the order was cancelled

@@ -15,14 +15,12 @@ from sqlalchemy import (
     JSON,
     Column,
     ColumnElement,
-    Connection,
     Executable,
     MetaData,
     Table,
     any_,
     bindparam,
     func,
-    inspect,
     make_url,
     select,
     text,
@@ -47,6 +45,7 @@ CHECK_EVERY_S = 0.02
 """How soon a writer does. To look before every commit took 3 % of an order's time."""
 READ_LIMIT_S = 5.0
 WRITE_LIMIT_S = 10.0
+DDL_WAIT_MS = 500
 """How long a server may take for a transaction, the connection included. One that was stopped, or
 that a network no longer leads to, says nothing at all."""
 
@@ -96,21 +95,19 @@ class Database:
 
     async def create_tables(self) -> None:
         """Create the tables that are missing."""
-        async with self.write() as connection:
+        async with self.change_schema() as connection:
             await connection.run_sync(self.metadata.create_all)
 
-    async def add_column(self, column: Column[Any]) -> None:
-        """Add a column, which may be NULL, to a table that an earlier version created without."""
+    @asynccontextmanager
+    async def change_schema(self) -> AsyncIterator[AsyncConnection]:
+        """Open a write transaction that may change tables; as `write`.
 
-        def add(connection: Connection) -> None:
-            present = {each["name"] for each in inspect(connection).get_columns(column.table.name)}
-            if column.name not in present:
-                kind = column.type.compile(connection.dialect)
-                statement = f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"
-                connection.execute(text(statement))
-
+        A server lets nobody else at a table for which a change waits: it waits for a moment only.
+        """
         async with self.write() as connection:
-            await connection.run_sync(add)
+            if not self.is_sqlite:
+                await connection.execute(text(f"SET LOCAL lock_timeout = '{DDL_WAIT_MS}ms'"))
+            yield connection
 
     @asynccontextmanager
     async def write(

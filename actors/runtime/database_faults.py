@@ -25,7 +25,7 @@ from actors.settings import SERVICES, Service, Settings
 
 # SQLSTATEs that are no fault of the statement: connection, conflict, resources, operator, system,
 # a standby that only reads, a user or a database that the server does not know.
-PASSING_STATES = ("08", "25006", "28", "3D", "40", "53", "57", "58")
+PASSING_STATES = ("08", "25006", "28", "3D", "40", "53", "55P03", "57", "58")
 DAMAGED_STATE = "XX00"
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError, OSError)
 DAMAGED_CODES = {

@@ -20,6 +20,7 @@ ERRORS: dict[str, Callable[..., errors.SirenError]] = {
         errors.AlreadyPlaced,
         errors.Unavailable,
         errors.Damaged,
+        errors.UnknownEvent,
     )
 }
 _encode = msgspec.msgpack.Encoder().encode
@@ -37,11 +38,15 @@ def pack(message: Message | errors.SirenError) -> bytes:
 def unpack(data: bytes) -> Any:
     """Return what was packed; an error is returned, not raised.
 
-    Raises `msgspec.MsgspecError` or `KeyError` for what no message is.
+    An error that only a newer version knows is `Unavailable`. Raises `msgspec.MsgspecError` for
+    what no message is.
     """
     message = _decode(data)
     if isinstance(message, Failure):
-        return ERRORS[message.error](*message.args)
+        kind = ERRORS.get(message.error)
+        if kind is None:
+            return errors.Unavailable("unknown_answer", f"{message.error} is a newer version's.")
+        return kind(*message.args)
     return message
 
 

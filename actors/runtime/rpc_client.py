@@ -79,6 +79,8 @@ class RpcClient:
         expiry = loop.call_later(timeout, _expire, future)
         try:
             reply = unpack(await future)
+        except msgspec.MsgspecError as error:  # of a version that has other fields, say
+            raise Unavailable("unknown_answer", "The answer is another version's.") from error
         finally:
             expiry.cancel()
             self._unanswered.pop(number, None)

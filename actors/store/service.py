@@ -16,10 +16,11 @@ from actors.runtime.clock import Clock, utc_now
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit
 from actors.runtime.hanging import trouble_with
+from actors.runtime.schema import bring_up_to_date
 from actors.runtime.statements import Transaction
 from actors.store import demo_stores
 from actors.store.books import StoreBooks
-from actors.store.tables import menu_items, metadata, stores
+from actors.store.tables import SCHEMA, menu_items, metadata, stores
 from actors.store.tickets import Books, StoreMessage, StoreReply, decide
 
 
@@ -41,8 +42,7 @@ class StoreService:
 
     async def create(self) -> None:
         """Create the tables that are missing, and the demo stores where there is no store."""
-        await self.database.create_tables()
-        await self.database.add_column(stores.c.numbering)
+        await bring_up_to_date(self.database, SCHEMA)
         async with self.database.write() as connection:
             if await connection.scalar(select(stores.c.store_id).limit(1)) is None:
                 await connection.execute(insert(stores), demo_stores.store_rows())

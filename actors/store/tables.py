@@ -12,6 +12,9 @@ from sqlalchemy import (
     Text,
 )
 
+from actors.runtime.database import Database
+from actors.runtime.schema import Schema, add_column
+
 metadata = MetaData()
 
 stores = Table(
@@ -67,3 +70,11 @@ tickets = Table(
     Index("tickets_by_store", "store_id", "seq"),
     Index("tickets_by_status", "status", "store_id", "seq"),
 )
+
+
+async def _add_numbering(database: Database) -> None:
+    """Version 2 has it: how far the day's pick-up numbers are."""
+    await add_column(database, stores.c.numbering)
+
+
+SCHEMA = Schema("stores", version=2, oldest_code=1, steps={2: _add_numbering})

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from actors.contracts.errors import UnknownEvent
 from actors.order.domain.events import CustomerErased, OrderPlaced, StoredEvent
 from actors.order.domain.order import Order, evolve
 from actors.order.domain.saga import Step, next_steps
@@ -94,6 +95,9 @@ def fold_events(dossier: Dossier) -> tuple[Case | None, list[Finding]]:
     for row in dossier.events:
         try:
             event = decode_event(row.type, row.schema_version, row.data)
+        except UnknownEvent:
+            words = f"version {row.version}, a {row.type}, is a newer version of siren's: use that"
+            return None, [*findings, ("event_unknown", words)]
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, this is the finding
             words = f"version {row.version}, a {row.type}, cannot be read ({type(error).__name__})"
             return None, [*findings, ("event_unreadable", words)]

@@ -5,6 +5,7 @@ from cluster.headings import (
     backups,
     circuit_breaker,
     correlation,
+    deploys,
     gateway,
     live_settings,
     messaging,
@@ -29,6 +30,7 @@ HEADINGS: tuple[Heading, ...] = (
     autoscale.HEADING,
     self_healing.HEADING,
     live_settings.HEADING,
+    deploys.HEADING,
     backups.HEADING,
     watching.HEADING,
 )

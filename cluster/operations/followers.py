@@ -12,7 +12,7 @@ from ray.serve._private.common import REPLICA_ID_FULL_ID_STR_PREFIX, RequestMeta
 from ray.serve._private.constants import SERVE_NAMESPACE
 
 from actors.runtime.ray_actors import NAMESPACE
-from cluster.running.bootstrap import APPLICATION
+from cluster.running.gateway_rollout import APPLICATION
 from serve_app.gateway import GATEWAY
 
 ASK_S = 5.0

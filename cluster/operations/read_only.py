@@ -101,11 +101,12 @@ async def check_tables(database: Database | ReadOnly) -> None:
 
 async def check_journal_version(journal: Database | ReadOnly) -> None:
     """Raise `SirenError` where a newer version of the code wrote the journal, or an older one."""
-    query = select(meta.c.value).where(meta.c.key == "schema_version")
+    query = select(meta.c.key, meta.c.value)
     with _readable(journal.name):
         async with journal.read() as connection:
-            found = int(await connection.scalar(query) or 0)
-    if found > JOURNAL_SCHEMA_VERSION:
+            known = {row.key: row.value for row in await connection.execute(query)}
+    found = int(known.get("schema_version", 0))
+    if int(known.get("oldest_code", found)) > JOURNAL_SCHEMA_VERSION:
         detail = (
             f"the journal has schema version {found}, this siren knows {JOURNAL_SCHEMA_VERSION}: "
             "use the version that wrote it"

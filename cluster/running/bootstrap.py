@@ -15,18 +15,16 @@ import ray
 from ray import serve
 from ray.exceptions import RayTaskError
 from ray.serve._private.constants import SERVE_PROXY_NAME
-from ray.serve.schema import LoggingConfig
 
 from actors.contracts.errors import Damaged, SirenError, Unavailable
-from actors.installation import Installation
+from actors.installation import Installation, Release
 from actors.order.ids import SLOTS
 from actors.order.journal import ORDER_HOSTS, Journal
 from actors.payment.ledger import PaymentLedger
 from actors.payment.provider import SimulatedProvider
-from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of
 from actors.runtime.health_watch import kept_healthy, watches_over
-from actors.runtime.ray_actors import NAMESPACE, described
+from actors.runtime.ray_actors import NAMESPACE, described, job_config
 from actors.settings import Service, Settings
 from actors.store.service import StoreService
 from cluster.operations.database_urls import check_urls
@@ -36,11 +34,13 @@ from cluster.running import integrity
 from cluster.running.data_folder import held
 from cluster.running.emptied import refuse_emptied
 from cluster.running.environment import listen_error
+from cluster.running.gateway_rollout import APPLICATION, QUIET
 from cluster.running.haproxy import Claim
 from cluster.running.haproxy_watch import kept_up
 from cluster.running.privacy import keep_files_private
 from cluster.running.ray_watch import server_pids
 from cluster.running.run_folder import remove_if_dead
+from cluster.running.schemas import known_schemas
 from cluster.running.settings_checks import check_authentication
 from cluster.running.stopped import ended_where_stopped
 from cluster.running.token_secret import make_secret
@@ -49,7 +49,6 @@ from readmodel.tables import create_tables
 from serve_app import controller_watch
 from serve_app.gateway import deployment
 
-APPLICATION = "siren"
 HOSTS_CHOSEN = "order_hosts_chosen"
 """In `meta`: somebody said how many order hosts a cluster has, so that it stays."""
 Report = Callable[[str], None]
@@ -89,18 +88,18 @@ async def _create_store(url: str) -> None:
 
 
 async def _create_payments(url: str) -> None:
-    await _create_tables(PaymentLedger(url).database)
+    await _create(PaymentLedger(url))
 
 
 async def _create_provider(url: str) -> None:
-    await _create_tables(SimulatedProvider(url).database)
+    await _create(SimulatedProvider(url))
 
 
-async def _create_tables(database: Database) -> None:
+async def _create(owner: PaymentLedger | SimulatedProvider) -> None:
     try:
-        await database.create_tables()
+        await owner.create()
     finally:
-        await database.close()
+        await owner.database.close()
 
 
 CREATIONS: dict[Service, Callable[[str], Awaitable[None]]] = {
@@ -128,6 +127,7 @@ async def prepare_databases(
     report: Report = lambda _: None,
     order_hosts: int | None = None,
     workers: int = 0,
+    release: Release = Release(),  # noqa: B008 - frozen
 ) -> Installation:
     """Create what is missing in the databases, and return the installation that they hold.
 
@@ -166,7 +166,7 @@ async def prepare_databases(
             if is_new or file_of(settings.url(service)) is not None:
                 raise
             report(f"{error.detail}; what needs it waits until it is back")
-    return Installation(settings, bytes.fromhex(secret), hosts)
+    return Installation(settings, bytes.fromhex(secret), hosts, release)
 
 
 async def _count_hosts(
@@ -199,15 +199,13 @@ def start_gateway(installation: Installation, token_secret: bytes, system_secret
     """
     settings, now = installation.settings, asyncio.run(effective(installation.settings))
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
-    http_options = {"host": "127.0.0.1", "port": settings.port}
     try:
-        serve.start(http_options=http_options, logging_config=quiet)
+        serve.start(http_options={"host": "127.0.0.1", "port": settings.port}, logging_config=QUIET)
     except RayTaskError:
         check_port(settings)  # it was free when the start began, seconds ago
         raise
     gateway = deployment(installation, PEERS, token_secret, system_secret, now=now)
-    serve.run(gateway, name=APPLICATION, route_prefix="/", logging_config=quiet)
+    serve.run(gateway, name=APPLICATION, route_prefix="/", logging_config=QUIET)
 
 
 @contextmanager
@@ -232,7 +230,8 @@ def running(
         token_secret = make_secret(settings)
         report("preparing the databases")
         integrity.check_files(settings, report)
-        installation = asyncio.run(prepare_databases(settings, report))
+        release = Release(schemas=known_schemas())
+        installation = asyncio.run(prepare_databases(settings, report, release=release))
         tell_live(settings, report)
         report("starting Ray")
         context = _start_ray(claim.folder / "ray", settings.metrics_port, dashboard=dashboard)
@@ -263,6 +262,7 @@ def _start_ray(folder: Path, metrics_port: int | None, *, dashboard: bool) -> An
         return ray.init(
             address="local",
             namespace=NAMESPACE,
+            job_config=job_config(),
             include_dashboard=dashboard,
             dashboard_host="127.0.0.1",
             log_to_driver=False,

@@ -1,81 +1,73 @@
-"""The system on a Ray cluster that runs: put there, replaced by another version, taken off.
+"""The system on a Ray that runs: put there, replaced by another version, taken off.
 
 One function, `prepared`, is underneath all ways: `siren deploy`, and `application`, which Serve
 calls for `serve deploy`, a RayService or the dashboard.
 """
 
 import asyncio
-import hashlib
-import hmac
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 import ray
 from ray import serve
 from ray.exceptions import RayError
-from ray.serve.context import _get_global_client
-from ray.serve.schema import LoggingConfig
 from sqlalchemy.exc import DBAPIError
 
 from actors.contracts.errors import SirenError
 from actors.installation import Installation
-from actors.order.actor import DEDICATED_PREFIX
-from actors.peers import ORDER_HOST
-from actors.runtime.database_faults import sqlite_files
 from actors.runtime.moving import DEPLOY_LOCK
-from actors.runtime.placement import workers
-from actors.runtime.ray_actors import NAMESPACE, end, replace
+from actors.runtime.ray_actors import end
 from actors.settings import Settings
+from cluster.operations.live_changes import effective
 from cluster.peers import PEERS
-from cluster.running.bootstrap import (
-    APPLICATION,
-    Report,
-    check,
-    prepare_databases,
-    start_actors,
-)
-from cluster.running.node import edge_secret
-from cluster.running.node_settings import HOST, cluster_settings
-from cluster.running.same_code import wait_until_same
+from cluster.running.bootstrap import Report, prepare_databases
+from cluster.running.former import Former, find_former, replace_actors, siren_actors, watch
+from cluster.running.gateway_rollout import APPLICATION, roll_out, unfinished
+from cluster.running.node_settings import cluster_settings
+from cluster.running.places import OnCluster, Place, check_same_databases
+from cluster.running.schemas import check_running_version
+from cluster.running.trial import preflight, try_out
 from serve_app.gateway import deployment
 
 PATIENCE_S, SERVE_PATIENCE_S = 180.0, 45.0
 """For nodes that are being updated. Serve tries a failed build four times, and tells nobody why."""
-QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
+ROLL_OUT_S = 300.0
+WATCH_S = 5.0
+FAULTS = (SirenError, RayError, RuntimeError, TimeoutError, OSError, DBAPIError)
+"""What a version, Ray, Serve or a database may answer to a deploy."""
 
 
-def check_for_cluster(settings: Settings) -> None:
-    """Refuse what cannot work on several machines; raises `SirenError` with one clear sentence."""
-    check(settings)
-    if on_files := sqlite_files(settings):
-        detail = (
-            "a cluster needs PostgreSQL: set SIREN_DATABASE_URL; in SQLite files, which are one "
-            f"machine's alone, would be {', '.join(on_files)}"
-        )
-        raise SirenError("sqlite_on_a_cluster", detail)
+class Prepared(NamedTuple):
+    """Databases and actors are of this installation; what Serve shall run, and what ran before."""
+
+    gateway: serve.Application
+    installation: Installation
+    former: Former
 
 
-def deploy(settings: Settings, report: Report) -> Installation:
-    """Put the system on the cluster that this process has joined, in the place of what is there.
+def deploy(settings: Settings, place: Place, report: Report) -> Installation:
+    """Put the system where this process has joined Ray, in the place of what is there.
 
-    Orders are taken all the while: the databases are prepared first, then each actor is replaced
-    by itself, then the gateway's replicas in turns. Returns once all of them answer. Raises
-    `SirenError` where that cannot be safe, or where another deploy is under way.
+    Orders are taken all the while: the databases are prepared first, the new version is tried
+    beside the old one, then each actor is replaced by itself, then the gateway's replicas in
+    turns. Returns once all of them have answered for some seconds. Raises `SirenError` where that
+    cannot be safe, where another deploy is under way, or where the version does not work: all is
+    as before then.
     """
-    check_for_cluster(settings)
+    place.check(settings)
     with _in_a_sentence("the deploy failed"), _only_deploy():
-        _check_port(settings)
-        application, installation = prepared(settings, report, PATIENCE_S)
-        report("replacing the gateway")
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        # Replicas answer HAProxy of each node; for anybody else they lack its secret.
-        options = {"host": HOST, "port": settings.port}
-        serve.start(proxy_location="EveryNode", http_options=options, logging_config=QUIET)
-        serve.run(application, name=APPLICATION, route_prefix="/", logging_config=QUIET)
-    return installation
+        done = prepared(settings, place, report, PATIENCE_S)
+        with _or_as_before(done.former, report):
+            report("replacing the gateway")
+            place.start_serve(settings)
+            roll_out(done.gateway, ROLL_OUT_S)
+            report("watching the new version")
+            watch(done.installation, WATCH_S, unfinished)
+    return done.installation
 
 
 def application(args: dict[str, Any]) -> serve.Application:
@@ -89,32 +81,58 @@ def application(args: dict[str, Any]) -> serve.Application:
     given.pop("version", None)
     file = given.pop("settings_file", None)
     settings = cluster_settings(None if file is None else Path(file), **given)
-    check_for_cluster(settings)
+    place = OnCluster()
+    place.check(settings)
     report = logging.getLogger("ray.serve").info
     with _only_deploy():
-        return prepared(settings, report, SERVE_PATIENCE_S)[0]
+        return prepared(settings, place, report, SERVE_PATIENCE_S).gateway
 
 
-def prepared(
-    settings: Settings, report: Report, patience_s: float
-) -> tuple[serve.Application, Installation]:
+def prepared(settings: Settings, place: Place, report: Report, patience_s: float) -> Prepared:
     """Bring databases and actors to these settings and this code; return the gateway to be run.
 
     The caller keeps other deploys out. Raises as `deploy` does, also where nodes have other code
     for longer than `patience_s`.
     """
-    wait_until_same(report, patience_s)
+    place.wait_for_code(report, patience_s)
+    former = find_former()
+    if former.installation is not None:
+        check_same_databases(former.installation.settings, settings)
+        running = dict(former.installation.release.schemas)
+        asyncio.run(check_running_version(settings, running))
+    release = place.release(uuid4().hex)
+    if former.is_there:
+        preflight(Installation(settings, b"", 1, release), report)
     chosen = settings.order_hosts if "order_hosts" in settings.model_fields_set else None
-    nodes = len(workers())
-    if not nodes:
-        report("only the head has joined: with more machines there, deploy again to spread orders")
-    report("preparing the databases")
-    installation = asyncio.run(prepare_databases(settings, report, chosen, nodes))
-    _replace_actors(installation, report)
-    gateway = deployment(
-        installation, PEERS, _token_secret(installation), edge_secret(), one_a_node=True
-    )
-    return gateway, installation
+    nodes = place.nodes(report)
+    with _or_as_before(former, report):
+        report("preparing the databases")
+        databases = prepare_databases(settings, report, chosen, nodes, release)
+        installation = asyncio.run(databases)
+        secrets = place.secrets(installation)
+        if former.is_there:
+            try_out(installation, *secrets, report)
+        replace_actors(installation, report)
+        now = asyncio.run(effective(settings))
+        gateway = deployment(installation, PEERS, *secrets, now=now, one_a_node=place.one_a_node)
+    return Prepared(gateway, installation, former)
+
+
+@contextmanager
+def _or_as_before(former: Former, report: Report) -> Iterator[None]:
+    """Bring back what ran before where the block fails, and say so."""
+    try:
+        yield
+    except FAULTS as error:
+        cause = _sentence(error)
+        if not former.is_there:
+            raise
+        try:
+            former.bring_back(report)
+        except SirenError as fault:
+            detail = f"{cause}; and not all of the former version came back: {fault.detail}"
+            raise SirenError("not_brought_back", detail) from error
+        raise SirenError("deploy_failed", f"{cause}; the former version runs on") from error
 
 
 def undeploy(report: Report) -> bool:
@@ -140,51 +158,26 @@ def undeploy(report: Report) -> bool:
         return was_there
 
 
-def siren_actors() -> list[str]:
-    """Return the names of the system's actors that live on this cluster."""
-    found = ray.util.list_named_actors(all_namespaces=True)
-    return [actor["name"] for actor in found if actor["namespace"] == NAMESPACE]
-
-
-def _replace_actors(installation: Installation, report: Report) -> None:
-    before = siren_actors()
-    wanted = PEERS.creations(installation)
-    if not before:
-        report("starting the actors")
-        start_actors(installation)
-        return
-    for name, create in wanted.items():
-        report(f"replacing {name}")
-        replace(name, create, installation)
-    for name in before:
-        superfluous = name.startswith(ORDER_HOST) and name not in wanted
-        if superfluous or name.startswith(DEDICATED_PREFIX):
-            end(name)
-
-
-def _check_port(settings: Settings) -> None:
-    """Raise `SirenError` where Serve runs with another port: it takes a new one when it starts."""
-    client: Any = _get_global_client(raise_if_no_controller_running=False)
-    if client is not None and (port := client.http_config.port) != settings.port:
-        detail = (
-            f"Serve listens on port {port} of this cluster, and cannot be moved to {settings.port} "
-            f"while it runs: `siren undeploy` first, or set SIREN_PORT={port}"
-        )
-        raise SirenError("other_port", detail)
-
-
 @contextmanager
 def _in_a_sentence(what: str) -> Iterator[None]:
     """Say in one sentence what Ray, Serve or a database says on many lines: the cause."""
     try:
         yield
-    except DBAPIError as error:  # a user of the database who may not make tables, say
-        first = str(error.orig).strip().partition("\n")[0]
-        raise SirenError("deploy_failed", f"{what}: the database says {first}") from error
-    except (RayError, RuntimeError, TimeoutError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        cause = lines[-1] if lines else type(error).__name__
-        raise SirenError("deploy_failed", f"{what}: {cause}") from error
+    except SirenError as error:
+        if error.code == "deploy_under_way":
+            raise
+        raise SirenError(error.code, f"{what}: {error.detail}") from error
+    except FAULTS as error:
+        raise SirenError("deploy_failed", f"{what}: {_sentence(error)}") from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, SirenError):
+        return error.detail
+    if isinstance(error, DBAPIError):  # a user of the database who may not make tables, say
+        return f"the database says {str(error.orig).strip().partition(chr(10))[0]}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 @contextmanager
@@ -205,12 +198,3 @@ def _only_deploy() -> Iterator[None]:
 @ray.remote
 class _Lock:
     """Its name is the lock; Ray ends it together with whoever holds it."""
-
-
-def _token_secret(installation: Installation) -> bytes:
-    """Return what signs tokens: the same on every node, whoever deploys."""
-    secret = installation.settings.jwt_secret
-    if secret is not None:
-        return secret.get_secret_value().encode()
-    # Nobody is given such a token: an identity provider signs them here.
-    return hmac.new(installation.secret, b"tokens", hashlib.sha256).digest()

@@ -8,7 +8,7 @@ from ray.serve.context import _get_global_client
 from ray.serve.generated import serve_pb2
 
 from actors.settings import Settings
-from cluster.running.bootstrap import APPLICATION
+from cluster.running.gateway_rollout import APPLICATION
 from serve_app.gateway import GATEWAY, autoscaling
 
 protos: Any = serve_pb2  # generated: nobody knows its classes' types

@@ -24,6 +24,7 @@ from actors.contracts.errors import (
     SirenError,
     SoldOut,
     Unavailable,
+    UnknownEvent,
 )
 from actors.runtime.message_codec import to_json
 from serve_app.contract.problem_types import (
@@ -49,6 +50,7 @@ STATUS: dict[type[SirenError], int] = {
     NotFound: 404,
     Unavailable: 503,
     Damaged: 503,
+    UnknownEvent: 503,
 }
 HTTP_PROBLEMS = {each.status: each for each in (NO_SUCH_PATH, METHOD_NOT_ALLOWED)}
 

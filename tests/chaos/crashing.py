@@ -173,17 +173,19 @@ def fragile(system: System) -> Iterator[Fuse]:
         described: dict[str, Any] = ray.get(ordinary.describe.remote())
         it: Installation = described["installation"]
         crashing = {
-            "order-host:0": (_CRASHING_ORDER_ACTOR, it, PEERS, 0),
-            "payment": (_CRASHING_PAYMENT_ACTOR, it),
-            "store": (_CRASHING_STORE_ACTOR, it),
+            "order-host:0": partial(
+                get_or_create, _CRASHING_ORDER_ACTOR, "order-host:0", it, PEERS, 0
+            ),
+            "payment": partial(get_or_create, _CRASHING_PAYMENT_ACTOR, "payment", it),
+            "store": partial(get_or_create, _CRASHING_STORE_ACTOR, "store", it),
         }
         ordinary = {
             "order-host:0": lambda: PEERS.order_host(it, PEERS, 0),
             "payment": lambda: PEERS.payment(it),
             "store": lambda: PEERS.store(it),
         }
-        for name, (actor_class, *arguments) in crashing.items():
-            _replace(name, partial(get_or_create, actor_class, name, *arguments), fragile=True)
+        for name, create in crashing.items():
+            _replace(name, create, fragile=True)
         try:
             yield Fuse(it)
         finally:

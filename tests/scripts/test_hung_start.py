@@ -12,21 +12,24 @@ import pytest
 import ray
 
 from actors.contracts.messages import RefundRequest
+from actors.installation import Installation
 from actors.runtime import replacing
 from actors.runtime.ray_actors import get_or_create, node_address
 from actors.runtime.replacing import incarnation_of
 from actors.runtime.rpc_client import RpcClient
 from actors.runtime.rpc_link import Endpoint
 from actors.runtime.rpc_server import RpcServer
+from actors.settings import Settings
 from tests.support.system import System, eventually
 
 pytestmark = pytest.mark.timeout(400)
+NOBODY = Installation(Settings(), b"", order_hosts=1)
 
 
 class Hanging:
     """Hangs in its start as often as it finds a file, which it takes away. Echoes, then."""
 
-    def __init__(self, traps: str) -> None:
+    def __init__(self, _installation: Installation, traps: str) -> None:
         for trap in Path(traps).iterdir():
             trap.unlink()
             time.sleep(3600)
@@ -51,7 +54,7 @@ def joined(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("joined")
 async def test_an_actor_that_hangs_in_its_start_or_its_restart_is_replaced(tmp_path: Path) -> None:
     remote, name = ray.remote(Hanging), f"hanging-{uuid4().hex}"
-    channel = RpcClient(lambda: get_or_create(remote, name, str(tmp_path)))
+    channel = RpcClient(lambda: get_or_create(remote, name, NOBODY, str(tmp_path)))
     (tmp_path / "trap").touch()
     assert await channel.ask(RefundRequest("first", 1), 60) == RefundRequest("first", 1)
 

@@ -6,7 +6,7 @@ import ray
 from ray.serve._private.common import DeploymentID
 from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
 
-from cluster.running.bootstrap import APPLICATION
+from cluster.running.gateway_rollout import APPLICATION
 from serve_app.gateway import GATEWAY
 from serve_app.replica_load import CPU, IN_FLIGHT
 from tests.support.system import GATEWAY as REPLICA

@@ -11,6 +11,7 @@ from actors.contracts.errors import (
     SirenError,
     SoldOut,
     Unavailable,
+    UnknownEvent,
 )
 
 ERRORS: list[SirenError] = [
@@ -25,6 +26,7 @@ ERRORS: list[SirenError] = [
     Conflict("stale_version", "expected version 3, found 4"),
     Unavailable("no_reply", "The service did not answer in time."),
     Damaged("database_damaged", "journal.db: database disk image is malformed"),
+    UnknownEvent("LoyaltyGranted", 1),
 ]
 
 

@@ -6,16 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import delete, insert, text, update
 from sqlalchemy.exc import IntegrityError
 
-from actors.contracts.errors import Conflict, Damaged, SirenError, UnknownEvent
+from actors.contracts.errors import Conflict, SirenError, UnknownEvent
 from actors.contracts.values import PrivateData
 from actors.order.domain.events import StoredEvent
 from actors.order.event_reader import Placed
 from actors.order.journal import Journal
 from actors.order.journal_appends import Append
 from actors.order.journal_tables import events, meta
+from actors.runtime.schema import Recorded
 from actors.runtime.statements import Transaction
 from tests.support.appends import appending, rows_everywhere, versions
 from tests.support.journals import opened
@@ -113,8 +114,10 @@ async def test_an_event_of_a_newer_version_of_the_code_stops_its_reader(journal:
         await connection.execute(update(events).values(type="OrderTeleported"))
     with pytest.raises(UnknownEvent, match="OrderTeleported"):
         await journal.read_after(0, 10)
-    with pytest.raises(Damaged, match="event 1, version 1 of order o, cannot be read"):
+    with pytest.raises(UnknownEvent, match="OrderTeleported"):
         await journal.load("o")
+    (found,) = await journal.load_each(["o"])
+    assert isinstance(found, UnknownEvent)
 
 
 @pytest.mark.usefixtures("power_cuts")
@@ -210,8 +213,31 @@ async def test_creating_twice_changes_nothing(database_url: str, journal: Journa
 
 async def test_a_journal_of_a_newer_version_is_refused(database_url: str, journal: Journal) -> None:
     async with journal.database.write() as connection:
-        newer = update(meta).where(meta.c.key == "schema_version").values(value="4")
-        await connection.execute(newer)
+        for key in ("schema_version", "oldest_code"):
+            await connection.execute(update(meta).where(meta.c.key == key).values(value="4"))
+    with pytest.raises(SirenError, match="schema version 4"):
+        async with opened(database_url):
+            pass
+
+
+async def test_a_journal_that_a_newer_version_has_only_expanded_is_used_and_left_as_it_is(
+    database_url: str, journal: Journal
+) -> None:
+    await journal.replace("schema_version", "4")
+
+    async with opened(database_url) as again:
+        await again.append(appending("o"))
+
+    assert await journal.schema() == Recorded(4, 3)
+
+
+async def test_what_a_newer_version_noted_before_it_told_who_may_use_it_is_refused(
+    database_url: str, journal: Journal
+) -> None:
+    async with journal.database.write() as connection:
+        await connection.execute(delete(meta).where(meta.c.key == "oldest_code"))
+    await journal.replace("schema_version", "4")
+
     with pytest.raises(SirenError, match="schema version 4"):
         async with opened(database_url):
             pass

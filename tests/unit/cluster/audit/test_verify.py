@@ -160,9 +160,9 @@ EVENT = "UPDATE events SET {} WHERE order_id = :order AND version = :version"
     [
         (DELETE_EVENT, {"version": 2}, "version_gap"),
         (DELETE_EVENT, {"version": 1}, "version_gap"),
-        (EVENT.format("type = 'OrderVanished'"), {"version": 3}, "event_unreadable"),
+        (EVENT.format("type = 'OrderVanished'"), {"version": 3}, "event_unknown"),
         (EVENT.format("data = '{'"), {"version": 3}, "event_unreadable"),
-        (EVENT.format("schema_version = 99"), {"version": 3}, "event_unreadable"),
+        (EVENT.format("schema_version = 99"), {"version": 3}, "event_unknown"),
         (
             EVENT.format("type = 'PickedUp', data = '{}'"),
             {"version": 1},

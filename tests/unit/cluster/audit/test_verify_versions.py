@@ -12,7 +12,7 @@ from actors.settings import Settings
 from cluster.cli import app
 from tests.support.in_process import in_process
 
-NEWER = "UPDATE meta SET value = '99' WHERE key = 'schema_version'"
+NEWER = "UPDATE meta SET value = '99' WHERE key IN ('schema_version', 'oldest_code')"
 OLDER = "UPDATE meta SET value = '1' WHERE key = 'schema_version'"
 
 

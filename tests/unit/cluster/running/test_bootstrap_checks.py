@@ -147,13 +147,13 @@ async def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     await bootstrap.prepare_databases(settings)
     journal = Journal(settings.url("journal"))
-    newer = update(meta).where(meta.c.key == "schema_version")
+    newer = update(meta).where(meta.c.key.in_(("schema_version", "oldest_code")))
     async with journal.database.write() as connection:
         await connection.execute(newer.values(value=str(JOURNAL_SCHEMA_VERSION + 1)))
     await journal.close()
     with pytest.raises(SirenError, match=f"schema version {JOURNAL_SCHEMA_VERSION + 1}") as refused:
         await bootstrap.prepare_databases(settings)
-    assert refused.value.code == "journal_too_new"
+    assert refused.value.code == "database_too_new"
 
 
 async def test_an_installation_keeps_its_secret_and_its_number_of_hosts(tmp_path: Path) -> None:

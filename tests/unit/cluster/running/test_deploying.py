@@ -1,6 +1,6 @@
 """What a deploy on a cluster refuses, and how it ends."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -10,9 +10,10 @@ from ray.exceptions import ActorDiedError, RayTaskError
 from sqlalchemy.exc import ProgrammingError
 
 from actors.contracts.errors import SirenError
-from cluster.running import deploying, node_settings
-from cluster.running.deploying import check_for_cluster
+from cluster.running import deploying, node_settings, places
+from cluster.running.former import Former
 from cluster.running.node_settings import cluster_settings
+from cluster.running.places import OnCluster, check_for_cluster
 
 URL = "postgresql+asyncpg://siren@db/siren"
 SECRET = "s" * 32
@@ -50,14 +51,16 @@ class Serve:
         self.applications: dict[str, object] = {}
         self.port = port
         self.error: Exception | None = None
+        self.former = Former(None, None, frozenset())
         note = self.done.append
         monkeypatch.setattr(deploying, "_only_deploy", self._lock)
-        monkeypatch.setattr(deploying, "_get_global_client", self._client)
+        monkeypatch.setattr(places, "_get_global_client", self._client)
         monkeypatch.setattr(deploying, "siren_actors", lambda: self.actors[:])
         monkeypatch.setattr(deploying, "end", self._end)
-        monkeypatch.setattr(deploying, "prepared", lambda *_: (note("prepared"), None))
+        monkeypatch.setattr(deploying, "prepared", self._prepared)
+        monkeypatch.setattr(deploying, "roll_out", self._run)
+        monkeypatch.setattr(deploying, "watch", lambda *_: note("watched"))
         monkeypatch.setattr(serve, "start", lambda **_: note("started"))
-        monkeypatch.setattr(serve, "run", self._run)
         monkeypatch.setattr(serve, "status", lambda: self)
         monkeypatch.setattr(serve, "delete", lambda name: note(f"{name} deleted"))
         monkeypatch.setattr(serve, "shutdown", lambda: note("shut down"))
@@ -67,6 +70,10 @@ class Serve:
         self.done.append("locked")
         yield
         self.done.append("unlocked")
+
+    def _prepared(self, *_: object) -> deploying.Prepared:
+        self.done.append("prepared")
+        return deploying.Prepared(None, None, self.former)  # type: ignore[arg-type]
 
     def _end(self, name: str) -> None:
         self.actors.remove(name)
@@ -82,7 +89,8 @@ class Serve:
 
 
 def deploy() -> None:
-    deploying.deploy(cluster_settings(database_url=URL, jwt_secret=SECRET), lambda _: None)
+    settings = cluster_settings(database_url=URL, jwt_secret=SECRET)
+    deploying.deploy(settings, OnCluster(), lambda _: None)
 
 
 def test_other_deploys_are_kept_out_until_the_gateway_answers(
@@ -92,7 +100,7 @@ def test_other_deploys_are_kept_out_until_the_gateway_answers(
 
     deploy()
 
-    assert fake.done == ["locked", "prepared", "started", "run", "unlocked"]
+    assert fake.done == ["locked", "prepared", "started", "run", "watched", "unlocked"]
 
 
 def test_a_port_that_serve_would_not_take_is_refused_before_anything_is_replaced(
@@ -169,3 +177,110 @@ def test_an_undeploy_tells_whether_there_was_anything(
     assert fake.actors == []
     assert ("siren deleted" in fake.done) == ("siren" in applications)
     assert ("shut down" in fake.done) == (applications == ["siren"])
+
+
+class Before(Former):
+    """Stands in for what ran before a deploy: notes that it was brought back, or cannot be."""
+
+    def __init__(self, fake: Serve, fault: str = "") -> None:
+        super().__init__(None, b"gateway", frozenset())
+        object.__setattr__(self, "_told", (fake, fault))
+
+    def bring_back(self, _report: object) -> None:
+        fake, fault = self._told  # type: ignore[attr-defined]
+        fake.done.append("brought back")
+        if fault:
+            raise SirenError("not_brought_back", fault)
+
+
+def test_what_ran_before_is_brought_back_where_the_gateway_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = Serve(monkeypatch)
+    fake.former = Before(fake)
+    fake.error = RuntimeError("replicas failed\nValueError: planted")
+
+    with pytest.raises(SirenError) as refused:
+        deploy()
+
+    words = "the deploy failed: ValueError: planted; the former version runs on"
+    assert refused.value.detail == words
+    assert fake.done[-1] == "brought back"
+
+
+def test_what_could_not_be_brought_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Serve(monkeypatch)
+    fake.former = Before(fake, "actors: payment does not start")
+    fake.error = TimeoutError("too slow")
+
+    with pytest.raises(SirenError, match="not all of the former version came back: actors"):
+        deploy()
+
+
+class Steps:
+    """Stands in for what `prepared` does, in turn; one step fails."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+        self.done: list[str] = []
+        fake = Serve(monkeypatch)
+        self.former = Before(fake)
+        fake.done = self.done
+        for name in ("preflight", "try_out", "replace_actors"):
+            monkeypatch.setattr(deploying, name, self._step(name, failing))
+        monkeypatch.setattr(deploying, "find_former", lambda: self.former)
+        monkeypatch.setattr(deploying, "prepare_databases", self._databases)
+        monkeypatch.setattr(deploying, "deployment", lambda *_, **__: None)
+        monkeypatch.setattr(deploying, "effective", self._effective)
+        monkeypatch.setattr(places, "token_secret", lambda _: b"")
+        monkeypatch.setattr(places, "edge_secret", lambda: "")
+        monkeypatch.setattr(places, "wait_until_same", lambda *_: None)
+        monkeypatch.setattr(places, "workers", lambda: ["one"])
+
+    async def _effective(self, settings: object) -> object:
+        return settings
+
+    def _step(self, name: str, failing: str) -> Callable[..., None]:
+        def step(*_: object, **__: object) -> None:
+            self.done.append(name)
+            if name == failing:
+                raise RuntimeError("planted")
+
+        return step
+
+    async def _databases(self, *_: object) -> object:
+        self.done.append("databases")
+        return None
+
+
+@pytest.mark.parametrize(
+    ("failing", "done"),
+    [
+        ("preflight", ["preflight"]),
+        ("try_out", ["preflight", "databases", "try_out", "brought back"]),
+        (
+            "replace_actors",
+            ["preflight", "databases", "try_out", "replace_actors", "brought back"],
+        ),
+    ],
+)
+def test_a_version_is_tried_before_anything_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, failing: str, done: list[str]
+) -> None:
+    prepared = deploying.prepared
+    steps = Steps(monkeypatch, failing)
+    settings = cluster_settings(database_url=URL, jwt_secret=SECRET)
+
+    with pytest.raises((SirenError, RuntimeError), match="planted"):
+        prepared(settings, OnCluster(), lambda _: None, 0)
+
+    assert steps.done == done
+
+
+def test_where_nothing_ran_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = deploying.prepared
+    steps = Steps(monkeypatch, "")
+    steps.former = Former(None, None, frozenset())  # type: ignore[assignment]
+
+    prepared(cluster_settings(database_url=URL, jwt_secret=SECRET), OnCluster(), lambda _: None, 0)
+
+    assert steps.done == ["databases", "replace_actors"]
