@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -103,6 +104,8 @@ def watches_over(names: Iterable[str]) -> list[Work]:
 def kept_healthy(works: Iterable[Work]) -> Iterator[None]:
     """Do what looks after actors while the block lasts, in a thread of its own."""
     loop = asyncio.new_event_loop()
+    blocked = ThreadPoolExecutor(thread_name_prefix="health")  # in Ray, which may never answer
+    loop.set_default_executor(blocked)
     all_of_it = loop.create_task(_together(works))
 
     def run() -> None:
@@ -116,6 +119,7 @@ def kept_healthy(works: Iterable[Work]) -> Iterator[None]:
     finally:
         loop.call_soon_threadsafe(all_of_it.cancel)
         thread.join(EVERY_S)
+        blocked.shutdown(wait=False, cancel_futures=True)
 
 
 def look_after(works: Iterable[Work]) -> None:

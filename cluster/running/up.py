@@ -30,6 +30,8 @@ START_STOP_S = 3.0
 STOP_S = 8.0
 BROKEN_STOP_S = 5.0
 """The same where Ray is broken: it would wait for what is dead."""
+HEALTH = "health"
+"""How the threads are named that look after actors: see `actors/runtime/health_watch.py`."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -167,7 +169,12 @@ class Up:
         deadline = time.monotonic() + (BROKEN_STOP_S if self._error else patience)
         while thread.is_alive() and time.monotonic() < deadline and not self._hurry.is_set():
             thread.join(LOOK_S / 10)
-        self.hangs = thread.is_alive()
+        self.hangs = thread.is_alive() or _is_awaited()
+
+
+def _is_awaited() -> bool:
+    """Whether the end of this process would wait for what asks Ray where actors live."""
+    return any(thread.name.startswith(HEALTH) for thread in threading.enumerate())
 
 
 def leave(code: int) -> None:
