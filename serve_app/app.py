@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from serve_app.backend import Backend
 from serve_app.contract.openapi import document
 from serve_app.contract.problems import add_handlers
-from serve_app.middleware.access_log import log_request
+from serve_app.middleware.access_log import JsonRequestLog, log_request
 from serve_app.middleware.concurrency_limits import Places, waiting
 from serve_app.middleware.cross_origin import CrossOrigin
 from serve_app.middleware.load_shedding import Guard
@@ -85,8 +85,9 @@ def build_app(siren: Backend, max_in_flight: int, token_secret: bytes | None = N
     app.add_middleware(CrossOrigin, live=siren.live)
     app.add_middleware(SecurityHeaders)
     # In owner mode all requests are one person's: of interest where somebody collects them.
-    logged = settings.log_format == "json" or not settings.owner_mode
-    app.add_middleware(Observation, log=log_request if logged else None)
+    as_text = None if settings.owner_mode else log_request
+    log = JsonRequestLog() if settings.log_format == "json" else as_text
+    app.add_middleware(Observation, log=log)
     add_handlers(app)
     not_found.add_handlers(app)
     order_stream.add_handler(app)

@@ -7,6 +7,7 @@ order that is worked on, and of the trace, where there are any.
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -18,6 +19,7 @@ ORDER_ID: ContextVar[str | None] = ContextVar("order_id", default=None)
 """The order that is worked on; each task has its own."""
 FIELDS = "fields"
 """What a record's `extra` may have: further members of its JSON."""
+_PID = os.getpid()
 TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -27,27 +29,36 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, process: str) -> None:
         super().__init__()
         self._process = process
-        self._pid = os.getpid()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
-        told: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC),
-            "level": record.levelname,
-            "logger": record.name,
-            "process": self._process,
-            "pid": self._pid,
-            "message": record.getMessage(),
-        }
-        order_id, trace_id = tracing.id_only(ORDER_ID.get()), tracing.trace_id()
-        if order_id is not None:
-            told["order_id"] = order_id
-        if trace_id is not None:
-            told["trace_id"] = trace_id
-        told |= getattr(record, FIELDS, {})
+        fields = dict(getattr(record, FIELDS, {}))
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        return to_json(told).decode()
+            fields["exception"] = self.formatException(record.exc_info)
+        at = datetime.fromtimestamp(record.created, UTC)
+        said = record.getMessage()
+        return json_line(at, record.levelname, record.name, self._process, said, fields).decode()
+
+
+def json_line(
+    at: datetime, level: str, logger: str, process: str, message: str, fields: Mapping[str, Any]
+) -> bytes:
+    """Return a line of the log as JSON, with the ids of what is worked on; without its end."""
+    told: dict[str, Any] = {
+        "time": at,
+        "level": level,
+        "logger": logger,
+        "process": process,
+        "pid": _PID,
+        "message": message,
+        **fields,
+    }
+    order_id, trace_id = tracing.id_only(ORDER_ID.get()), tracing.trace_id()
+    if order_id is not None:
+        told["order_id"] = order_id
+    if trace_id is not None:
+        told["trace_id"] = trace_id
+    return to_json(told)
 
 
 def write_logs(log_format: Literal["text", "json"], process: str) -> None:
