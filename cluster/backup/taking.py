@@ -65,7 +65,7 @@ async def backup(settings: Settings, folder: Path, progress: Progress) -> Taken:
             opened.push_async_callback(database.close)
             if service == VIEW and not await _is_readable(settings, database):
                 continue
-            await check_tables(database)
+            await check_tables(database, whole=True)
             databases[service] = database
         await check_journal_version(databases["journal"])
         with claimed(folder):

@@ -70,10 +70,11 @@ class ReadOnly:
         await self._engine.dispose()
 
 
-async def check_tables(database: Database | ReadOnly) -> None:
+async def check_tables(database: Database | ReadOnly, *, whole: bool = False) -> None:
     """Raise `SirenError` where a database cannot be read, or is another version's.
 
     An earlier one lacks a table or a column of ours; a later one demands what we do not know.
+    `whole`: also what only helps people, and what a journal may do without.
     """
     with _readable(database.name):
         async with database.read() as connection:
@@ -82,7 +83,7 @@ async def check_tables(database: Database | ReadOnly) -> None:
     ours = {
         name: set(table.c.keys())
         for name, table in tables
-        if name in present or not table.info.get(MAY_BE_MISSING)
+        if whole or name in present or not table.info.get(MAY_BE_MISSING)
     }
     if not present:
         detail = f"{database.name} has no table {min(ours)}: has `siren up` ever run on it?"
