@@ -104,7 +104,10 @@ class OwnSystem(Site):
                 return
 
     def _did_not_start(self) -> SirenError:
-        return SirenError("no_start", f"the throw-away system did not start:\n{self.log_tail()}")
+        why = self.log_tail().rpartition("siren: ")[2]
+        return SirenError(
+            "no_start", f"the throw-away system did not start: {' '.join(why.split())}"
+        )
 
     @property
     def is_running(self) -> bool:
