@@ -112,7 +112,7 @@ def test_rays_state_api_listens_on_loopback_and_wants_rays_token(system: System)
 
 
 @pytest.mark.parametrize(
-    "command", re.findall(r"^\| `(.venv/bin/siren [a-z-]+)", README, re.MULTILINE)
+    "command", sorted(set(re.findall(r"^\| `(.venv/bin/siren [a-z-]+)", README, re.MULTILINE)))
 )
 def test_each_command_is_there(command: str) -> None:
     shown = subprocess.run(
