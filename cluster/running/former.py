@@ -52,23 +52,25 @@ class Former:
         """
         faults = []
         for what, restore in (("gateway", self._bring_gateway), ("actors", self._bring_actors)):
-            report(f"bringing the former {what} back")
             try:
-                restore()
+                restore(report)
             except (RayError, RuntimeError, TimeoutError, SirenError) as error:
                 faults.append(f"{what}: {str(error).strip().splitlines()[-1]}")
         if faults:
             raise SirenError("not_brought_back", "; ".join(faults))
 
-    def _bring_gateway(self) -> None:
+    def _bring_gateway(self, report: Report) -> None:
         if self.gateway is not None and running_gateway() != self.gateway:
+            report("bringing the former gateway back")
             roll_back(self.gateway, BACK_S)
 
-    def _bring_actors(self) -> None:
+    def _bring_actors(self, report: Report) -> None:
         if self.installation is None:
             return
         asyncio.run(_tell_hosts(self.installation))
-        replace_actors(self.installation, lambda _: None, spare_same=True)
+        replace_actors(
+            self.installation, lambda step: report(f"bringing back: {step}"), spare_same=True
+        )
 
 
 def find_former() -> Former:

@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cluster import on_nodes
+from cluster.cli import app
 from cluster.running.environment import free_port
 from serve_app.contract.identity import Role
 from serve_app.security.tokens import Tokens
@@ -174,3 +177,19 @@ def test_a_line_of_the_node_s_settings_that_is_none_is_named(
 
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"siren: {settings} has RAY_USE_TLS: ")
+
+
+def test_a_version_that_cannot_be_imported_is_one_sentence_and_touches_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(name: str) -> None:
+        raise ModuleNotFoundError(f"no module for {name}")
+
+    monkeypatch.setattr(on_nodes, "import_module", fail)
+    monkeypatch.setattr(on_nodes, "ray_address", lambda _: "127.0.0.1:1")
+    said = CliRunner().invoke(app, ["deploy", "--data", str(tmp_path)])
+
+    assert said.exit_code == 1
+    words = "the new version does not work: ModuleNotFoundError: no module for"
+    assert words in " ".join(said.stderr.split())
+    assert "nothing was changed" in " ".join(said.stderr.split())
