@@ -162,7 +162,7 @@ async def _shrunk(
     whole = sum(task.done() for _, task in following)
     ended, cut = (sum(getattr(each, name) for each in followers) for name in ("ended", "cut"))
     problems = [*seen.errors, *(problem for each in followers for problem in each.problems)]
-    failed, left = len(seen.errors), replicas.counts[-1][1]
+    failed, left, most = len(seen.errors), replicas.counts[-1][1], replicas.counts[0][1]
     yield Outcome(
         f"{MOST} → 1 replicas, {seen.requests:,} orders meanwhile, {len(followers)} streams",
         f"{failed} orders failed; {whole} streams saw the end of their order, after {ended} were "
@@ -171,6 +171,7 @@ async def _shrunk(
             at_most(len(problems), 0),
             at_least(whole, len(followers)),
             at_most(cut, 0),
+            at_least(most, MOST),  # else nothing was lost because nothing had come
             at_most(left, 1),
         ),
         {"failed": failed, "streams": whole, "ended": ended, "cut": cut, "replicas": left},
