@@ -49,8 +49,9 @@ from actors.store.validation import check_capacity, check_price, check_switch
 DEFAULT_WAIT_S = 2.0
 WORK_S = 0.5
 """How long an answer may take before whoever asked counts as one who merely waits."""
-ANSWER_MARGIN_S = 5.0
-"""How much longer than its `wait` a command may take before it counts as unavailable."""
+ANSWER_MARGIN_S = 10.0
+"""How much longer than its `wait` a command may take before it counts as unavailable: a host that a
+deploy replaces is away for 2 s, and for 8 or 9 on a machine with much else to do."""
 
 logger = logging.getLogger("siren")
 Waiting = Callable[[], AbstractContextManager[bool]]
