@@ -65,8 +65,9 @@ def prometheus(folder: Path, targets: list[str]) -> Iterator[httpx.Client]:
 
 
 def asked(client: httpx.Client, query: str) -> list[Any]:
-    answer = client.get("/api/v1/query", params={"query": query}).json()
-    found: list[Any] = answer["data"]["result"]
+    answer = client.get("/api/v1/query", params={"query": query})
+    answer.raise_for_status()  # it refuses while it starts
+    found: list[Any] = answer.json()["data"]["result"]
     return found
 
 
