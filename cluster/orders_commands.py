@@ -1,7 +1,9 @@
 """`siren orders` and `siren explain`: which orders live where, which are stuck, and one's life."""
 
 import asyncio
+import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +13,7 @@ from rich.table import Table
 
 from actors.contracts.errors import SirenError
 from actors.contracts.values import OrderStatus
+from actors.runtime.lock_file import DATA_DIR
 from actors.settings import Settings
 from cluster.on_nodes import Address, SettingsFile
 from cluster.running.node_settings import cluster_settings
@@ -56,7 +59,8 @@ def show_orders(  # noqa: PLR0913 - an option each
     from cluster.operations.live_orders import address_of, live_orders  # noqa: PLC0415 - seconds
 
     try:
-        where = address_of(_settings(data, file).data_dir.absolute(), address)
+        folder = _settings(data, file).data_dir.absolute()
+        where = address_of(folder, address, given=_is_given(data))
         live = live_orders(where, store, status, limit)
     except SirenError as error:
         fail(error)
@@ -161,7 +165,7 @@ def retry(
 
     Prints what it waits for then. Exit code 1 where it still fails.
     """
-    story = run(_with_system(_settings(data, file), address, _retry, order_id))
+    story = run(_with_system(data, file, address, partial(_retry, order_id=order_id)))
     _tell_end(story)
 
 
@@ -180,18 +184,24 @@ def cancel(
     Not where somebody prepares it (the board rejects it then), and not where its events cannot be
     read: nobody knows then what would have to be undone.
     """
-    story = run(_with_system(_settings(data, file), address, _cancel, order_id, reason))
+    do = partial(_cancel, order_id=order_id, reason=reason)
+    story = run(_with_system(data, file, address, do))
     _tell_end(story)
 
 
-async def _with_system(settings: Settings, address: str | None, do: Any, *asked: str) -> Any:
+def _is_given(data: Path | None) -> bool:
+    return bool(data is not None or os.environ.get(DATA_DIR))
+
+
+async def _with_system(data: Path | None, file: Path | None, address: str | None, do: Any) -> Any:
     from cluster.client import connect  # noqa: PLC0415 - as above
     from cluster.operations.live_orders import address_of  # noqa: PLC0415 - as above
 
-    where = await asyncio.to_thread(address_of, settings.data_dir.absolute(), address)
+    folder = _settings(data, file).data_dir.absolute()
+    where = await asyncio.to_thread(address_of, folder, address, given=_is_given(data))
     siren = await connect(where)
     try:
-        return await do(siren, *asked)
+        return await do(siren)
     finally:
         await siren.close()
 

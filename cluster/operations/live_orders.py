@@ -42,15 +42,19 @@ class Live:
     silent: list[str] = field(default_factory=list)
 
 
-def address_of(folder: Path, address: str | None) -> str:
-    """Return where the Ray of the system that is meant is; raises `Unavailable` where none runs."""
+def address_of(folder: Path, address: str | None, *, given: bool) -> str:
+    """Return where the Ray of the system that is meant is; raises `Unavailable` where none runs.
+
+    A cluster that this machine is a node of is meant only where no data folder was `given`.
+    """
     if address is not None:
         return address
     try:
         return ray_address(folder)
     except Unavailable:
-        with suppress(Unavailable):
-            return cluster_address()
+        if not given:
+            with suppress(Unavailable):
+                return cluster_address()
         raise
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.client import AsyncSiren
+from actors.client import ANSWER_MARGIN_S, AsyncSiren
 from actors.order.domain import commands as cmd
 from serve_app.backend import Backend
 from tests.support.clock import TurnedClock
@@ -25,7 +25,7 @@ async def test_a_command_that_does_not_come_back_is_told_once_its_time_is_up(
     monkeypatch.setattr(siren._commands, "_clock", clock)
     command = asyncio.create_task(siren.send(ORDER_ID, cmd.MarkReady("k"), wait=30))
     await until(lambda: siren._commands._waiting)
-    clock.now += 35
+    clock.now += 30 + ANSWER_MARGIN_S
     assert siren.trouble() is None
     clock.now += 3
     assert "a command has not come back" in (siren.trouble() or "")
@@ -51,7 +51,7 @@ async def test_a_command_whose_sender_gave_up_is_asked_again_so_that_it_is_seen_
         await asyncio.wait({command})
     await until(lambda: siren._commands._waiting)
     assert sorted(asked) == [0, 2, 2, 2]
-    clock.now += 8
+    clock.now += ANSWER_MARGIN_S + 3
     assert "a command has not come back" in (siren.trouble() or "")
 
 
