@@ -26,19 +26,23 @@ export const stateMark = (kind, status) =>
 /** Return why an order was cancelled: a code in words, or the words that somebody wrote. */
 export const reasonText = (reason) => tellCode(`reason.${reason}`, `“${reason}”`);
 
-/** Show an order's events; they have codes where the order has somebody's own words. */
-export function showHistory(events, timeZone, words) {
-	const entry = ({ type, at, data: { reason, number } }) =>
+/** Return an event's entry, and behind it what else is told of it; somebody's own words stand in
+ * the order, and a code in the event. */
+export const eventEntry = ({ type, at, data: { reason, number } }, timeZone, words, ...more) =>
+	el(
+		"li",
+		{ "data-event": type },
+		el("time", { datetime: at }, whenExactly(at, timeZone)),
 		el(
-			"li",
-			{ "data-event": type },
-			el("time", { datetime: at }, whenExactly(at, timeZone)),
-			el(
-				"span",
-				tellCode(`event.${type}`, type),
-				reason ? [" · ", named(reasonText(words ?? reason))] : [],
-				number ? ` · ${number}` : "",
-			),
-		);
-	byId("history").replaceChildren(...events.map(entry));
+			"span",
+			tellCode(`event.${type}`, type),
+			reason ? [" · ", named(reasonText(words ?? reason))] : [],
+			number ? ` · ${number}` : "",
+			...more,
+		),
+	);
+
+/** Show an order's events. */
+export function showHistory(events, timeZone, words) {
+	byId("history").replaceChildren(...events.map((event) => eventEntry(event, timeZone, words)));
 }

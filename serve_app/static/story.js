@@ -1,8 +1,8 @@
 // An order's life as its owner is told it: what, when, by whom, how long, and what it waits for.
 
-import { byId, el, named } from "./dom.js";
+import { byId, el } from "./dom.js";
 import { clockWithSeconds, t, tellCode, whenExactly } from "./language.js";
-import { reasonText } from "./order-view.js";
+import { eventEntry } from "./order-view.js";
 
 const MINUTE_S = 60;
 
@@ -14,23 +14,12 @@ export function showStory(story, timeZone, words) {
 	byId("waits").replaceChildren(...waits);
 }
 
-function happening({ type, at, by, took_s: took, tries, data }, timeZone, words) {
-	const { reason, number } = data;
+function happening(event, timeZone, words) {
+	const { by, took_s: took, tries } = event;
 	const facts = [t(`by.${by}`)];
 	if (took !== null) facts.push(t("story.took", { time: duration(took) }));
 	if (tries > 1) facts.push(t("story.tries", { n: tries }));
-	return el(
-		"li",
-		{ "data-event": type },
-		el("time", { datetime: at }, whenExactly(at, timeZone)),
-		el(
-			"span",
-			tellCode(`event.${type}`, type),
-			reason ? [" · ", named(reasonText(words ?? reason))] : [],
-			number ? ` · ${number}` : "",
-			el("small.soft", facts.join(" · ")),
-		),
-	);
+	return eventEntry(event, timeZone, words, el("small.soft", facts.join(" · ")));
 }
 
 function waiting({ what, began_at: since, until, tries, cause, code, set_aside: aside, stuck }, timeZone) {
