@@ -1,6 +1,5 @@
 """An older copy of the journal in place of the newer one: seen, said, and what is lost named."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from cluster.audit.records import Violation
 from readmodel import lost_orders
 from readmodel.lost_orders import find_lost_orders
 from serve_app.backend import Backend
+from tests.support.files import copy_database
 from tests.support.in_process import in_process
 from tests.support.waiting import until
 
@@ -49,12 +49,12 @@ async def set_back(folder: Path, lost: list[str]) -> AsyncIterator[Backend]:
     settings = Settings(data_dir=folder)
     async with in_process(settings) as siren:
         kept = await order(siren)
-    shutil.copy(folder / "journal.db", folder / "copy")
+    copy_database(folder / "journal.db", folder / "copy")
     async with in_process(settings) as siren:
         lost += [await order(siren), await order(siren)]
         await siren.wait_for(lost[-1], "ACCEPTED")
         assert kept not in lost
-    shutil.copy(folder / "copy", folder / "journal.db")
+    copy_database(folder / "copy", folder / "journal.db")
     async with in_process(settings) as siren:
         yield siren
 
@@ -93,10 +93,10 @@ async def test_verify_says_that_the_journal_was_set_back_before_anything_is_star
     settings = Settings(data_dir=tmp_path)
     async with in_process(settings) as siren:
         await order(siren)
-    shutil.copy(tmp_path / "journal.db", tmp_path / "copy")
+    copy_database(tmp_path / "journal.db", tmp_path / "copy")
     async with in_process(settings) as siren:
         await siren.wait_for(await order(siren), "ACCEPTED")
-    shutil.copy(tmp_path / "copy", tmp_path / "journal.db")
+    copy_database(tmp_path / "copy", tmp_path / "journal.db")
     assert ("journal", "journal_set_back") in await audited(tmp_path)
 
 
@@ -104,10 +104,10 @@ async def test_a_ticket_that_is_ahead_of_its_order_is_named(tmp_path: Path) -> N
     settings = Settings(data_dir=tmp_path)
     async with in_process(settings) as siren:
         placed = await order(siren)
-    shutil.copy(tmp_path / "journal.db", tmp_path / "copy")
+    copy_database(tmp_path / "journal.db", tmp_path / "copy")
     async with in_process(settings) as siren:
         await siren.start(placed)
-    shutil.copy(tmp_path / "copy", tmp_path / "journal.db")
+    copy_database(tmp_path / "copy", tmp_path / "journal.db")
     journal = Journal(settings.url("journal"))
     found = await find_lost_orders(settings, journal)
     await journal.close()

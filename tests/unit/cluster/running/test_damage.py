@@ -24,6 +24,7 @@ from cluster.running.integrity import check_files
 from readmodel import projector
 from serve_app.backend import Backend
 from tests.support.damage import change, garbage_log, truncate, zero_header, zero_leaf
+from tests.support.files import copy_database
 from tests.support.http_contract import ORDER
 from tests.support.in_process import client_of, in_process
 from tests.support.system import eventually
@@ -95,10 +96,10 @@ def cases() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    folder = tmp_path_factory.mktemp("template")
+    lived_in, folder = (tmp_path_factory.mktemp(name) for name in ("lived_in", "template"))
 
     async def live() -> list[str]:
-        async with in_process(Settings(data_dir=folder)) as siren:
+        async with in_process(Settings(data_dir=lived_in)) as siren:
             new = NewOrder(
                 "c-17", "영욱", "010-1234-5678", "gangnam", (("latte", 1),), "tok_approve"
             )
@@ -108,7 +109,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]
                 await siren.wait_for(order_id, "ACCEPTED")
             return ids
 
-    return folder, asyncio.run(live())
+    order_ids = asyncio.run(live())
+    for path in lived_in.glob("*.db"):
+        copy_database(path, folder / path.name)
+    return folder, order_ids
 
 
 @asynccontextmanager
