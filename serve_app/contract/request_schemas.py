@@ -135,9 +135,13 @@ class PlaceOrder(Request):
 
 
 class Cancel(Request):
-    """Why the customer cancels; may be left out, as may the whole body."""
+    """Why an order is cancelled; may be left out, as may the whole body.
 
-    reason: Reason = "customer_request"
+    Without a reason it is that whoever cancels wants it so. An owner who passes on a customer's
+    wish says `customer_request`.
+    """
+
+    reason: Annotated[Reason | None, AfterValidator(_not_null)] = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "customer_request"}]})
 

@@ -10,12 +10,14 @@ from actors.contracts.limits import MAX_PAGE
 from actors.contracts.messages import OrderReply
 from actors.contracts.values import OrderStatus, PaymentStatus
 from actors.order.domain.events import StoredEvent
+from actors.order.domain.reasons import code_of
 from actors.order.event_codec import EVENT_TAGS
 from actors.order.ids import check_order_id
 from actors.order.queries import DEFAULT_PAGE
 from actors.order.telling import story_of
 from actors.runtime.paging import Page
 from serve_app.contract import request_schemas, response_schemas
+from serve_app.contract.identity import Role
 from serve_app.contract.openapi import REPLAYED_HEADER, answer, problems, takes
 from serve_app.contract.problem_types import CARD_DECLINED
 from serve_app.contract.problems import problem
@@ -30,6 +32,7 @@ from serve_app.contract.responses import (
 )
 from serve_app.routing.access_route import CUSTOMER, EVERYBODY, OWNER, SERVICE, allow
 from serve_app.routing.direct_route import DirectRoute
+from serve_app.security.authentication import caller
 from serve_app.security.order_scope import check_customer, check_detail, check_order
 
 router = APIRouter(tags=["orders"], route_class=DirectRoute)
@@ -177,11 +180,16 @@ async def pay_order(request: Request, order_id: str) -> Response:
 )
 @allow(CUSTOMER, OWNER, SERVICE)
 async def cancel_order(request: Request, order_id: str) -> Response:
-    """Cancel an order that nobody prepares yet, and undo what was done for it."""
+    """Cancel an order that nobody prepares yet, and undo what was done for it.
+
+    Its history says by whom: the owner, or its customer, for whom a service acts.
+    """
     asked = command_headers(request)
-    reason = read(request, request_schemas.Cancel, request_schemas.Cancel()).reason
+    given = read(request, request_schemas.Cancel, request_schemas.Cancel()).reason
     await check_order(request, order_id)
-    reply = await siren_of(request).cancel(order_id, reason, asked.key, asked.wait)
+    by = "owner" if caller(request).role is Role.OWNER else "customer"
+    reason = code_of("", by) if given is None else given
+    reply = await siren_of(request).cancel(order_id, reason, asked.key, asked.wait, by=by)
     undone = reply.order_status == OrderStatus.CANCELED
     return command_answer(reply, asked, 200 if undone else 202)
 

@@ -1,7 +1,8 @@
 """Why an order was cancelled: a code, which programs and pages understand, or somebody's own words.
 
 What people write themselves never stands in an event. A code tells who decided, so it is not for
-others to give: words are never taken for one.
+others to give: words are never taken for one. The owner alone may pass on what a customer asked
+for, with the customer's code.
 """
 
 from unicodedata import normalize
@@ -34,7 +35,7 @@ _CODES = {
     "customer": frozenset((CUSTOMER_REQUEST,)),
     "store": STORE_CODES,
     "system": frozenset((PAYMENT_TIMEOUT,)),
-    "owner": frozenset((OWNER_REQUEST,)),
+    "owner": frozenset((OWNER_REQUEST, CUSTOMER_REQUEST)),
 }
 _DEFAULTS = {
     "customer": CUSTOMER_REQUEST,

@@ -32,12 +32,17 @@ def test_a_code_of_the_store_is_its_own_code(code: str) -> None:
         ("payment_timeout", "store", "store_rejected"),
         ("payment_timeout", "system", "payment_timeout"),
         ("the store burnt down", "owner", "owner_request"),
+        ("sold_out", "owner", "owner_request"),
     ],
 )
 def test_what_somebody_wrote_becomes_the_code_of_who_cancelled(
     reason: str, by: str, code: str
 ) -> None:
     assert code_of(reason, by) == code
+
+
+def test_the_owner_may_pass_on_what_a_customer_asked_for() -> None:
+    assert code_of("customer_request", "owner") == "customer_request"
 
 
 def test_what_is_shown_in_other_words_are_codes_and_nothing_that_somebody_may_write() -> None:
