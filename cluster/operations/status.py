@@ -35,25 +35,12 @@ from readmodel.queries import OrderDetails
 
 ANSWER_S = 8.0
 """From the call on; the command's own start comes before."""
-ACTOR_S = 3.0
 GATEWAY_S = 3.0
 SERVER_ERROR = 500
 STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
 
 OVERDUE = timedelta(seconds=15)
 """Whoever ended with open orders is stood in for within this."""
-SHOWN = (
-    "live_orders",
-    "circuit",
-    "orders_failing",
-    "refund_circuit",
-    "refunds_failing",
-    "position",
-    "error",
-    "fault",
-    "warning",
-)
-
 Facts = dict[str, Any]
 Shown = Table | Text | Group
 
@@ -177,58 +164,10 @@ def gateway(url: str) -> Text:
 
 
 def _actors(address: str) -> Table:
-    import ray  # noqa: PLC0415 - importing it takes seconds, which only this part should wait for
+    # Importing Ray takes seconds, which only this part should wait for.
+    from cluster.operations.actors_status import actors_at  # noqa: PLC0415
 
-    from actors.runtime.ray_actors import join  # noqa: PLC0415
-
-    join(address)
-    try:
-        return actors()
-    finally:
-        ray.shutdown()
-
-
-def actors() -> Table:
-    """Return what each actor of the joined cluster tells within `ACTOR_S`."""
-    import ray  # noqa: PLC0415 - as above
-
-    from actors.runtime.ray_actors import NAMESPACE  # noqa: PLC0415
-
-    names = [
-        actor["name"]
-        for actor in ray.util.list_named_actors(all_namespaces=True)
-        if actor["namespace"] == NAMESPACE
-    ]
-    asked = {name: _ask(name, NAMESPACE) for name in sorted(names)}
-    calls = [call for call in asked.values() if call is not None]
-    answered = ray.wait(calls, num_returns=len(calls), timeout=ACTOR_S)[0] if calls else []
-    silent = ("-", "-", "does not answer")
-    table = Table("actor", "process", "node", "state")
-    for name, call in asked.items():
-        table.add_row(name, *(_where(call) if call in answered else silent))
-    return table
-
-
-def _ask(name: str, namespace: str) -> Any:
-    import ray  # noqa: PLC0415
-
-    try:
-        actor: Any = ray.get_actor(name, namespace)
-    except ValueError:
-        return None
-    return actor.describe.remote()
-
-
-def _where(call: Any) -> tuple[str, str, str]:
-    import ray  # noqa: PLC0415
-    from ray.exceptions import RayError  # noqa: PLC0415
-
-    try:
-        facts: Facts = ray.get(call)
-    except RayError as error:
-        return "-", "-", f"does not answer ({type(error).__name__})"
-    state = ", ".join(f"{key} {facts[key]}" for key in SHOWN if facts.get(key) is not None)
-    return str(facts["pid"]), str(facts["node"]), state or "up"
+    return actors_at(address)
 
 
 async def numbers(settings: Settings) -> Table:

@@ -70,6 +70,7 @@ def _cluster(address: str, port: int, nobody: threading.Event) -> Group:
     """Return nodes and actors; `nobody` is set where there are none of the system's."""
     import ray  # noqa: PLC0415 - as above
 
+    from cluster.operations import actors_status  # noqa: PLC0415
     from cluster.running.cluster_address import join_cluster  # noqa: PLC0415
 
     join_cluster(address)
@@ -86,7 +87,7 @@ def _cluster(address: str, port: int, nobody: threading.Event) -> Group:
         table = Table(*columns, title=title, title_justify="left")
         for node, answer in zip(nodes, gateways, strict=True):
             table.add_row(node["NodeManagerAddress"], _state(node), answer, _metrics(node))
-        actors = status.actors()
+        actors = actors_status.actors()
         if not actors.row_count:
             nobody.set()
         return Group(table, actors)

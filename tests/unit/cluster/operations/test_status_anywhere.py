@@ -14,7 +14,7 @@ from rich.text import Text
 
 from actors.contracts.errors import SirenError, Unavailable
 from actors.settings import Settings
-from cluster.operations import status, status_anywhere
+from cluster.operations import actors_status, status, status_anywhere
 from cluster.operations.status import Status
 from cluster.operations.status_anywhere import report
 from cluster.running import cluster_address, node_settings
@@ -65,7 +65,7 @@ def furnished(monkeypatch: pytest.MonkeyPatch, *nodes: dict[str, Any], actors: i
         return found
 
     monkeypatch.setattr(ray, "nodes", lambda: list(nodes))
-    monkeypatch.setattr(status, "actors", table)
+    monkeypatch.setattr(actors_status, "actors", table)
 
 
 def node(address: str, *, alive: bool = True, head: bool = False) -> dict[str, Any]:
