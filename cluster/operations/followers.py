@@ -12,8 +12,7 @@ from ray.serve._private.common import REPLICA_ID_FULL_ID_STR_PREFIX, RequestMeta
 from ray.serve._private.constants import SERVE_NAMESPACE
 
 from actors.runtime.ray_actors import NAMESPACE
-from cluster.running.gateway_rollout import APPLICATION
-from serve_app.gateway import GATEWAY
+from cluster.running.gateway_rollout import APPLICATION, GATEWAY
 
 ASK_S = 5.0
 """On a busy machine an answer takes long, and all are waited for at once."""
@@ -49,20 +48,30 @@ def wait_until_followed(version: int, within_s: float) -> list[Process]:
 
 def processes(within_s: float) -> list[Process]:
     """Return the actors and the gateway's replicas of the joined system, each as it answers."""
-    asked = _asked()
+    return _answers(_asked(NAMESPACE, SERVE_NAMESPACE), within_s)
+
+
+def replicas(within_s: float) -> list[Process]:
+    """Return the gateway's replicas of the joined system, each as it answers."""
+    return _answers(_asked(SERVE_NAMESPACE), within_s)
+
+
+def _answers(asked: dict[str, Any], within_s: float) -> list[Process]:
     if asked:
         ray.wait(list(asked.values()), num_returns=len(asked), timeout=within_s)
     return [Process(name, _answer(call)) for name, call in sorted(asked.items())]
 
 
-def _asked() -> dict[str, Any]:
+def _asked(*namespaces: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for actor in ray.util.list_named_actors(all_namespaces=True):
         name, namespace = actor["name"], actor["namespace"]
+        if namespace not in namespaces:
+            continue
         with suppress(ValueError):  # it has just gone
             if namespace == NAMESPACE:
                 found[name] = _handle(name, namespace).describe.remote()
-            elif namespace == SERVE_NAMESPACE and name.startswith(REPLICA):
+            elif name.startswith(REPLICA):
                 short = f"gateway {name.removeprefix(REPLICA)}"
                 found[short] = _handle(name, namespace).handle_request.remote(_request(name))
     return found

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
@@ -28,6 +28,7 @@ from actors.order.journal_tables import open_orders
 from actors.order.telling import count_stuck
 from actors.runtime.clock import utc_now
 from actors.runtime.database_faults import damaged_databases, file_of, name_of
+from actors.runtime.live_settings import LIVE_SETTINGS, live_values
 from actors.runtime.lock_file import is_held, read_holder
 from actors.settings import Settings
 from cluster.operations.database_urls import elsewhere
@@ -58,9 +59,12 @@ class Status:
 
 
 class Part:
-    """One part of the report, asked for in a thread: it may hang for ever."""
+    """One part of the report, asked for in a thread: it may hang for ever.
 
-    def __init__(self, title: str, ask: Callable[[], Shown]) -> None:
+    What it yields last is shown; before that, what there is so far.
+    """
+
+    def __init__(self, title: str, ask: Callable[[], Iterable[Shown]]) -> None:
         self.title = title
         self._ask = ask
         self._found: Shown | None = None
@@ -70,7 +74,8 @@ class Part:
 
     def _run(self) -> None:
         try:
-            self._found = self._ask()
+            for found in self._ask():
+                self._found = found
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what there is to say
             self._error = _first_line(error)
 
@@ -100,10 +105,10 @@ def describe(settings: Settings) -> Status:
     broken = [f"{name} ({pid}) is {state}" for name, (pid, state) in processes.items() if state]
     parts = []
     if "url" in holder:
-        parts.append(Part("gateway", lambda: gateway(holder["url"])))
+        parts.append(Part("gateway", lambda: [gateway(holder["url"])]))
     journal = file_of(settings.url("journal"))
     if holder or journal is None or journal.exists():
-        parts.append(Part("databases", lambda: asyncio.run(numbers(settings))))
+        parts.append(Part("databases", lambda: [asyncio.run(numbers(settings))]))
     if "ray" in holder and not broken:
         parts.append(Part("actors", lambda: _actors(holder["ray"])))
     problem = None
@@ -163,7 +168,7 @@ def gateway(url: str) -> Text:
     return Text("gateway: answers")
 
 
-def _actors(address: str) -> Table:
+def _actors(address: str) -> Iterator[Table]:
     # Importing Ray takes seconds, which only this part should wait for.
     from cluster.operations.actors_status import actors_at  # noqa: PLC0415
 
@@ -195,12 +200,16 @@ async def numbers(settings: Settings) -> Table:
         seen = await details.position()
         return max(0, await journal.last_position() - seen)
 
+    async def newest() -> int:
+        return live_values(await journal.recall(LIVE_SETTINGS)).version
+
     try:
         await add("events in the journal", journal.last_position())
         await add("orders with a step outstanding or a deadline", count_open())
         await add("of them overdue", overdue())
         await add("stuck, see `siren orders --stuck`", count_stuck(journal))
         await add("events the view is behind", behind())
+        await add("version of the live settings", newest())
     finally:
         await journal.close()
         await details.close()

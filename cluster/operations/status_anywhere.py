@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def _describe(address: str, file: Path | None) -> Status:
     nobody = threading.Event()
     parts = [Part("cluster", lambda: _cluster(address, settings.port, nobody))]
     if not sqlite_files(settings):
-        parts.append(Part("databases", lambda: asyncio.run(status.numbers(settings))))
+        parts.append(Part("databases", lambda: [asyncio.run(status.numbers(settings))]))
     shown = [part.shown(deadline) for part in parts]
     silent = [part.title for part in parts if not part.well]
     problem = f"not all could be asked: {', '.join(silent)}" if silent else None
@@ -66,8 +67,8 @@ def _describe(address: str, file: Path | None) -> Status:
     return Status(Group(*shown), problem, any(part.hangs for part in parts))
 
 
-def _cluster(address: str, port: int, nobody: threading.Event) -> Group:
-    """Return nodes and actors; `nobody` is set where there are none of the system's."""
+def _cluster(address: str, port: int, nobody: threading.Event) -> Iterator[Group]:
+    """Yield nodes and actors; `nobody` is set where there are none of the system's."""
     import ray  # noqa: PLC0415 - as above
 
     from cluster.operations import actors_status  # noqa: PLC0415
@@ -87,10 +88,10 @@ def _cluster(address: str, port: int, nobody: threading.Event) -> Group:
         table = Table(*columns, title=title, title_justify="left")
         for node, answer in zip(nodes, gateways, strict=True):
             table.add_row(node["NodeManagerAddress"], _state(node), answer, _metrics(node))
-        actors = actors_status.actors()
-        if not actors.row_count:
-            nobody.set()
-        return Group(table, actors)
+        for actors in actors_status.actors():
+            if not actors.row_count:
+                nobody.set()
+            yield Group(table, actors)
     finally:
         ray.shutdown()
 

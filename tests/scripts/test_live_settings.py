@@ -27,12 +27,19 @@ def test_every_process_follows_a_live_change_and_its_end_without_a_restart(syste
     try:
         let_in = lets_in(system)
         listed = system.siren("config").stdout
+        status = system.siren("status").stdout
     finally:
         undone = system.siren("config", "unset", "cors_origins")
 
     assert changed.returncode == undone.returncode == 0, changed.stderr + undone.stderr
     assert re.search(r"followed by all \d+ processes after", changed.stdout)
     assert re.search(rf"cors_origins = {ORIGIN}\n +set live since", listed)
+    (newest,) = re.findall(r"version of the live settings\W+(\d+)", status)
+    followed = dict(
+        re.findall(r"^│ (gateway \w+|payment|store|projection) .*│ +(\d+) +│", status, re.MULTILINE)
+    )
+    assert set(followed.values()) == {newest}
+    assert {name.partition(" ")[0] for name in followed} >= {"gateway", "payment", "store"}
     assert not any(kept_out)
     assert all(let_in)
     assert not any(lets_in(system))

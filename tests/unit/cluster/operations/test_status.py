@@ -4,11 +4,14 @@ import asyncio
 import re
 import socket
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
+from cluster.operations import status
 from cluster.running.data_folder import DataFolder
 from tests.support.command import alone, one_order, sentence, siren
 
@@ -19,6 +22,25 @@ def test_status_tells_what_the_files_tell_where_nothing_runs(tmp_path: Path) -> 
     assert result.exit_code == 1
     assert "start it with `siren up`" in sentence(result)
     assert re.search(r"events in the journal\W+4\b", result.stdout)
+    assert re.search(r"version of the live settings\W+0\b", result.stdout)
+
+
+def test_what_is_known_of_a_part_is_shown_while_the_rest_is_waited_for() -> None:
+    is_known, over = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[Text]:
+        yield Text("the beginning")
+        is_known.set()
+        over.wait()
+
+    part = status.Part("slow", slow)
+    try:
+        assert is_known.wait(30)
+        assert str(part.shown(0.0)) == "the beginning"
+        assert part.well
+        assert part.hangs
+    finally:
+        over.set()
 
 
 def test_status_waits_for_no_database_that_is_silent(tmp_path: Path) -> None:

@@ -58,14 +58,14 @@ def joined(monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
 def furnished(monkeypatch: pytest.MonkeyPatch, *nodes: dict[str, Any], actors: int) -> None:
     """Let the cluster have these nodes, and so many actors."""
 
-    def table() -> Table:
+    def tables() -> Iterator[Table]:
         found = Table("actor", "process", "node", "state")
         for number in range(actors):
             found.add_row(f"order-host:{number}", "1", "10.0.0.2", "up")
-        return found
+        yield found
 
     monkeypatch.setattr(ray, "nodes", lambda: list(nodes))
-    monkeypatch.setattr(actors_status, "actors", table)
+    monkeypatch.setattr(actors_status, "actors", tables)
 
 
 def node(address: str, *, alive: bool = True, head: bool = False) -> dict[str, Any]:
