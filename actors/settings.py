@@ -106,7 +106,8 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text",
         description="text: lines for people; json: one object a line, with the ids of order and "
-        "trace, for what collects logs, and one of these for each request.",
+        "trace, for what collects logs, and one of these for each request. What `siren up` itself "
+        "says is so from its next start.",
     )
     otlp_endpoint: str | None = Field(
         None,

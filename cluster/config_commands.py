@@ -47,7 +47,8 @@ def config(
 
     They are those of the system that runs, else those that it would be started with. What is set
     live (`siren config set`) goes before the variables of the environment, SIREN_NAME, and these
-    before the lines `name = value` of the TOML file that SIREN_CONFIG names.
+    before the lines `name = value` of the TOML file that SIREN_CONFIG names. What takes a deploy is
+    changed there, and by `siren deploy`; what takes a restart, by `siren down` and `siren up`.
     """
     if context.invoked_subcommand is not None:
         return
@@ -156,6 +157,6 @@ def _print(setting: Setting) -> None:
         facts = [f"{setting.origin} since {setting.since}, else {text_of(setting.without)}"]
     if setting.origin != DEFAULT:
         facts.append(f"default {text_of(setting.default)}")
-    facts.append("changes live" if setting.live else "takes a restart")
+    facts.append("changes live" if setting.takes is None else f"takes a {setting.takes}")
     console.print(Text(f"{INDENT}{' · '.join(facts)}", style="cyan"), soft_wrap=True)
     console.print(Text(f"{INDENT}{setting.meaning}"), soft_wrap=True)

@@ -19,7 +19,7 @@ from actors.contracts.errors import Unavailable
 from actors.runtime.database import Database
 from actors.runtime.database_faults import file_of
 from actors.runtime.retrying import log_surprise
-from actors.settings import Service, Settings, is_live, variable
+from actors.settings import Service, Settings, is_live
 
 LIVE_SETTINGS = "live_settings"
 """The row's key in `meta`, a table of the journal's that any version can read."""
@@ -147,7 +147,7 @@ def checked(name: str, value: Any) -> Any:
     if name not in Settings.model_fields:
         raise ValueError("this version has no such setting")
     if not is_live(name):
-        raise ValueError(f"it takes a restart: set {variable(name)} and start again")
+        raise ValueError("in this version it does not change live")
     try:
         return _adapter(name).validate_python(value)
     except ValidationError as error:

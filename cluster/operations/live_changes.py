@@ -24,6 +24,7 @@ from actors.runtime.live_settings import (
 from actors.settings import Settings, is_live, variable
 from actors.settings_file import nearest
 from cluster.operations.database_urls import check_urls
+from cluster.operations.settings_report import takes
 from cluster.running.settings_checks import check_authentication
 
 Values = dict[str, LiveValue]
@@ -96,8 +97,10 @@ def check_name(name: str) -> None:
         hint = f": did you mean {meant}?" if meant else ""
         raise Invalid("no_setting", f"{name} is no setting{hint}", f"/{name}")
     if not is_live(name):
-        detail = f"{name} takes a restart: set {variable(name)}, or {name} in the settings' file"
-        raise Invalid("takes_a_restart", f"{detail}, and start again", f"/{name}")
+        needed = takes(name)
+        detail = f"{name} takes a {needed}: set {variable(name)}, or {name} in the settings' file"
+        then = "then `siren deploy`" if needed == "deploy" else "and start again"
+        raise Invalid(f"takes_a_{needed}", f"{detail}, {then}", f"/{name}")
 
 
 async def _change(settings: Settings, change: Callable[[Values], Values]) -> LiveValues:

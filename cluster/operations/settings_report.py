@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
@@ -16,6 +16,12 @@ from cluster.running.reading_settings import GIVEN
 DEFAULT = "default"
 SET_LIVE = "set live"
 HIDDEN = "set, and not shown"
+HELD = (
+    *("host", "port", "metrics_port"),
+    *("data_dir", "database_url", "journal_url", "payments_url", "stores_url", "readmodel_url"),
+)
+"""What a deploy refuses to change: `siren up` itself holds it, or data would have to be moved."""
+Takes = Literal["deploy", "restart"]
 Shown = str | int | float | bool | list[str] | None
 
 
@@ -23,7 +29,8 @@ Shown = str | int | float | bool | list[str] | None
 class Setting:
     """One setting as people may see it; `live`: it may change while the system runs.
 
-    Where it is set live, `since` says when, in RFC 3339, and `without` what it is otherwise.
+    `takes`: what changes it otherwise, a deploy with the new value or another start. Where it is
+    set live, `since` says when, in RFC 3339, and `without` what it is otherwise.
     """
 
     name: str
@@ -32,6 +39,7 @@ class Setting:
     default: Shown
     origin: str
     live: bool
+    takes: Takes | None
     meaning: str
     since: str | None
     without: Shown
@@ -51,12 +59,20 @@ def settings_of(settings: Settings, live: LiveValues) -> list[Setting]:
                 default=shown(name, field.default),
                 origin=SET_LIVE if is_set else _origin(settings, name),
                 live=is_live(name),
+                takes=takes(name),
                 meaning=field.description or "",
                 since=live.values[name].since.isoformat(timespec="seconds") if is_set else None,
                 without=shown(name, getattr(settings, name)),
             )
         )
     return found
+
+
+def takes(name: str) -> Takes | None:
+    """Return what a setting takes to be another one; None where it changes live."""
+    if is_live(name):
+        return None
+    return "restart" if name in HELD else "deploy"
 
 
 def shown(name: str, value: Any) -> Shown:

@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from ray import serve
 from ray.serve.context import _get_global_client
@@ -28,9 +29,6 @@ from cluster.running.node_settings import HOST
 from cluster.running.same_code import wait_until_same
 from cluster.running.schemas import known_schemas
 from cluster.running.token_secret import make_secret
-
-HELD = ("host", "port")
-"""Settings of `siren up` itself, which keeps HAProxy's address for as long as it runs."""
 
 
 class Place(Protocol):
@@ -117,15 +115,16 @@ class OnOneMachine:
         Raises `SirenError` where another one is given: that takes a restart.
         """
         host, _, port = str(self._holder.get("url", "")).rpartition("/")[2].rpartition(":")
-        held: dict[str, Any] = {"host": host, "port": int(port or 0)}
-        for name in HELD:
-            if name in given.model_fields_set and getattr(given, name) != held[name]:
+        metrics = urlsplit(str(self._holder.get("metrics", ""))).port
+        address: dict[str, Any] = {"host": host, "port": int(port or 0)}
+        for name, held in (address | {"metrics_port": metrics}).items():
+            if name in given.model_fields_set and getattr(given, name) != held:
                 detail = (
-                    f"{variable(name)} is {held[name]} for as long as `siren up` runs: to change "
+                    f"{variable(name)} is {held} for as long as `siren up` runs: to change "
                     f"it to {getattr(given, name)}, `siren down`, then `siren up`"
                 )
                 raise SirenError("needs_restart", detail)
-        return given.model_copy(update=held)
+        return given.model_copy(update=address)
 
     def check(self, settings: Settings) -> None:
         """Refuse what `siren up` refuses."""

@@ -29,6 +29,7 @@ def test_every_setting_is_listed_with_value_default_origin_and_meaning(
         "default": "300/minute",
         "origin": "SIREN_RATE_LIMIT",
         "live": True,
+        "takes": None,
         "meaning": Settings.model_fields["rate_limit"].description,
         "since": None,
         "without": "3/hour",
@@ -39,7 +40,7 @@ def test_every_setting_is_listed_with_value_default_origin_and_meaning(
     assert all(setting["meaning"] for setting in found.values())
 
 
-def test_people_read_value_origin_and_whether_it_takes_a_restart(
+def test_people_read_value_origin_and_what_a_change_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIREN_PORT", "9000")
@@ -47,6 +48,8 @@ def test_people_read_value_origin_and_whether_it_takes_a_restart(
     assert "port = 9000" in lines
     facts = lines[lines.index("port = 9000") + 1].strip()
     assert facts == "SIREN_PORT · default 8088 · takes a restart"
+    assert lines[lines.index("log_format = text") + 1].strip() == "default · takes a deploy"
+    assert lines[lines.index("max_in_flight = 1000") + 1].strip() == "default · changes live"
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
@@ -98,6 +101,7 @@ def test_what_is_set_while_nothing_runs_is_there_at_the_next_start(tmp_path: Pat
     [
         ("max_in_flight", "none", "max_in_flight: "),
         ("port", "80", "port takes a restart: set SIREN_PORT, or port in the settings' file"),
+        ("auth", "required", "auth takes a deploy: set SIREN_AUTH, or auth in the settings' file"),
         ("prot", "80", "prot is no setting: did you mean port?"),
     ],
 )

@@ -167,7 +167,7 @@ def test_any_live_setting_can_be_kept_as_json_and_read_again(name: str) -> None:
         ("payment_deadline_s", "inf", "finite"),
         ("payment_deadline_s", "1e300", "less than or equal to"),
         ("cors_origins", "https://a.example,nowhere", "not 'nowhere'"),
-        ("port", "9000", "takes a restart: set SIREN_PORT"),
+        ("port", "9000", "in this version it does not change live"),
         ("prot", "9000", "no such setting"),
     ],
 )

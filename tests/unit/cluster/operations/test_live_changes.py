@@ -53,7 +53,7 @@ async def test_of_two_changes_at_once_none_is_lost(settings: Settings) -> None:
         ("payment_deadline_s", "nan", "payment_deadline_s: .*finite"),
         ("cors_origins", "nowhere", "cors_origins: .*origins like"),
         ("port", "9000", "port takes a restart: set SIREN_PORT"),
-        ("jwt_secret", "s" * 32, "jwt_secret takes a restart"),
+        ("jwt_secret", "s" * 32, r"jwt_secret takes a deploy: .*, then `siren deploy`"),
         ("SIREN_RATE_LIMIT", "5/minute", "did you mean rate_limit"),
         ("nothing_like_it", "1", "nothing_like_it is no setting"),
     ],
