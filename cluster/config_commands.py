@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -91,19 +91,21 @@ def unset(
 def _change(name: str, change: Change, data: Data, address: Address, file: SettingsFile) -> None:
     with _joined(data, address, file) as (settings, is_running):
         check_name(name)
+        of_serve = is_running and name.startswith(OF_SERVE)
         if is_running:  # before the change: it takes seconds
             from cluster.operations import followers  # noqa: F401, PLC0415
-            from cluster.running.live_gateway import reconfigure_gateway  # noqa: PLC0415
-        live = asyncio.run(change(settings))
-        began = time.monotonic()
-        now, _ = with_live(settings, live)
-        console.print(Text(f"{name} = {text_of(shown(name, getattr(now, name)))}"), soft_wrap=True)
+            from cluster.running import live_gateway  # noqa: PLC0415
+        with live_gateway.changing_gateway() if of_serve else nullcontext(settings) as started:
+            live = asyncio.run(change(started))
+            began = time.monotonic()
+            now, _ = with_live(started, live)
+            value = text_of(shown(name, getattr(now, name)))
+            console.print(Text(f"{name} = {value}"), soft_wrap=True)
+            if of_serve:
+                live_gateway.reconfigure_gateway(now)
         if not is_running:
             console.print("nothing runs: the next start has it")
-            return
-        if name.startswith(OF_SERVE):
-            reconfigure_gateway(now)
-        if not _tell_followers(live.version, FOLLOW_S, began):
+        elif not _tell_followers(live.version, FOLLOW_S, began):
             raise typer.Exit(1)
 
 

@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import ray
 from ray import serve
 from ray.exceptions import RayError
 from sqlalchemy.exc import DBAPIError
 
 from actors.contracts.errors import SirenError
 from actors.installation import Installation
-from actors.runtime.moving import DEPLOY_LOCK
 from actors.runtime.ray_actors import end
 from actors.settings import Settings
 from cluster.operations.live_changes import effective
 from cluster.peers import PEERS
 from cluster.running.bootstrap import Report, prepare_databases
+from cluster.running.deploy_lock import only_deploy
 from cluster.running.former import Former, find_former, replace_actors, siren_actors, watch
 from cluster.running.gateway_rollout import APPLICATION, roll_out, unfinished
 from cluster.running.node_settings import cluster_settings
@@ -59,7 +58,7 @@ def deploy(settings: Settings, place: Place, report: Report) -> Installation:
     as before then.
     """
     place.check(settings)
-    with _in_a_sentence("the deploy failed"), _only_deploy():
+    with _in_a_sentence("the deploy failed"), only_deploy():
         done = prepared(settings, place, report, PATIENCE_S)
         with _or_as_before(done.former, report):
             report("replacing the gateway")
@@ -84,7 +83,7 @@ def application(args: dict[str, Any]) -> serve.Application:
     place = OnCluster()
     place.check(settings)
     report = logging.getLogger("ray.serve").info
-    with _only_deploy():
+    with only_deploy():
         return prepared(settings, place, report, SERVE_PATIENCE_S).gateway
 
 
@@ -140,7 +139,7 @@ def undeploy(report: Report) -> bool:
 
     Raises `SirenError` where that fails, or where a deploy is under way.
     """
-    with _in_a_sentence("the system could not be taken off"), _only_deploy():
+    with _in_a_sentence("the system could not be taken off"), only_deploy():
         names = siren_actors()
         applications = serve.status().applications
         was_there = bool(names) or APPLICATION in applications
@@ -178,23 +177,3 @@ def _sentence(error: Exception) -> str:
         return f"the database says {str(error.orig).strip().partition(chr(10))[0]}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
-
-
-@contextmanager
-def _only_deploy() -> Iterator[None]:
-    """Keep other deploys out: each would replace what the other has just created, for ever."""
-    options = {"name": DEPLOY_LOCK, "namespace": DEPLOY_LOCK, "num_cpus": 0}
-    try:
-        lock = _Lock.options(**options).remote()  # type: ignore[attr-defined]
-    except ValueError as error:
-        detail = "another deploy is under way on this cluster: wait until it is over"
-        raise SirenError("deploy_under_way", detail) from error
-    try:
-        yield
-    finally:
-        ray.kill(lock)
-
-
-@ray.remote
-class _Lock:
-    """Its name is the lock; Ray ends it together with whoever holds it."""

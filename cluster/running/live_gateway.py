@@ -1,5 +1,7 @@
 """How many replicas the gateway has, changed while it runs: Serve's part of the live settings."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -8,10 +10,23 @@ from ray.serve.context import _get_global_client
 from ray.serve.generated import serve_pb2
 
 from actors.settings import Settings
+from cluster.client import find_installation
+from cluster.running.deploy_lock import only_deploy
 from cluster.running.gateway_rollout import APPLICATION
 from serve_app.gateway import GATEWAY, autoscaling
 
 protos: Any = serve_pb2  # generated: nobody knows its classes' types
+
+
+@contextmanager
+def changing_gateway() -> Iterator[Settings]:
+    """Keep deploys, and other changes of the gateway, out; yield what the system runs with.
+
+    Serve would else be given the version that a deploy has just replaced, or a setting that another
+    command has just changed. Raises `SirenError` where one of them is under way.
+    """
+    with only_deploy():
+        yield find_installation(ray.get_runtime_context().gcs_address).settings
 
 
 def reconfigure_gateway(now: Settings) -> None:

@@ -3,11 +3,17 @@
 import asyncio
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from actors.contracts.errors import SirenError
 from actors.settings import Settings
+from cluster import config_commands
+from cluster.operations.live_changes import read_live
+from cluster.running import live_gateway
 from tests.support.command import one_order, sentence, siren
 
 SECRET, PASSWORD = "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t", "hunter-2-hunter"
@@ -120,3 +126,55 @@ def test_all_else_is_listed_where_what_is_set_live_cannot_be_read(tmp_path: Path
     assert result.exit_code == 0
     assert "rate_limit = 300/minute" in result.stdout
     assert "what is set live cannot be read" in result.stderr
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let a system seem to run on the folder; what is done to it is noted, in turn."""
+    asyncio.run(one_order(tmp_path))
+    settings, done = Settings(data_dir=tmp_path), list[str]()
+
+    @contextmanager
+    def joined(*_: object, **__: object) -> Iterator[tuple[Settings, bool]]:
+        yield settings, True
+
+    @contextmanager
+    def lock() -> Iterator[Settings]:
+        done.append("locked")
+        yield settings
+        done.append("unlocked")
+
+    def reconfigure(now: Settings) -> None:
+        kept = asyncio.run(read_live(settings)).values["gateway_max_replicas"].value
+        done.append(f"Serve has {now.gateway_max_replicas}, the journal {kept}")
+
+    monkeypatch.setattr(config_commands, "joined", joined)
+    monkeypatch.setattr(config_commands, "_tell_followers", lambda *_: True)
+    monkeypatch.setattr(live_gateway, "changing_gateway", lock)
+    monkeypatch.setattr(live_gateway, "reconfigure_gateway", reconfigure)
+    return done
+
+
+def test_the_gateway_is_changed_by_one_command_at_a_time_and_by_no_deploy_meanwhile(
+    tmp_path: Path, running: list[str]
+) -> None:
+    assert siren("config", "set", "gateway_max_replicas", "5", data=tmp_path).exit_code == 0
+    assert running == ["locked", "Serve has 5, the journal 5", "unlocked"]
+
+
+def test_what_is_none_of_serve_s_waits_for_no_deploy(tmp_path: Path, running: list[str]) -> None:
+    assert siren("config", "set", "rate_limit", "3/hour", data=tmp_path).exit_code == 0
+    assert running == []
+
+
+def test_during_a_deploy_the_gateway_is_refused_a_change_and_nothing_is_set(
+    tmp_path: Path, running: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise SirenError("deploy_under_way", "a deploy is under way")
+
+    monkeypatch.setattr(live_gateway, "changing_gateway", refuse)
+    refused = siren("config", "set", "gateway_max_replicas", "5", data=tmp_path)
+    assert (refused.exit_code, running) == (1, [])
+    assert "a deploy is under way" in sentence(refused)
+    assert asyncio.run(read_live(Settings(data_dir=tmp_path))).values == {}

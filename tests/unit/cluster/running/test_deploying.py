@@ -53,7 +53,7 @@ class Serve:
         self.error: Exception | None = None
         self.former = Former(None, None, frozenset())
         note = self.done.append
-        monkeypatch.setattr(deploying, "_only_deploy", self._lock)
+        monkeypatch.setattr(deploying, "only_deploy", self._lock)
         monkeypatch.setattr(places, "_get_global_client", self._client)
         monkeypatch.setattr(deploying, "siren_actors", lambda: self.actors[:])
         monkeypatch.setattr(deploying, "end", self._end)
