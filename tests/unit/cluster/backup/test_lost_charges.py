@@ -2,39 +2,17 @@
 
 import asyncio
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import pytest
 
-from actors.order.new_order import NewOrder
 from actors.payment.provider import ChargeStatus, SimulatedProvider
 from actors.settings import Settings
 from cluster.audit import verify as audit
-from cluster.backup import taking
 from cluster.backup.lost_charges import find_lost_charges
-from cluster.backup.restoring import restore
-from serve_app.backend import Backend
+from tests.support.backups import backup, order_of, placed, quiet, restored
 from tests.support.command import sentence, siren
 from tests.support.in_process import in_process
-
-LATTE = NewOrder("c-1", "Nara", "010-9999-1234", "gangnam", (("latte", 1),), "tok_approve")
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "PAUSE_S", 0)
-    monkeypatch.setattr(taking, "NICENESS", 0)
-
-
-def quiet(*_: object) -> None: ...
-
-
-async def placed(siren: Backend, key: str) -> str:
-    order_id = str(msgspec.json.decode((await siren.place(LATTE, key)).detail)["order_id"])
-    await siren.watcher.wait_beyond(order_id, 0, 10)
-    return order_id
 
 
 async def audited(settings: Settings) -> set[tuple[str, str]]:
@@ -58,14 +36,13 @@ async def lost_one(folder: Path) -> tuple[str, str]:
     """
     old, new = Settings(data_dir=folder / "old"), Settings(data_dir=folder / "new")
     async with in_process(old) as siren:
-        first = await placed(siren, "first")
-        await taking.backup(old, folder / "backup", quiet)
-        second = await placed(siren, "second")
+        first = await placed(siren, key="first")
+        await backup(old, folder / "backup")
+        second = await placed(siren, key="second")
     (folder / "new").mkdir()
     for part in (folder / "old").glob("provider.db*"):
         shutil.copy(part, folder / "new")
-    restored = await restore(new, folder / "backup", quiet)
-    assert restored.provider_kept
+    assert (await restored(folder / "backup", new)).provider_kept
     return first, second
 
 
@@ -91,8 +68,8 @@ def test_a_lost_order_s_money_goes_back_and_its_repeat_is_charged_once(tmp_path:
 
     async def repeat() -> str:
         async with in_process(new) as siren:
-            assert await placed(siren, "first") == first
-            return await placed(siren, "second")
+            assert await placed(siren, key="first") == first
+            return await placed(siren, key="second")
 
     again = asyncio.run(repeat())
     assert again[-24:] == second[-24:]
@@ -104,16 +81,16 @@ def test_a_lost_order_s_money_goes_back_and_its_repeat_is_charged_once(tmp_path:
 async def test_a_charge_that_was_under_way_is_answered_as_before(tmp_path: Path) -> None:
     """The journal has the request, the provider the charge, and payment neither answer."""
     old, new = Settings(data_dir=tmp_path / "old"), Settings(data_dir=tmp_path / "new")
-    slow = replace(LATTE, token="tok_slow_1500")
+    slow = order_of(token="tok_slow_1500")
     async with in_process(old) as siren:
         reply = await siren.place(slow, "slow", wait=0)
         order_id = str(msgspec.json.decode(reply.detail)["order_id"])
-        await taking.backup(old, tmp_path / "backup", quiet)
+        await backup(old, tmp_path / "backup")
         await siren.wait_for(order_id, "ACCEPTED")
     (tmp_path / "new").mkdir()
     for part in (tmp_path / "old").glob("provider.db*"):
         shutil.copy(part, tmp_path / "new")
-    await restore(new, tmp_path / "backup", quiet)
+    await restored(tmp_path / "backup", new)
     async with in_process(new) as siren:
         await siren.place(slow, "slow", wait=0)  # it is taken up again
         await siren.wait_for(order_id, "ACCEPTED")
