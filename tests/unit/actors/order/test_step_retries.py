@@ -49,8 +49,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
 @pytest.fixture
 def for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a pause end by nothing but being woken."""
-    monkeypatch.setattr(step_retries, "FIRST_S", 1000.0)
-    monkeypatch.setattr(step_retries, "LONGEST_S", 1000.0)
+    for name in ("FIRST_S", "LONGEST_S", "LONGEST_IN_DOUBT_S"):
+        monkeypatch.setattr(step_retries, name, 1000.0)
 
 
 @pytest.fixture
