@@ -80,12 +80,16 @@ FRONTEND_RULES = """\
     http-request del-header upgrade
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
+    http-request set-header x-request-disconnect-disabled ?1 unless { path_end /stream }
+    http-request set-header x-request-id %%[uuid] unless { req.hdr(x-request-id) -m found }
     http-response set-header connection close if { status 413 }
     acl is_of_a_parser res.hdr(content-type) -m beg text/plain
     http-response return status 400 errorfile %(bad_request)s if { status 400 } is_of_a_parser
 """
-"""Of a request, the last two would let a client tell Ray Serve to break its own request off; no
-offer to change the protocol is handed on, so that it is ignored (RFC 9110, section 7.8). A body
+"""A client cannot tell Ray Serve to break its own request off; no offer to change the protocol is
+handed on, so that it is ignored (RFC 9110, section 7.8). Nobody but a stream's backend learns that
+a client has left: Serve's two tasks that would wait for it, and an id that it would make, took a
+twelfth of what an order costs the gateway. A body
 that does not come ends here: the connection of a request that is not whole stays open whatever a
 replica says, so whoever sends too much is told to close it. What a replica's parser refuses, it
 refuses in a text of its own. To write a request's fields down costs, so it is done only where there

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import sse
+from ray.serve._private import constants as serve_constants
 from ray.serve._private import haproxy as serve_haproxy
 
 from actors.contracts.limits import MAX_WAIT_S
@@ -115,6 +116,17 @@ def test_who_leaves_a_stream_is_noticed_and_streams_have_the_same_replicas(
         "server r0 127.0.0.1:18000 track http-siren/r0",
         "server r1 127.0.0.1:18001 track http-siren/r1",
         "server fallback 127.0.0.1:18009 track http-siren/fallback backup",
+    ]
+
+
+def test_only_a_stream_s_replica_waits_for_the_client_to_leave(
+    serving: str, tmp_path: Path
+) -> None:
+    header = serve_constants.SERVE_HTTP_REQUEST_DISCONNECT_DISABLED_HEADER
+    lines = [line for head, line in _lines(changed(serving, tmp_path)) if head == FRONTEND]
+    assert [line for line in lines if header in line] == [
+        f"http-request del-header {header}",
+        f"http-request set-header {header} ?1 unless {{ path_end /stream }}",
     ]
 
 
