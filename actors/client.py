@@ -40,8 +40,10 @@ from actors.order.queries import OrderHistories
 from actors.peers import Peers
 from actors.runtime.database_faults import damaged_databases
 from actors.runtime.live_settings import LiveSettings
+from actors.runtime.logs import ORDER_ID
 from actors.runtime.message_codec import to_json
 from actors.runtime.rpc_client import RpcClient
+from actors.runtime.waits import NEVER_S, Waits
 from actors.store.offer import Offer
 from actors.store.queries import StoreQueries
 from actors.store.validation import check_capacity, check_price, check_switch
@@ -77,6 +79,8 @@ class AsyncSiren:
         self._order_hosts = [RpcClient(self._reach(host)) for host in hosts]
         self._store = RpcClient(partial(peers.store, installation))
         self.waiting: Waiting = _patiently
+        self.commands = Waits(is_at_work=lambda: False)
+        """The waits for answers to commands."""
 
     def _reach(self, host: int) -> Callable[[], Any]:
         return partial(self._peers.order_host, self.installation, self._peers, host)
@@ -249,21 +253,24 @@ class AsyncSiren:
         return await self._ask(order_id, command, wait)
 
     async def _ask(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
+        ORDER_ID.set(order_id)
         wait, loop = bounded(wait), asyncio.get_running_loop()
         channel = self._order_hosts[host_of(order_id, self.installation.order_hosts)]
         request = OrderRequest(order_id, pack_command(command), min(wait, WORK_S))
         began = loop.time()
-        reply: OrderReply = await channel.ask(request, wait + ANSWER_MARGIN_S)
-        left = began + wait - loop.time()
-        if reply.settled or left <= 0 or loop.time() < began + WORK_S:
-            return reply  # a payment is answered once it is final, settled or not
-        # Sent again it causes nothing, and waits for the rest. What it did is done, whatever comes.
-        with self.waiting() as may_wait, suppress(SirenError):
-            if may_wait:
-                again = OrderRequest(order_id, request.command, left)
-                later: OrderReply = await channel.ask(again, left + ANSWER_MARGIN_S)
-                return msgspec.structs.replace(later, replayed=reply.replayed)
-        return reply
+        with self.commands.up_to(wait + ANSWER_MARGIN_S + NEVER_S):
+            reply: OrderReply = await channel.ask(request, wait + ANSWER_MARGIN_S)
+            left = began + wait - loop.time()
+            if reply.settled or left <= 0 or loop.time() < began + WORK_S:
+                return reply  # a payment is answered once it is final, settled or not
+            # Sent again it causes nothing, and waits for the rest. What it did is done, whatever
+            # comes.
+            with self.waiting() as may_wait, suppress(SirenError):
+                if may_wait:
+                    again = OrderRequest(order_id, request.command, left)
+                    later: OrderReply = await channel.ask(again, left + ANSWER_MARGIN_S)
+                    return msgspec.structs.replace(later, replayed=reply.replayed)
+            return reply
 
     async def _refusal(self, order_id: str) -> str | None:
         """Return why its store would not make an order now; None where nothing is known of it."""

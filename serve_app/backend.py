@@ -1,23 +1,19 @@
 """What the gateway works with: the commands of the client, and what the view answers."""
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from actors.client import ANSWER_MARGIN_S, AsyncSiren, bounded
-from actors.contracts.errors import NotFound, SirenError
-from actors.contracts.messages import OrderReply
+from actors.client import AsyncSiren
+from actors.contracts.errors import NotFound
 from actors.installation import Installation
-from actors.order.domain.commands import Command
 from actors.order.ids import check_order_id
 from actors.payment.queries import PaymentQueries
 from actors.peers import Peers
 from actors.runtime.hanging import first, trouble_with
 from actors.runtime.logs import ORDER_ID
 from actors.runtime.paging import Cursors, Page, check_limit
-from actors.runtime.waits import NEVER_S, Waits
 from readmodel.queries import OrderDetails, Watcher
 
 LARGEST_STEP = 20_000
@@ -33,8 +29,6 @@ class Backend(AsyncSiren):
         self.details = OrderDetails(settings.url("readmodel"), secret)
         self.watcher = Watcher(self.details)
         self.payments = PaymentQueries(settings.url("payments"), secret)
-        self._commands = Waits(is_at_work=lambda: False)
-        self._again: asyncio.Task[None] | None = None
         self._own_payments = Cursors("payments of a customer", secret)
 
     def trouble(self) -> str | None:
@@ -42,7 +36,7 @@ class Backend(AsyncSiren):
 
         That a service is away is no trouble of this process: what is asked of it ends in time.
         """
-        seconds = self._commands.lost()
+        seconds = self.commands.lost()
         return first(
             (
                 None if seconds is None else f"a command has not come back for {seconds:.0f} s",
@@ -52,20 +46,6 @@ class Backend(AsyncSiren):
                 trouble_with(self.payments.database),
             )
         )
-
-    async def _ask(self, order_id: str, command: Command, wait: float) -> OrderReply:
-        try:
-            with self._commands.up_to(bounded(wait) + ANSWER_MARGIN_S + NEVER_S):
-                return await super()._ask(order_id, command, wait)
-        except asyncio.CancelledError:
-            if self._again is None or self._again.done():
-                self._again = asyncio.create_task(self._ask_again(order_id, command))
-            raise
-
-    async def _ask_again(self, order_id: str, command: Command) -> None:
-        """Repeat a command whose sender gave up, one at a time: whether any comes back is seen."""
-        with suppress(SirenError):
-            await self._ask(order_id, command, 0.0)
 
     async def detail(self, order_id: str) -> bytes:
         """Return the order detail from the view, whatever else is down."""
@@ -121,8 +101,6 @@ class Backend(AsyncSiren):
 
     async def close(self) -> None:
         """Close the database connections."""
-        if self._again is not None:
-            self._again.cancel()
         await self.watcher.close()
         await self.details.close()
         await self.payments.close()

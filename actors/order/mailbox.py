@@ -3,7 +3,6 @@
 import asyncio
 import time
 from types import TracebackType
-from typing import Literal
 
 from actors.runtime import tracing
 
@@ -30,17 +29,6 @@ class Mailbox(asyncio.Lock):
         """How many are in it or wait for it."""
         return self._present
 
-    async def acquire(self) -> Literal[True]:
-        """Come in, as the lock has it."""
-        await super().acquire()
-        self._held[self] = time.monotonic()
-        return True
-
-    def release(self) -> None:
-        """Go out, as the lock has it."""
-        self._held.pop(self, None)
-        super().release()
-
     async def __aenter__(self) -> None:
         self._present += 1
         try:
@@ -49,6 +37,7 @@ class Mailbox(asyncio.Lock):
         except BaseException:
             self._present -= 1
             raise
+        self._held[self] = time.monotonic()
 
     async def __aexit__(
         self,
@@ -57,4 +46,5 @@ class Mailbox(asyncio.Lock):
         trace: TracebackType | None,
     ) -> None:
         self._present -= 1
+        self._held.pop(self, None)
         self.release()

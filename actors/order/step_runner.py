@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import get_args
 
 from actors.contracts.errors import SirenError
@@ -48,23 +47,29 @@ class StepRunner:
         """
         ORDER_ID.set(order_id)  # of the step's own task
         turns, retries = self._ways(step)
-        measured = partial(_measured, order_id, type(step).__name__, attempt)
+        name = type(step).__name__
 
-        async def ask() -> bool:
+        async def tried() -> bool:
+            began = time.perf_counter()
             try:
-                if not recovered:
-                    asked = await measured()
-                else:
-                    async with turns.turn():  # not while it waits to be tried again
-                        asked = await measured()
+                with tracing.span(f"step {name}", order_id):
+                    asked = await attempt()
             except Exception as error:
+                code = error.code if isinstance(error, SirenError) else "unexpected"
+                STEP_RETRIES.labels(name, code).inc()
                 self._failures.note(order_id, work_of(step), error)
                 raise
+            finally:
+                _durations[name].observe(time.perf_counter() - began)
             if self._failures.any_of(order_id):
                 self._failures.ended(order_id, work_of(step))
             return asked
 
-        await retries.until_done(order_id, ask)
+        async def tried_in_turn() -> bool:
+            async with turns.turn():  # not while it waits to be tried again
+                return await tried()
+
+        await retries.until_done(order_id, tried_in_turn if recovered else tried)
 
     def reconsider(self, order_id: str) -> None:
         """Look at once whether the steps that an order waits to try again are needed still."""
@@ -78,19 +83,6 @@ class StepRunner:
             case CancelPayment():
                 return self._refund_turns, self._refunds
         return self._store_turns, self._tickets
-
-
-async def _measured(order_id: str, step: str, attempt: Callable[[], Awaitable[bool]]) -> bool:
-    began = time.perf_counter()
-    try:
-        with tracing.span(f"step {step}", order_id):
-            return await attempt()
-    except Exception as error:
-        code = error.code if isinstance(error, SirenError) else "unexpected"
-        STEP_RETRIES.labels(step, code).inc()
-        raise
-    finally:
-        _durations[step].observe(time.perf_counter() - began)
 
 
 _durations = {kind.__name__: STEP_DURATION.labels(kind.__name__) for kind in get_args(Step)}

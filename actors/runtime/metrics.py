@@ -21,7 +21,7 @@ COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 SIZE_BUCKETS = (1, 2, 4, 8, 16, 24, 32, 64, 128, 256)
 COUNTING: tuple[tuple[type, str], ...] = ((Count, "inc"), (Gauge, "set"), (Spread, "observe"))
 """What counts."""
-LOOK_S = 5.0
+LOOK_S = 10.0
 """How often is looked at what is not counted as it happens."""
 
 logger = logging.getLogger("siren")
@@ -52,7 +52,7 @@ def count_nothing() -> None:
 
 
 async def measure_for_ever(look: Callable[[], Awaitable[None]]) -> None:
-    """Call `look` every few seconds; where it fails, what it measures stays as it was."""
+    """Call `look` now and then; where it fails, what it measures stays as it was."""
     while True:
         await asyncio.sleep(LOOK_S)
         try:

@@ -21,7 +21,6 @@ from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 from actors.contracts.errors import SirenError, Unavailable
 from actors.contracts.messages import Message
 from actors.runtime import tracing
-from actors.runtime.logs import ORDER_ID
 from actors.runtime.message_codec import pack, unpack
 from actors.runtime.replacing import Watch
 from actors.runtime.rpc_link import CONNECT_S, HEARTBEAT_S, Link, decode_frames
@@ -68,7 +67,7 @@ class RpcClient:
         """
         loop = asyncio.get_running_loop()
         self._number += 1
-        number, data = self._number, pack(_with_trace(request))
+        number, data = self._number, pack(_with_trace(request) if tracing.is_on() else request)
         future: asyncio.Future[bytes] = loop.create_future()
         self._unanswered[number] = (data, future)
         if self._link is not None:
@@ -173,10 +172,8 @@ class RpcClient:
 
 
 def _with_trace(request: Message) -> Message:
-    ORDER_ID.set(getattr(request, "order_id", None))  # what the one who asks works on
-    if not tracing.is_on() or (carrier := tracing.carrier()) is None:
-        return request
-    return msgspec.structs.replace(request, trace=carrier)
+    carrier = tracing.carrier()
+    return request if carrier is None else msgspec.structs.replace(request, trace=carrier)
 
 
 def _log_surprise(state: RetryCallState) -> None:

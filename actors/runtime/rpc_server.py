@@ -146,35 +146,40 @@ class RpcServer:
             caller.link.beat()
             asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat, caller)
 
-    async def _traced(self, message: Any) -> Message:
-        with tracing.span(type(message).__name__, ORDER_ID.get(), message.trace):
-            return await self._answer(message)
-
     async def _serve(self, caller: _Caller, number: int, request: bytes) -> None:
+        in_hand = False
         try:
             message = unpack(request)
-            ORDER_ID.set(getattr(message, "order_id", None))  # of this task, which ends with it
-            traced = message.trace is not None
-            reply = pack(await (self._traced(message) if traced else self._answer(message)))
+            if isinstance(message, HealthRequest):
+                reply = pack(HealthReply(os.getpid(), self._trouble()))
+            else:
+                in_hand = True
+                self._begin(message)
+                traced = message.trace is not None
+                answer = self._traced(message) if traced else self._handle(message)
+                reply = pack(await answer)
         except SirenError as error:
             reply = pack(error)
         except Exception:
             logger.exception("a request failed unexpectedly")
             reply = pack(Unavailable(INTERNAL_ERROR, "The service failed; ask again."))
+        finally:
+            if in_hand:
+                self._in_hand -= 1
+                self._answered_at = time.monotonic()
         caller.running -= 1
         caller.link.send((number, reply))
 
-    async def _answer(self, message: Any) -> Message:
-        if isinstance(message, HealthRequest):
-            return HealthReply(os.getpid(), self._trouble())
-        now = time.monotonic()
-        if not self._in_hand:
-            self._answered_at = now
-        self._in_hand += 1
-        if (wait := getattr(message, "wait", 0.0)) > 0:
+    def _begin(self, message: Any) -> None:
+        ORDER_ID.set(getattr(message, "order_id", None))  # of this task, which ends with it
+        wait = getattr(message, "wait", 0.0)
+        if not self._in_hand or wait > 0:
+            now = time.monotonic()
+            if not self._in_hand:
+                self._answered_at = now
             self._may_wait_until = max(self._may_wait_until, now + wait)
-        try:
+        self._in_hand += 1
+
+    async def _traced(self, message: Any) -> Message:
+        with tracing.span(type(message).__name__, ORDER_ID.get(), message.trace):
             return await self._handle(message)
-        finally:
-            self._in_hand -= 1
-            self._answered_at = time.monotonic()

@@ -49,10 +49,12 @@ class Waits:
         clock: Callable[[], float] = time.monotonic,
         is_at_work: Callable[[], bool] = is_at_work,
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self._is_at_work = is_at_work
-        self._waiting: dict[Wait, float] = {}
-        self._slow_at = float("-inf")
+        self.waiting: dict[Wait, float] = {}
+        """Since when each waits that does."""
+        self.slow_at = float("-inf")
+        """When one ended last that had taken longer than `SLOW_S`."""
 
     def up_to(self, limit_s: float) -> "Wait":
         """Return what is entered while somebody waits, who gives up after `limit_s` seconds."""
@@ -61,29 +63,19 @@ class Waits:
     @property
     def are_long(self) -> bool:
         """Whether somebody waits for longer than `SLOW_S`, or has waited so a moment ago."""
-        now = self._clock()
-        longest = max((now - began for began in self._waiting.values()), default=0.0)
-        return longest > SLOW_S or now - self._slow_at < RECENT_S
+        now = self.clock()
+        longest = max((now - began for began in self.waiting.values()), default=0.0)
+        return longest > SLOW_S or now - self.slow_at < RECENT_S
 
     def lost(self) -> float | None:
         """Return for how many seconds somebody waits beyond their limit; None where nobody does.
 
         Not where a thread is at work for it: a statement may take long.
         """
-        now = self._clock()
-        late = (now - began for wait, began in self._waiting.items() if now - began > wait.limit_s)
+        now = self.clock()
+        late = (now - began for wait, began in self.waiting.items() if now - began > wait.limit_s)
         longest = max(late, default=None)
         return None if longest is None or self._is_at_work() else longest
-
-    def begin(self, wait: "Wait") -> None:
-        """Note that somebody waits."""
-        self._waiting[wait] = self._clock()
-
-    def end(self, wait: "Wait") -> None:
-        """Note that it is over."""
-        now = self._clock()
-        if now - self._waiting.pop(wait) > SLOW_S:
-            self._slow_at = now
 
 
 class Wait:
@@ -96,7 +88,8 @@ class Wait:
         self.limit_s = limit_s
 
     def __enter__(self) -> Self:
-        self._waits.begin(self)
+        waits = self._waits
+        waits.waiting[self] = waits.clock()
         return self
 
     def __exit__(
@@ -105,4 +98,7 @@ class Wait:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._waits.end(self)
+        waits = self._waits
+        now = waits.clock()
+        if now - waits.waiting.pop(self) > SLOW_S:
+            waits.slow_at = now

@@ -17,6 +17,7 @@ from actors.order.queries import DEFAULT_PAGE
 from actors.order.telling import story_of
 from actors.runtime.paging import Page
 from serve_app.contract import request_schemas, response_schemas
+from serve_app.contract.identity import OWNER as ANYBODY_HERE
 from serve_app.contract.identity import Role
 from serve_app.contract.openapi import REPLAYED_HEADER, answer, problems, takes
 from serve_app.contract.problem_types import CARD_DECLINED
@@ -182,12 +183,14 @@ async def pay_order(request: Request, order_id: str) -> Response:
 async def cancel_order(request: Request, order_id: str) -> Response:
     """Cancel an order that nobody prepares yet, and undo what was done for it.
 
-    Its history says by whom: the owner, or its customer, for whom a service acts.
+    Its history says by whom: the owner, where one says so by a token, or its customer, for whom a
+    service acts, and whoever sits at a machine on which nothing is configured.
     """
     asked = command_headers(request)
     given = read(request, request_schemas.Cancel, request_schemas.Cancel()).reason
     await check_order(request, order_id)
-    by = "owner" if caller(request).role is Role.OWNER else "customer"
+    identity = caller(request)
+    by = "owner" if identity.role is Role.OWNER and identity is not ANYBODY_HERE else "customer"
     reason = code_of("", by) if given is None else given
     reply = await siren_of(request).cancel(order_id, reason, asked.key, asked.wait, by=by)
     undone = reply.order_status == OrderStatus.CANCELED

@@ -100,8 +100,7 @@ def _make_lively(browser: Browser, system: System) -> tuple[str, Any]:
         system.http.patch(f"/stores/gangnam/menu/{menu_id}", json=sold_out).raise_for_status()
     visitor.page.goto("/board/gangnam")
     visitor.page.locator(f"[data-ticket='{placed[WHO_LEAVES]}']").wait_for()
-    wish = {"reason": "customer_request"}
-    post(system, f"/orders/{placed[WHO_LEAVES]}/cancel", wish).raise_for_status()
+    post(system, f"/orders/{placed[WHO_LEAVES]}/cancel").raise_for_status()
     state = visitor.page.context.storage_state()
     visitor.leave()
     return placed[THE_GUEST], state

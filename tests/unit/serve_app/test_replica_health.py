@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from actors.client import ANSWER_MARGIN_S, AsyncSiren
+from actors.client import ANSWER_MARGIN_S
 from actors.order.domain import commands as cmd
+from actors.runtime.rpc_client import RpcClient
 from serve_app.backend import Backend
 from tests.support.clock import TurnedClock
 from tests.support.waiting import until
@@ -21,38 +22,15 @@ async def test_a_command_that_does_not_come_back_is_told_once_its_time_is_up(
         await asyncio.Event().wait()
 
     clock = TurnedClock()
-    monkeypatch.setattr(AsyncSiren, "_ask", never)
-    monkeypatch.setattr(siren._commands, "_clock", clock)
+    monkeypatch.setattr(RpcClient, "ask", never)
+    monkeypatch.setattr(siren.commands, "clock", clock)
     command = asyncio.create_task(siren.send(ORDER_ID, cmd.MarkReady("k"), wait=30))
-    await until(lambda: siren._commands._waiting)
+    await until(lambda: siren.commands.waiting)
     clock.now += 30 + ANSWER_MARGIN_S
     assert siren.trouble() is None
     clock.now += 3
     assert "a command has not come back" in (siren.trouble() or "")
     command.cancel()
-
-
-async def test_a_command_whose_sender_gave_up_is_asked_again_so_that_it_is_seen_to_hang(
-    siren: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[float] = []
-
-    async def never(_siren: Backend, _order_id: str, _command: cmd.Command, wait: float) -> None:
-        asked.append(wait)
-        await asyncio.Event().wait()
-
-    clock = TurnedClock()
-    monkeypatch.setattr(AsyncSiren, "_ask", never)
-    monkeypatch.setattr(siren._commands, "_clock", clock)
-    for _ in range(3):  # one at a time is enough
-        command = asyncio.create_task(siren.send(ORDER_ID, cmd.MarkReady("k"), wait=2))
-        await until(lambda: len(siren._commands._waiting) > (siren._again is not None))
-        command.cancel()
-        await asyncio.wait({command})
-    await until(lambda: siren._commands._waiting)
-    assert sorted(asked) == [0, 2, 2, 2]
-    clock.now += ANSWER_MARGIN_S + 3
-    assert "a command has not come back" in (siren.trouble() or "")
 
 
 async def test_a_read_that_does_not_come_back_is_told(

@@ -40,7 +40,7 @@ async def canceled(client: httpx.AsyncClient, headers: dict[str, str], **body: A
         (GOOD["owner"], {"json": {}}, "owner", "owner_request"),
         (GOOD["owner"], {"json": WORDS}, "owner", "owner_request"),
         (GOOD["owner"], {"json": WISH}, "owner", "customer_request"),
-        ({}, {}, "owner", "owner_request"),  # who sits at this machine
+        ({}, {}, "customer", "customer_request"),  # who sits at this machine, and is anybody
         (GOOD["customer"], {}, "customer", "customer_request"),
         (GOOD["customer"], {"json": WORDS}, "customer", "customer_request"),
         (GOOD["service"], {}, "customer", "customer_request"),

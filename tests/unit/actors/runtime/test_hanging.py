@@ -121,7 +121,7 @@ async def test_a_statement_that_never_comes_back_is_told(
 ) -> None:
     monkeypatch.setattr(database.waits, "_is_at_work", lambda: False)
     clock = TurnedClock()
-    monkeypatch.setattr(database.waits, "_clock", clock)
+    monkeypatch.setattr(database.waits, "clock", clock)
     async with database.read():
         clock.now += 6
         assert trouble_with(database) is None
