@@ -4,12 +4,13 @@ Serve writes the whole configuration and offers no way to add to it; so each sec
 is looked up by its name, lines of it are left out, and lines of ours take their place.
 """
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
-from cluster.running.haproxy_sections import Section, only, sections, servers
+from cluster.running.haproxy_backends import split_off
+from cluster.running.haproxy_sections import Section, only, sections
 
 SECRET_HEADER = "x-siren-system"  # noqa: S105 - its name
 FRONTEND = "frontend http_frontend"
@@ -36,15 +37,13 @@ TIME_LIMITS = """\
 """
 """An answer may be 30 s in coming (`Prefer: wait`), and a stream sends something every 15 s."""
 
-FEW_REQUESTS = 4
-"""While a replica has fewer, all go to the same one, whose caches stay warm; then to any."""
-
 RETRIES = """\
     retries 5
     retry-on conn-failure empty-response
 """
 """With one replica dead, the other is asked. What is not idempotent is sent again only where the
-first replica cannot have seen it; see `FRONTEND_RULES`."""
+first replica cannot have seen it; see `FRONTEND_RULES`. Reads are sent again sooner; see
+`haproxy_backends`."""
 
 LONGEST_ADDRESS = 8192
 LARGEST_FIELDS = 12_288
@@ -153,10 +152,8 @@ def edited(config: str, edge: Edge, folder: Path, files: int) -> str:
     applications = [
         part for head, part in parts.items() if head.startswith("backend ") and head != NOBODY
     ]
-    streams = [_streams(part, parts[FRONTEND]) for part in applications]
-    for part in applications:
-        _prefer_one(part)
-    written = [*parts.values(), *streams]
+    apart = [split_off(part, parts[FRONTEND]) for part in applications]
+    written = [*parts.values(), *chain.from_iterable(apart)]
     return "".join(f"{line}\n" for part in written for line in (part.head, *part.lines))
 
 
@@ -222,61 +219,6 @@ def _statistics(part: Section) -> None:
         f"    bind 127.0.0.1:{port}\n    maxconn {FEW_CONNECTIONS}\n"
         "    timeout client 5s\n    timeout http-keep-alive 5s"
     )
-
-
-def _prefer_one(application: Section) -> None:
-    """Send requests to an application's replica on this machine, where others are elsewhere.
-
-    So a machine that vanishes takes along no request of another one's customers. Where all are
-    here, the first one gets them as long as it has few. Where the preferred one is down this does
-    not count; where it does not answer it soon has more than few.
-    """
-    backend = application.head.split()[1]
-    replicas = [each for each in servers(application) if "backup" not in each[2]]
-    here = [name for name, address, _ in replicas if _is_here(address.rpartition(":")[0])]
-    if here and len(here) < len(replicas):
-        application.put(f"    use-server {here[0]} if TRUE")
-    elif replicas:
-        first = replicas[0][0]
-        application.put(
-            f"    use-server {first} if {{ srv_conn({backend}/{first}) lt {FEW_REQUESTS} }}"
-        )
-
-
-def _is_here(host: str) -> bool:
-    """Return whether an address is one of this machine's."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((host.strip("[]"), 0))
-        except OSError:
-            return False
-    return True
-
-
-def _streams(application: Section, frontend: Section) -> Section:
-    """Send the streams of an application to a backend of their own, and return it.
-
-    Who leaves a stream is noticed at once there, and not at the second event that reaches nobody;
-    elsewhere that would give up who has only closed the sending side.
-    """
-    name = application.head.split()[1]
-    choice = f"use_backend {name} "
-    frontend.lines = [
-        changed
-        for line in frontend.lines
-        for changed in (
-            [f"    use_backend {name}-streams if is_{name} {{ path_end /stream }}", line]
-            if line.strip().startswith(choice)
-            else [line]
-        )
-    ]
-    tracked = [
-        f"    server {server} {address} track {name}/{server}{' backup' * ('backup' in options)}"
-        for server, address, options in servers(application)
-    ]
-    head = ["    option abortonclose", "    http-reuse always"]
-    return Section(f"backend {name}-streams", [*head, *tracked])
 
 
 def _address(host: str, port: str) -> str:

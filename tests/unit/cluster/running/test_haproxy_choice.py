@@ -8,17 +8,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cluster.running.haproxy_config import FEW_REQUESTS
+from cluster.running.haproxy_backends import FEW_REQUESTS
 from tests.support.haproxy import PATIENCE, in_front_of
 
 
 class Replica:
-    """Answers with its name: `/held` when it is told to, everything else at once."""
+    """Answers with its name: at once, or once it is told to where the address says `held`."""
 
     def __init__(self, name: str, holding: asyncio.Semaphore) -> None:
         self.name = name
         self.port = 0
-        self.held = 0
+        self.held: list[str] = []
         self.holding = holding
         self.release = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -40,8 +40,9 @@ class Replica:
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                if head.startswith(b"GET /held "):
-                    self.held += 1
+                address = head.split(b" ")[1].decode()
+                if "held" in address:
+                    self.held.append(address)
                     self.holding.release()
                     await self.release.wait()
                 body = self.name.encode()
@@ -77,9 +78,9 @@ async def test_many_at_a_time_go_to_all_of_them(
     front: httpx.AsyncClient, replicas: list[Replica]
 ) -> None:
     many = 4 * FEW_REQUESTS
-    waiting = [asyncio.create_task(front.get("/held")) for _ in range(many)]
+    waiting = [asyncio.create_task(front.post("/held")) for _ in range(many)]
     await _hold(many, replicas)
-    assert [replica.held for replica in replicas] == [many // 2, many // 2]
+    assert [len(replica.held) for replica in replicas] == [many // 2, many // 2]
     for replica in replicas:
         replica.release.set()
     assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
@@ -88,7 +89,7 @@ async def test_many_at_a_time_go_to_all_of_them(
 async def test_one_that_does_not_answer_is_soon_left_alone(
     front: httpx.AsyncClient, replicas: list[Replica]
 ) -> None:
-    waiting = [asyncio.create_task(front.get("/held")) for _ in range(FEW_REQUESTS)]
+    waiting = [asyncio.create_task(front.post("/held")) for _ in range(FEW_REQUESTS)]
     await _hold(FEW_REQUESTS, replicas)
     assert {(await front.get("/")).text for _ in range(20)} == {"two"}
     replicas[0].release.set()
@@ -100,6 +101,49 @@ async def test_where_the_first_one_is_gone_the_other_answers(
 ) -> None:
     await replicas[0].stop()
     assert {(await front.get("/")).text for _ in range(20)} == {"two"}
+
+
+async def test_a_read_that_its_replica_does_not_answer_is_answered_by_another(
+    front: httpx.AsyncClient, replicas: list[Replica]
+) -> None:
+    replicas[1].release.set()
+    many = [asyncio.create_task(front.get("/held")) for _ in range(2 * FEW_REQUESTS)]
+    assert {(await read).text for read in many} == {"two"}
+    assert len(replicas[0].held) == FEW_REQUESTS
+
+
+async def test_one_that_left_a_read_to_another_is_left_alone(
+    front: httpx.AsyncClient, replicas: list[Replica]
+) -> None:
+    replicas[1].release.set()
+    await front.get("/held")
+    for method in ("HEAD", "GET", "POST"):
+        assert (await front.request(method, "/held")).headers["content-length"] == "3"
+    assert replicas[0].held == ["/held"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/held"),
+        ("GET", "/held/stream"),
+        ("GET", "/readyz?held"),
+        ("GET", "/order-details?store_id=held&order_status=CANCELED"),
+        ("GET", "/payments?status=held&limit=5"),
+    ],
+)
+async def test_what_may_take_long_is_left_with_its_replica(
+    front: httpx.AsyncClient, replicas: list[Replica], method: str, path: str
+) -> None:
+    waiting = asyncio.create_task(front.request(method, path, headers={"Idempotency-Key": "one"}))
+    await _hold(1, replicas)
+    read = asyncio.create_task(front.get("/held/read"))
+    await _hold(2, replicas)  # the second time, it has been given up once
+    for replica in replicas:
+        replica.release.set()
+    assert (await waiting).status_code == (await read).status_code == 200
+    held = [each for replica in replicas for each in replica.held]
+    assert sorted(held) == sorted([path, "/held/read", "/held/read"])
 
 
 async def _hold(requests: int, replicas: list[Replica]) -> None:

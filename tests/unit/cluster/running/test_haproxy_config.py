@@ -11,6 +11,7 @@ from ray.serve._private import constants as serve_constants
 from ray.serve._private import haproxy as serve_haproxy
 
 from actors.contracts.limits import MAX_WAIT_S
+from actors.runtime.database import READ_LIMIT_S
 from cluster.running.haproxy import _real_binary
 from cluster.running.haproxy_config import (
     FRONTEND,
@@ -22,6 +23,7 @@ from serve_app.middleware import own_system
 from tests.support.haproxy import FILES, SECRET, changed, written
 
 STREAMS = "backend http-siren-streams"
+READS = "backend http-siren-reads"
 
 
 @pytest.fixture
@@ -102,21 +104,43 @@ def test_a_client_that_closes_its_sending_side_is_not_given_up(
     assert {head for head, line in lines if line == "option abortonclose"} == {STREAMS}
 
 
-def test_who_leaves_a_stream_is_noticed_and_streams_have_the_same_replicas(
+def test_streams_and_reads_have_backends_of_their_own_with_the_same_replicas(
     serving: str, tmp_path: Path
 ) -> None:
     lines = _lines(changed(serving, tmp_path))
     choices = [line for _, line in lines if line.startswith("use_backend ")]
+    read = "{ method GET HEAD } !may_take_long"
+    other = "{ nbsrv(http-siren) ge 2 } { be_conn(http-siren-reads) lt 100 }"
     assert choices == [
         "use_backend http-siren-streams if is_http-siren { path_end /stream }",
+        f"use_backend http-siren-reads if is_http-siren {read} {other}",
         "use_backend http-siren if is_http-siren",
     ]
-    servers = [line for head, line in lines if head == STREAMS and line.startswith("server ")]
-    assert servers == [
-        "server r0 127.0.0.1:18000 track http-siren/r0",
-        "server r1 127.0.0.1:18001 track http-siren/r1",
-        "server fallback 127.0.0.1:18009 track http-siren/fallback backup",
-    ]
+    for backend in (STREAMS, READS):
+        servers = [line for head, line in lines if head == backend and line.startswith("server ")]
+        assert servers == [
+            "server r0 127.0.0.1:18000 track http-siren/r0",
+            "server r1 127.0.0.1:18001 track http-siren/r1",
+            "server fallback 127.0.0.1:18009 track http-siren/fallback backup",
+        ]
+
+
+def test_only_a_read_is_asked_for_again_where_an_answer_is_late(
+    serving: str, tmp_path: Path
+) -> None:
+    lines = _lines(changed(serving, tmp_path))
+    late = {head for head, line in lines if re.match("retry-on .*response-timeout", line)}
+    assert late == {READS}
+
+
+def test_all_tries_of_a_read_last_longer_than_a_database_that_does_not_answer(
+    serving: str, tmp_path: Path
+) -> None:
+    lines = _lines(changed(serving, tmp_path))
+    (limit,) = (line for head, line in lines if head == READS and "timeout server" in line)
+    (retries,) = (line for _, line in lines if line.startswith("retries "))
+    seconds = int(limit.split()[-1].removesuffix("s"))
+    assert seconds * (1 + int(retries.split()[1])) > READ_LIMIT_S
 
 
 def test_only_a_stream_s_replica_waits_for_the_client_to_leave(

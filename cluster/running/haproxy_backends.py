@@ -1,0 +1,120 @@
+"""Which replica HAProxy asks, and for how long: an application's backends. Standard library only.
+
+Beside Serve's own backend of an application there is one for its streams, and one for its reads.
+"""
+
+import socket
+
+from cluster.running.haproxy_sections import Section, servers
+
+FEW_REQUESTS = 4
+"""While a replica has fewer of a kind, all go to the same one, whose caches stay warm."""
+
+STREAMS = "path_end /stream"
+STREAM_RULES = """\
+    option abortonclose
+    http-reuse always
+"""
+"""Who leaves a stream is noticed at once there, and not at the second event that reaches nobody;
+elsewhere that would give up who has only closed the sending side."""
+
+MAY_TAKE_LONG = """\
+    acl may_take_long path /readyz
+    acl may_take_long url_reg '/(order-details|payments)[?].*&'
+"""
+"""Reads that are left with the replica that has them. Whether orders can be placed is known after
+2 s where something hangs, and what matches several filters may be far apart in a long history."""
+READ_RULES = """\
+    timeout server 1s
+    retry-on conn-failure empty-response response-timeout
+    http-reuse always
+"""
+"""A replica whose event loop stands still takes requests, and is replaced only after 9 s: another
+one is asked meanwhile. All tries together last longer than the 5 s that the application gives a
+database, so that a slow one fails nothing."""
+SHUNNED_S = 5
+"""So long nobody prefers a replica that has left a read to another one."""
+MANY_READS = 100
+"""With so many under way it is no sign of a replica that hangs where an answer takes its time: none
+is asked for again then, which would only make it worse."""
+
+
+def split_off(application: Section, frontend: Section) -> list[Section]:
+    """Return an application's other backends, and let the frontend and all of them choose."""
+    streams = _tracking(application, "streams", STREAM_RULES)
+    reads = _tracking(application, "reads", READ_RULES)
+    _choose(application.head.split()[1], frontend)
+    _prefer(application, reads)
+    return [streams, reads]
+
+
+def _tracking(application: Section, kind: str, rules: str) -> Section:
+    """Return a backend with an application's servers, which are up where the application's are."""
+    name = application.head.split()[1]
+    tracked = [
+        f"    server {server} {address} track {name}/{server}{' backup' * ('backup' in options)}"
+        for server, address, options in servers(application)
+    ]
+    return Section(f"backend {name}-{kind}", [*rules.splitlines(), *tracked])
+
+
+def _choose(name: str, frontend: Section) -> None:
+    """Send streams, and reads that another replica could answer, to backends of their own."""
+    other = f"{{ nbsrv({name}) ge 2 }} {{ be_conn({name}-reads) lt {MANY_READS} }}"
+    read = f"{{ method GET HEAD }} !may_take_long {other}"
+    ours = (
+        *MAY_TAKE_LONG.splitlines(),
+        f"    use_backend {name}-streams if is_{name} {{ {STREAMS} }}",
+        f"    use_backend {name}-reads if is_{name} {read}",
+    )
+    frontend.lines = [
+        changed
+        for line in frontend.lines
+        for changed in (
+            (*ours, line) if line.strip().startswith(f"use_backend {name} ") else (line,)
+        )
+    ]
+
+
+def _prefer(application: Section, reads: Section) -> None:
+    """Send requests to the replica on this machine, where others are elsewhere.
+
+    So a machine that vanishes takes along no request of another one's customers. Where all are
+    here, the first one that has few requests gets them, and else the one that has fewest. Where the
+    preferred one is down this does not count; where it does not answer it soon has more than few,
+    or a read was answered by another one.
+    """
+    replicas = [each for each in servers(application) if "backup" not in each[2]]
+    if not replicas:
+        return
+    names = [part.head.split()[1] for part in (application, reads)]
+    here = [server for server, address, _ in replicas if _is_here(address.rpartition(":")[0])]
+    if 0 < len(here) < len(replicas):
+        first, rules = here[0], [f"use-server {here[0]} if"]
+    else:
+        first, rules = replicas[0][0], [_while_few(server, names) for server, _, _ in replicas]
+    shunned = f"proc.{names[0].replace('-', '_')}_shunned"
+    rules[0] += f" !{{ date,sub({shunned}) lt {SHUNNED_S} }}"
+    for part in (application, reads):
+        part.put("".join(f"    {rule}\n" for rule in rules))
+    reads.put(
+        "    http-request set-var(txn.asked) date(0,ms)\n"
+        f"    http-response set-var({shunned}) date"
+        f" if !{{ srv_name {first} }} {{ date(0,ms),sub(txn.asked) ge 1000 }}"
+    )
+
+
+def _while_few(server: str, backends: list[str]) -> str:
+    few = [f"{{ srv_conn({backend}/{server}) lt {FEW_REQUESTS} }}" for backend in backends]
+    return f"use-server {server} if {' '.join(few)}"
+
+
+def _is_here(host: str) -> bool:
+    """Return whether an address is one of this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host.strip("[]"), 0))
+        except OSError:
+            return False
+    return True
