@@ -20,6 +20,7 @@ from cluster.headings.record import Heading, Outcome, all_of, at_most
 from cluster.headings.target import Target
 from cluster.running.environment import exports
 from cluster.running.haproxy_watch import haproxies
+from cluster.running.haproxy_wrapper import LAST_GOOD
 
 READ_S = 2.0
 """For so long a reader asks again, as browsers do, until a read counts as unanswered."""
@@ -29,6 +30,7 @@ SETTLED_S = 75.0
 WHOLE_S = 90.0
 CALM_S = 1.0
 HAPROXY = "haproxy"
+GATEWAY = "gateway replica"
 
 
 class Kind(NamedTuple):
@@ -44,7 +46,7 @@ KINDS = (
     Kind("payment", "ray::PaymentActor", "payment"),
     Kind("store", "ray::StoreActor", "store"),
     Kind("projection", "ray::ProjectionActor", "projection"),
-    Kind("gateway replica", "ray::ServeReplica:siren:gateway", "SERVE_REPLICA::siren#gateway"),
+    Kind(GATEWAY, "ray::ServeReplica:siren:gateway", "SERVE_REPLICA::siren#gateway"),
     Kind("HAProxy", HAPROXY),
     Kind("HAProxy's manager", "ray::HAProxyManager"),
     Kind("Serve's controller", "ray::ServeController", "SERVE_CONTROLLER_ACTOR"),
@@ -158,8 +160,9 @@ def _signalled(number: signal.Signals) -> Blow:
 
 async def _stalled(system: OwnSystem, kind: Kind) -> None:
     assert kind.actor is not None
+    actor = _asked_first(system) if kind.name == GATEWAY else kind.actor
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "cluster.headings.stalled_loop", kind.actor),
+        *(sys.executable, "-P", "-m", "cluster.headings.stalled_loop", actor),
         env=os.environ | exports(str(system.holder["ray"]), system.folder),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -167,6 +170,13 @@ async def _stalled(system: OwnSystem, kind: Kind) -> None:
     _, told = await process.communicate()
     if process.returncode:
         raise SirenError("no_stall", f"{kind.name} cannot be stalled: {told.decode()[-300:]}")
+
+
+def _asked_first(system: OwnSystem) -> str:
+    """Return what Ray calls the replica that HAProxy prefers: few miss another one."""
+    config = next(Path(system.holder["run"]).rglob(LAST_GOOD)).read_text()
+    name = config.partition("use-server ")[2].split()[0]
+    return name.replace("_siren-", "::siren#").replace("-", "#")
 
 
 async def _settled_order(system: OwnSystem) -> str:
