@@ -56,6 +56,18 @@ def test_haproxy_takes_it_wherever_it_shall_listen(serving: str, tmp_path: Path)
         assert checked.returncode == 0, checked.stderr
 
 
+def test_where_others_are_elsewhere_the_replica_here_is_preferred_unless_it_left_reads_to_them(
+    serving: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "edited.cfg"
+    file.write_text(changed(serving.replace("127.0.0.1:18000", "192.0.2.1:18000"), tmp_path))
+    lines = _lines(file.read_text())
+    rule = "use-server r1 if !{ date,sub(proc.http_siren_shunned) lt 5 }"
+    found = [(head, line) for head, line in lines if line.startswith("use-server ")]
+    assert found == [("backend http-siren", rule), (READS, rule)]
+    subprocess.run([_real_binary(), "-c", "-f", str(file)], capture_output=True, check=True)
+
+
 def test_only_the_front_listens_beyond_loopback(serving: str, tmp_path: Path) -> None:
     binds = [
         (head, line.split()[1])
