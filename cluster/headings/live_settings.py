@@ -95,4 +95,4 @@ async def _lets_in(site: Site) -> bool:
     return bool(answer.body == b"OK")
 
 
-HEADING = Heading("live-settings", "one variable", _measure, limit_s=300)
+HEADING = Heading("live settings", "one variable", _measure, limit_s=300)
