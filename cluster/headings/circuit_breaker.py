@@ -21,8 +21,7 @@ from cluster.headings.workloads import STORES, placed, placed_paid_accepted
 
 CONNECTIONS = 100
 NORMAL_S = 10.0
-STALLED_S = 30.0
-OTHERS_S = 10.0
+INCIDENT_S = 30.0
 SETTLED_S = 60.0
 """How long after an incident the last order of it must be settled."""
 DEAD_CARDS = 10
@@ -141,12 +140,12 @@ async def _measure(target: Target) -> AsyncIterator[Outcome]:
     async with target.own() as system:
         incidents = _Incidents(target, system, await _known_order(system))
         normal = await incidents.normal()
-        yield await incidents.through(Incident.STALLED, STALLED_S, normal)
-        yield await incidents.through(Incident.FAILING, OTHERS_S, normal)
-        yield await incidents.through(Incident.LYING, OTHERS_S, normal)
+        yield await incidents.through(Incident.STALLED, INCIDENT_S, normal)
+        yield await incidents.through(Incident.FAILING, INCIDENT_S, normal)
+        yield await incidents.through(Incident.LYING, INCIDENT_S, normal)
         # Who waits for a payment that takes two seconds waits two seconds: they do not wait.
         at_once = await incidents.normal(Prefer="respond-async")
-        yield await incidents.through(Incident.SLOW, OTHERS_S, at_once, Prefer="respond-async")
+        yield await incidents.through(Incident.SLOW, INCIDENT_S, at_once, Prefer="respond-async")
         yield await _beside_dead_cards(target, system)
         audit = await system.siren("verify")
         yield Outcome(
@@ -165,7 +164,7 @@ async def _beside_dead_cards(target: Target, system: OwnSystem) -> Outcome:
     asked = iter([Labelled(data, status, b'"order_id"') for data, status, *_ in dead])
     await run(system.port, asked, DEAD_CARDS, 5, lead=0)
     good = partial(placed_paid_accepted, Prefer="wait=20")
-    seen = await system.load(good, FEW, target.seconds(OTHERS_S))
+    seen = await system.load(good, FEW, target.seconds(NORMAL_S))
     p99 = percentile(seen.latencies, 99)
     return Outcome(
         f"{DEAD_CARDS} orders with a dead card beside good cards, {FEW} at a time",
