@@ -68,7 +68,7 @@ def show_orders(  # noqa: PLR0913 - an option each
         _print_json(live)
     else:
         console.print(_live_table(live.orders), soft_wrap=True)
-        console.print(f"{live.count} orders live in {live.hosts} actors, {len(live.orders)} shown")
+        console.print(f"live orders: {live.count}, {len(live.orders)} shown; actors: {live.hosts}")
         if live.silent:
             problems.print(f"[red]siren:[/red] no answer from {', '.join(live.silent)}")
     raise typer.Exit(1 if live.silent else 0)
@@ -142,7 +142,7 @@ def _show_stuck(
             )
             console.print("\n".join(lines), markup=False, soft_wrap=True)
     if not as_json:
-        console.print(f"{count} orders are stuck, {len(shown)} shown" if count else "none is stuck")
+        console.print(f"stuck orders: {count}, {len(shown)} shown" if count else "none is stuck")
     raise typer.Exit(1 if count else 0)
 
 
