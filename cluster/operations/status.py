@@ -42,6 +42,7 @@ STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
 
 OVERDUE = timedelta(seconds=15)
 """Whoever ended with open orders is stood in for within this."""
+
 Facts = dict[str, Any]
 Shown = Table | Text | Group
 

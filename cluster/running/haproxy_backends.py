@@ -11,6 +11,7 @@ FEW_REQUESTS = 4
 """While a replica has fewer of a kind, all go to the same one, whose caches stay warm."""
 
 STREAMS = "path_end /stream"
+"""Which requests are streams, in HAProxy's words."""
 STREAM_RULES = """\
     option abortonclose
     http-reuse always
@@ -24,8 +25,9 @@ MAY_TAKE_LONG = """\
 """
 """Reads that are left with the replica that has them. Whether orders can be placed is known after
 2 s where something hangs, and what matches several filters may be far apart in a long history."""
-READ_RULES = """\
-    timeout server 1s
+READ_S = 1
+READ_RULES = f"""\
+    timeout server {READ_S}s
     retries 10
     retry-on conn-failure empty-response response-timeout
     http-reuse always
@@ -101,7 +103,7 @@ def _prefer(application: Section, reads: Section) -> None:
     reads.put(
         "    http-request set-var(txn.asked) date(0,ms)\n"
         f"    http-response set-var({shunned}) date"
-        f" if !{{ srv_name {first} }} {{ date(0,ms),sub(txn.asked) ge 1000 }}"
+        f" if !{{ srv_name {first} }} {{ date(0,ms),sub(txn.asked) ge {1000 * READ_S} }}"
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from cluster.running.haproxy_backends import split_off
+from cluster.running.haproxy_backends import STREAMS, split_off
 from cluster.running.haproxy_sections import Section, only, sections
 
 SECRET_HEADER = "x-siren-system"  # noqa: S105 - its name
@@ -79,7 +79,7 @@ FRONTEND_RULES = """\
     http-request del-header upgrade
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
-    http-request set-header x-request-disconnect-disabled ?1 unless { path_end /stream }
+    http-request set-header x-request-disconnect-disabled ?1 unless { %(streams)s }
     http-request set-header x-request-id %%[uuid] unless { req.hdr(x-request-id) -m found }
     http-response set-header connection close if { status 413 }
     acl is_of_a_parser res.hdr(content-type) -m beg text/plain
@@ -202,6 +202,7 @@ def _rules(edge: Edge, folder: Path) -> str:
         "body": LARGEST_BODY,
         "digits": LONGEST_LENGTH,
         "header": SECRET_HEADER,
+        "streams": STREAMS,
         "secret": edge.secret,
     }
 
