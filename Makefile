@@ -16,7 +16,7 @@ SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-chaos test-crashes test-cluster test-image bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel sbom audit image push deploy install lock
+.PHONY: help run test test-fast test-chaos test-crashes test-cluster test-image soak bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel sbom audit image push deploy install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +24,10 @@ help: ## Show what can be made
 run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 	@exec $(BIN)/siren up
 
-test: $(INSTALLED) ## Run every check and every test but those of test-chaos and test-cluster (9 minutes)
+test: $(INSTALLED) ## Run every check and every test but those of test-chaos, test-cluster and soak (9 minutes)
 	@echo "style, types, import contracts; then the tests, two at a time, on a real system and a browser: about 9 minutes on 2 cores"
 	@$(MAKE) --no-print-directory lint browser
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/chaos --ignore=tests/cluster
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/chaos --ignore=tests/cluster --ignore=tests/soak
 
 # Three processes: one or another of them always waits, for a socket or for a process that it started.
 test-fast: $(INSTALLED) ## Run the tests that need no Ray, browser or PostgreSQL (a minute)
@@ -45,6 +45,9 @@ test-image: ## Build the image without a daemon, and run it (root, buildah, debo
 test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies, with figures (as root; 15 minutes)
 	@$(BIN)/python -m tests.cluster.tools
 	$(BIN)/python -m pytest -ra --capture=tee-sys tests/cluster
+
+soak: $(INSTALLED) ## The long forms of what `make test` holds in short (hours)
+	$(BIN)/python -m pytest -ra --capture=tee-sys tests/soak
 
 bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
 	$(BIN)/python -m tests.bench
