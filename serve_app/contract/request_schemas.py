@@ -1,7 +1,7 @@
 """The JSON and the query parameters that the HTTP contract accepts. Strict: see `Request`."""
 
 import re
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -9,10 +9,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from actors.contracts.limits import (
     MAX_CAPACITY,
@@ -36,7 +37,7 @@ MAX_CURSOR = 512
 
 # Control characters and line ends have no place in what is printed on a ticket; NUL, which no
 # database text can hold, is one of them. Lone surrogates are no valid JSON here.
-_PRINTABLE = r"^[^\p{Cc}\p{Zl}\p{Zp}]+$"
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 _VISIBLE = r"^[!-~]+$"
 _WHOLE = re.compile(r"-?[0-9]+")
 
@@ -54,6 +55,22 @@ def _not_null(value: Given | None) -> Given:
     if value is None:
         raise PydanticCustomError("null", "Must not be null; leave it out instead")
     return value
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    given, _null = schema.pop("anyOf")
+    schema.update(given)
+    _without_default(schema)
+
+
+Omissible = Annotated[
+    Given | None, AfterValidator(_not_null), Field(json_schema_extra=_without_null)
+]
+"""May be left out, and then is None here; may not be null."""
 
 
 # --- requests -----------------------------------------------------------------------------------
@@ -101,9 +118,7 @@ class PlaceOrder(Request):
     store_id: Id
     items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_LINES)]
     payment: Payment | None = None
-    expected_total: Annotated[
-        Annotated[int, Field(ge=0, le=MAX_TOTAL)] | None, AfterValidator(_not_null)
-    ] = None
+    expected_total: Omissible[Annotated[int, Field(ge=0, le=MAX_TOTAL)]] = None
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -141,7 +156,7 @@ class Cancel(Request):
     wish says `customer_request`.
     """
 
-    reason: Annotated[Reason | None, AfterValidator(_not_null)] = None
+    reason: Omissible[Reason] = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "customer_request"}]})
 
@@ -161,7 +176,12 @@ class Nothing(Request):
 class Change(Request):
     """A change of some fields; what is left out stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        # Not in `model_config`: the examples that each change has there would take its place.
+        return handler.resolve_ref_schema(handler(core)) | {"minProperties": 1}
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -173,8 +193,11 @@ class Change(Request):
 class ChangeStore(Change):
     """Open, close or limit a store; `capacity` null is unlimited."""
 
-    open: Annotated[bool | None, AfterValidator(_not_null)] = None
-    capacity: Annotated[int, Field(ge=0, le=MAX_CAPACITY)] | None = None
+    open: Omissible[bool] = None
+    capacity: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_CAPACITY)] | None,
+        Field(json_schema_extra=_without_default),  # left out is not unlimited
+    ] = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"open": False}, {"capacity": 40}]})
 
@@ -182,10 +205,8 @@ class ChangeStore(Change):
 class ChangeMenuItem(Change):
     """Sell out, or change the price (in the minor unit of the store's currency)."""
 
-    sold_out: Annotated[bool | None, AfterValidator(_not_null)] = None
-    price: Annotated[
-        Annotated[int, Field(gt=0, le=MAX_PRICE)] | None, AfterValidator(_not_null)
-    ] = None
+    sold_out: Omissible[bool] = None
+    price: Omissible[Annotated[int, Field(gt=0, le=MAX_PRICE)]] = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"sold_out": True}, {"price": 4700}]})
 
@@ -209,7 +230,7 @@ class Filter(BaseModel):
     model_config = ConfigDict(frozen=True, use_enum_values=True)
 
     limit: Whole = Field(50, ge=1, le=MAX_PAGE)
-    cursor: str | None = Field(None, max_length=MAX_CURSOR)
+    cursor: str | None = Field(None, min_length=1, max_length=MAX_CURSOR)
 
 
 class EventFilter(Filter):

@@ -50,7 +50,7 @@ EVENT_PARAMETERS = [
         "name": "cursor",
         "in": "query",
         "description": "A former answer's `next_cursor`.",
-        "schema": {"type": "string", "maxLength": request_schemas.MAX_CURSOR},
+        "schema": {"type": "string", "minLength": 1, "maxLength": request_schemas.MAX_CURSOR},
     },
 ]
 

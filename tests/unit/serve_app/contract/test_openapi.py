@@ -1,6 +1,7 @@
 """The OpenAPI document says what the routes do, although they read and write raw bytes."""
 
 import html
+import json
 import re
 from typing import Any
 
@@ -157,3 +158,28 @@ def names(part: object) -> set[str]:
             own.add(str(part.get("name")))
         return own.union(*(names(value) for value in part.values()))
     return set().union(*map(names, part)) if isinstance(part, list) else set()
+
+
+def test_a_body_that_is_refused_at_any_time_does_not_fit_its_schema(
+    document: dict[str, Any],
+) -> None:
+    schemas = document["components"]["schemas"]
+    for name, members in {
+        "ChangeStore": {"open"},
+        "ChangeMenuItem": {"sold_out", "price"},
+        "Cancel": {"reason"},
+        "PlaceOrder": {"expected_total"},
+    }.items():
+        for member in members:
+            assert "null" not in str(schemas[name]["properties"][member]), (name, member)
+            assert "default" not in schemas[name]["properties"][member]
+    assert schemas["ChangeStore"]["minProperties"] == 1
+    assert schemas["ChangeMenuItem"]["minProperties"] == 1
+
+
+def test_patterns_mean_the_same_to_every_reader_of_the_document(document: dict[str, Any]) -> None:
+    patterns = set(re.findall(r'"pattern":\s*"((?:[^"\\]|\\.)*)"', json.dumps(document)))
+    assert patterns
+    for pattern in patterns:
+        re.compile(json.loads(f'"{pattern}"'))
+        assert r"\\p" not in pattern  # JavaScript knows it, Python and others do not
