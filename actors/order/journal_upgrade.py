@@ -13,7 +13,6 @@ import msgspec
 from sqlalchemy import bindparam, delete, func, inspect, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from actors.contracts.errors import UnknownEvent
 from actors.order.domain.events import CustomerErased, StoredEvent
 from actors.order.domain.order import evolve, fold
 from actors.order.domain.reasons import code_of
@@ -30,6 +29,7 @@ from actors.order.journal_tables import (
 )
 from actors.runtime.clock import to_micros
 from actors.runtime.database import Database
+from actors.runtime.database_faults import UNREADABLE
 from actors.runtime.message_codec import to_json
 from actors.runtime.statements import Transaction
 
@@ -199,7 +199,7 @@ class _Parts:
         mine = {"order_ids": [order_id]}
         try:
             order = fold(stored_event(row)[1] for row in transaction.all(self._history, mine))
-        except (ValueError, msgspec.MsgspecError, UnknownEvent):
+        except UNREADABLE:
             return  # damaged: `siren verify` says so, and nothing can follow it
         if order is None:
             return

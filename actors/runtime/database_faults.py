@@ -41,7 +41,15 @@ ERRNO = re.compile(r"\[Errno -?\d+\] |<class '[^']*'>: ")
 UNDECODABLE = "Could not decode to UTF-8"
 QUOTING = " with text "
 """Behind it, such an error of SQLite's quotes the row."""
-UNREADABLE = (msgspec.MsgspecError, UnknownEvent, ValueError, TypeError, LookupError, OverflowError)
+UNREADABLE = (
+    msgspec.MsgspecError,
+    UnknownEvent,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+)
 """What a row raises that does not hold what its writer put there."""
 
 
