@@ -39,6 +39,16 @@ class Unreachable extends Error {
 	}
 }
 
+/** Return the id in this page's own address; as it stands, where it is not encoded as it should. */
+export function ownId() {
+	const part = location.pathname.split("/")[2];
+	try {
+		return decodeURIComponent(part);
+	} catch {
+		return part;
+	}
+}
+
 /** Return a path; whatever is filled in stays one part of it. */
 export const url = (parts, ...values) =>
 	String.raw({ raw: parts }, ...values.map(encodeURIComponent));

@@ -1,6 +1,6 @@
 // The barista's board: three columns of tickets, each with the one button that comes next.
 
-import { asStaff, newKey, now, repeat, url } from "./api.js";
+import { asStaff, newKey, now, ownId, repeat, url } from "./api.js";
 import { Chime } from "./chime.js";
 import { Counter } from "./counter.js";
 import { arrange, byId, el, isolated, named, say } from "./dom.js";
@@ -24,7 +24,7 @@ const AGES = { late: 0, waiting: -2, fresh: -Infinity };
 const PROMISE_MIN = 10; // where none was given, and for a customer to come
 const REASONS = ["ingredient_out", "machine_broken", "closing_soon", "not_picked_up", "other"];
 
-const storeId = decodeURIComponent(location.pathname.split("/")[2]);
+const storeId = ownId();
 const tickets = new Tickets(storeId);
 const chime = new Chime();
 const pressed = new Set();

@@ -1,7 +1,7 @@
 // One order, live: the number to be called, how far it is, and what the customer can still do.
 
 import { namesOf } from "./again.js";
-import { Problem, asGuest, now, url } from "./api.js";
+import { Problem, asGuest, now, ownId, url } from "./api.js";
 import { byCard, chooseCard } from "./checkout.js";
 import { byId, disable, el, keepFocus, onPress, onSubmit, say } from "./dom.js";
 import { Errand } from "./errand.js";
@@ -10,7 +10,7 @@ import { localName, money, t, tellCode, when } from "./language.js";
 import { orderLines, reasonText, showHistory } from "./order-view.js";
 import { connection, customerShell, problemText, setTitle, surely, toast } from "./shell.js";
 
-const orderId = decodeURIComponent(location.pathname.split("/")[2]);
+const orderId = ownId();
 const address = url`/orders/${orderId}`;
 const LOOK_MS = 5_000;
 const ANY_MOMENT_MS = 120_000;
