@@ -34,6 +34,8 @@ sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fast", settings.get_profile("all"), max_examples=25)
 """A quarter of what hypothesis tries otherwise, for `make test-fast`; `make test` tries all."""
+settings.register_profile("soak", settings.get_profile("all"), max_examples=5_000)
+"""What `make soak` has the tests try that throw anything at a part of the system."""
 settings.load_profile("all")
 
 
