@@ -11,7 +11,14 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from actors.contracts.errors import SirenError
-from cluster import backup_commands, config_commands, headings_commands, on_nodes, orders_commands
+from cluster import (
+    backup_commands,
+    chaos_commands,
+    config_commands,
+    headings_commands,
+    on_nodes,
+    orders_commands,
+)
 from cluster.on_nodes import Address, SettingsFile
 from cluster.running import environment
 from cluster.running.down import stop
@@ -45,6 +52,7 @@ app = typer.Typer(
 app.add_typer(on_nodes.app)
 app.add_typer(config_commands.app, name="config")
 app.add_typer(headings_commands.app)
+app.add_typer(chaos_commands.app)
 app.add_typer(backup_commands.app)
 app.add_typer(orders_commands.app)
 

@@ -101,8 +101,10 @@ def check(
     calls = [*history.calls, *_as_stale(history.views)]
     found = linearize(calls, NOWHERE, OrderModel(may_expire=may_expire).step)
     violations = [Violation(order_id, "unexpected_answer", each) for each in history.unexpected]
-    for words in _steps_back(history.views):
-        violations.append(Violation(order_id, "view_went_back", words, traced(history.views)))
+    violations += [
+        Violation(order_id, "view_went_back", words, traced(history.views))
+        for words in _steps_back(history.views)
+    ]
     if found.verdict is Verdict.NOT_LINEARIZABLE:
         words = "no order of its calls explains their answers"
         violations.append(Violation(order_id, "not_linearizable", words, _trace_of(calls, found)))

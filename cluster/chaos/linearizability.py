@@ -8,7 +8,7 @@ nothing of orders.
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 MOST = 200_000
 """So many steps of a search, and it is given up."""
@@ -49,7 +49,7 @@ class Found(NamedTuple):
 def linearize(
     calls: Sequence[Call],
     start: States[State],
-    step: Callable[[States[State], Hashable], States[State]],
+    step: Callable[[States[State], Any], States[State]],
     most: int = MOST,
 ) -> Found:
     """Look for an order of all answered calls that fits their times and answers.

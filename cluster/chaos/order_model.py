@@ -7,7 +7,7 @@ command does, what it needs, and what payment and store do by themselves.
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Shown(NamedTuple):
@@ -104,10 +104,7 @@ def _by_itself(state: State, *, may_expire: bool) -> Iterator[State]:
 
 
 def _charged(state: State) -> Iterator[State]:
-    """The card is charged or not, as its token says; a charge that is being undone may be refused.
-
-    A store is only asked once an order is paid, and never while it is cancelled.
-    """
+    """Charge the card or do not, as its token says; a charge that is undone may be refused."""
     canceling = state.shown.order == "CANCELING"
     approves = state.token.startswith(APPROVED_TOKENS)
     if approves and canceling:
@@ -119,7 +116,7 @@ def _charged(state: State) -> Iterator[State]:
 
 
 def _undone(state: State) -> Iterator[State]:
-    """The ticket is undone first, then the money."""
+    """Undo the ticket first, then the money."""
     now = state.shown
     if now.pickup in (*TICKETS, "NONE"):
         yield _moved(state, pickup="CANCELED")
@@ -127,9 +124,9 @@ def _undone(state: State) -> Iterator[State]:
         yield _moved(state, payment="CANCELED")
 
 
-def _moved(state: State, events: int = 1, token: str | None = None, **changes: str) -> State:
+def _moved(state: State, events: int = 1, token: str | None = None, **changes: Any) -> State:
     now = state.shown
-    now = now._replace(version=now.version + events, **changes)  # type: ignore[arg-type] - words
+    now = now._replace(version=now.version + events, **changes)
     if now.order == "CANCELING" and now.pickup not in TICKETS and now.payment not in CHARGES:
         now = now._replace(order="CANCELED")
     return State(now, state.token if token is None else token)

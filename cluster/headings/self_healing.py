@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 
@@ -19,8 +18,8 @@ from cluster.headings.own_system import OwnSystem
 from cluster.headings.record import Heading, Outcome, all_of, at_most
 from cluster.headings.target import Target
 from cluster.running.environment import exports
-from cluster.running.haproxy_watch import haproxies
 from cluster.running.haproxy_wrapper import LAST_GOOD
+from cluster.running.process_kinds import GATEWAY, KINDS, Kind, of_kind
 
 READ_S = 2.0
 """For so long a reader asks again, as browsers do, until a read counts as unanswered."""
@@ -29,28 +28,6 @@ ORDER_S = 1.5
 SETTLED_S = 75.0
 WHOLE_S = 90.0
 CALM_S = 1.0
-HAPROXY = "haproxy"
-GATEWAY = "gateway replica"
-
-
-class Kind(NamedTuple):
-    """A kind of process: what it is called in words, by its title, and by Ray."""
-
-    name: str
-    title: str
-    actor: str | None = None
-
-
-KINDS = (
-    Kind("order host", "ray::OrderActor", "order-host:0"),
-    Kind("payment", "ray::PaymentActor", "payment"),
-    Kind("store", "ray::StoreActor", "store"),
-    Kind("projection", "ray::ProjectionActor", "projection"),
-    Kind(GATEWAY, "ray::ServeReplica:siren:gateway", "SERVE_REPLICA::siren#gateway"),
-    Kind("HAProxy", HAPROXY),
-    Kind("HAProxy's manager", "ray::HAProxyManager"),
-    Kind("Serve's controller", "ray::ServeController", "SERVE_CONTROLLER_ACTOR"),
-)
 Blow = Callable[[OwnSystem, Kind], Awaitable[None]]
 
 
@@ -135,11 +112,7 @@ async def _hurt(system: OwnSystem, kind: Kind, blow: Blow, wounds: Wounds) -> No
 
 def _of(system: OwnSystem, kind: Kind) -> set[int]:
     """Return the processes of a kind that are there now."""
-    if kind.title == HAPROXY:
-        found = haproxies(Path(system.holder["run"]))
-    else:
-        found = system.processes(kind.title)
-    return {process.pid for process in found}
+    return {process.pid for process in of_kind(system.folder, kind)}
 
 
 async def _until_whole(system: OwnSystem, kind: Kind, before: set[int]) -> None:

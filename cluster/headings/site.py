@@ -1,7 +1,6 @@
 """A system that runs on this machine, seen from outside: by HTTP, commands and processes."""
 
 import asyncio
-import json
 import os
 import sys
 from datetime import timedelta
@@ -11,10 +10,12 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from actors.contracts.errors import SirenError, Unavailable
+from actors.contracts.errors import Unavailable
 from actors.runtime.lock_file import is_held, read_holder
 from actors.settings import Settings
 from cluster.headings.load import Result, Workload, http_request, load_in_own_process
+from cluster.headings.one_request import Answer, ask
+from cluster.running.process_kinds import family_on
 from cluster.running.processes import title_of
 from cluster.running.token_secret import read_secret
 from serve_app.contract.identity import Identity, Role
@@ -25,13 +26,6 @@ COMMAND_S = 300.0
 TOKEN = timedelta(hours=6)
 SIREN = (sys.executable, "-P", "-m", "cluster.entry")
 """The `siren` command of this very installation, whatever PATH and the current folder have."""
-
-
-class Answer(NamedTuple):
-    """An HTTP answer; `body` is parsed where it is JSON."""
-
-    status: int
-    body: Any
 
 
 class Printed(NamedTuple):
@@ -85,17 +79,7 @@ class Site:
             headers["Authorization"] = f"Bearer {self.token}"
         request = http_request(method, path, body, Connection="close", **headers)
         async with asyncio.timeout(ASK_S):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            try:
-                writer.write(request)
-                raw = await reader.read()
-            finally:
-                writer.close()
-        if not raw:
-            raise ConnectionResetError(f"{method} {path}: closed without an answer")
-        head, _, payload = raw.partition(b"\r\n\r\n")
-        is_json = b"json" in head.lower().partition(b"content-type:")[2].partition(b"\r")[0]
-        return Answer(int(head[9:12]), json.loads(payload) if is_json else payload)
+            return await ask("127.0.0.1", self.port, request)
 
     async def load(
         self, workload: Workload, connections: int, seconds: float, *, reopen: bool = False
@@ -132,9 +116,4 @@ class Site:
 
     def processes(self, title: str = "") -> list[psutil.Process]:
         """Return its processes whose title begins with `title`, `siren up` itself included."""
-        try:
-            parent = psutil.Process(int(self.holder["pid"]))
-            family = [parent, *parent.children(recursive=True)]
-        except (SirenError, psutil.Error):
-            return []
-        return [process for process in family if title_of(process).startswith(title)]
+        return [each for each in family_on(self.folder) if title_of(each).startswith(title)]
