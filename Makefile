@@ -67,8 +67,8 @@ bench-databases: $(INSTALLED) ## On PostgreSQL beside the same on SQLite
 bench-slow-disk: $(INSTALLED) ## The same where each sync to disk takes 8 ms longer (needs cc)
 	$(BIN)/python -m tests.bench.databases --connections 1,16,64,256 --orders-only --sync-ms 8
 
-chaos: $(INSTALLED) ## Two minutes of orders while every process is killed in turn, then an audit
-	$(BIN)/python -m tests.chaos.storm
+chaos: $(INSTALLED) ## `siren chaos` on a system that is thrown away: two minutes, then every order is checked
+	$(BIN)/python -m tests.chaos.throw_away
 
 screenshots: $(INSTALLED) browser ## Write a picture of every page, on phone and desktop
 	$(BIN)/python -m tests.browser.screenshots

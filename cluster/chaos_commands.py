@@ -42,7 +42,7 @@ class _Wanted(NamedTuple):
 
 
 @app.command()
-def chaos(
+def chaos(  # noqa: PLR0913, PLR0917 - an option each
     data: Data = None,
     seconds: Annotated[
         float, typer.Option(min=1, help="For how long faults come; a day is 86400.")
@@ -166,8 +166,8 @@ def _confirm(url: str, settings: Settings, wanted: _Wanted) -> None:
     if not sys.stdin.isatty():
         _refuse("nobody can be asked here whether to break it: repeat it with --yes")
     console.print(
-        f"This kills and stops processes of the system at {url}, on {settings.data_dir.absolute()}, "
-        f"and locks its databases, for {wanted.seconds:.0f} s. About "
+        f"This kills and stops processes of the system at {url}, on "
+        f"{settings.data_dir.absolute()}, and locks its databases, for {wanted.seconds:.0f} s. About "
         f"{wanted.seconds * wanted.rate:,.0f} orders will stay in it.",
         soft_wrap=True,
     )
