@@ -167,8 +167,8 @@ def _confirm(url: str, settings: Settings, wanted: _Wanted) -> None:
         _refuse("nobody can be asked here whether to break it: repeat it with --yes")
     console.print(
         f"This kills and stops processes of the system at {url}, on "
-        f"{settings.data_dir.absolute()}, and locks its databases, for {wanted.seconds:.0f} s. About "
-        f"{wanted.seconds * wanted.rate:,.0f} orders will stay in it.",
+        f"{settings.data_dir.absolute()}, and locks its databases, for {wanted.seconds:.0f} s. "
+        f"About {wanted.seconds * wanted.rate:,.0f} orders will stay in it.",
         soft_wrap=True,
     )
     typer.confirm("Go on?", abort=True)

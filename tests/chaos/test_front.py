@@ -1,7 +1,7 @@
 """What stands between customers and orders, killed and stopped; they go on all the while.
 
 HAProxy, its manager, a replica of the gateway, Serve's controller. For how long somebody had to
-wait is printed; `make chaos` measures it.
+wait is printed; `siren chaos` measures it.
 """
 
 import os

@@ -45,8 +45,7 @@ def test_every_kind_of_process_is_killed_and_stopped_and_every_database_locked()
 
 def test_connections_to_a_database_are_cut_where_it_is_on_a_server() -> None:
     url = "postgresql+asyncpg://me@127.0.0.1/siren"
-    names = {
-        fault.name for fault in faults_of(Settings(database_url=SecretStr(url)), 8088, Guard(), 1)
-    }
+    settings = Settings(database_url=SecretStr(url))
+    names = {fault.name for fault in faults_of(settings, 8088, Guard(), 1)}
     assert "cut-databases" in names
     assert "slow-disk" not in names

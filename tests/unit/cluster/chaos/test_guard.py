@@ -48,6 +48,6 @@ def test_what_a_killed_command_had_stopped_goes_on(victim: psutil.Process) -> No
     with subprocess.Popen(words, stdout=subprocess.PIPE) as command:
         assert command.stdout is not None
         assert command.stdout.readline() == b"stopped\n"
-        assert is_stopped(victim)
+        eventually(lambda: is_stopped(victim), "it is stopped")
         command.kill()
     eventually(lambda: not is_stopped(victim), "it goes on")
