@@ -18,6 +18,7 @@ from cluster import (
     headings_commands,
     on_nodes,
     orders_commands,
+    simulate_commands,
 )
 from cluster.on_nodes import Address, SettingsFile
 from cluster.running import environment
@@ -55,6 +56,7 @@ app.add_typer(headings_commands.app)
 app.add_typer(chaos_commands.app)
 app.add_typer(backup_commands.app)
 app.add_typer(orders_commands.app)
+app.add_typer(simulate_commands.app)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""The whole saga in one process, deterministic: every interleaving and fault comes from a seed."""

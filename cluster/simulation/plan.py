@@ -1,0 +1,143 @@
+"""What people do in a schedule, and what happens to the machines meanwhile. Made of its seed."""
+
+from dataclasses import dataclass, replace
+from random import Random
+
+from cluster.simulation.chance import Fault
+
+DECLINED = "tok_decline"
+APPROVED = "tok_approve"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that somebody does to an order, or to its store, at a moment in seconds.
+
+    `key` tells it from others; the same key again is a repeat. `token` pays; `patience` is how
+    long an answer may take, and `tries` how often it is asked again without one.
+    """
+
+    at: float
+    order: int
+    what: str
+    key: str
+    token: str | None = None
+    wait: float = 2.0
+    tries: int = 5
+
+    def __str__(self) -> str:
+        token = f" with {self.token}" if self.token else ""
+        return f"{self.at:6.3f} s: {self.what} order {self.order + 1}{token} (key {self.key})"
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that happens to a machine or a system at a moment; `after`: by how many seconds."""
+
+    at: float
+    fault: Fault
+    system: str
+    after: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A schedule: `rate` and `most` are of the faults beside those planned."""
+
+    seed: int
+    steps: tuple[Step, ...]
+    happenings: tuple[Happening, ...] = ()
+    rate: int = 0
+    most: int = 0
+    two_systems: bool = False
+
+    def without_step(self, number: int) -> "Plan":
+        """Return the plan without one thing that somebody does."""
+        return replace(self, steps=self.steps[:number] + self.steps[number + 1 :])
+
+    def with_one_system(self) -> "Plan":
+        """Return the plan with one system alone."""
+        return replace(self, two_systems=False)
+
+    def without_happening(self, number: int) -> "Plan":
+        """Return the plan without one thing that happens."""
+        left = self.happenings[:number] + self.happenings[number + 1 :]
+        return replace(self, happenings=left)
+
+
+def plan_of(seed: int) -> Plan:
+    """Return the plan of a seed."""
+    chance = Random(seed)
+    steps: list[Step] = []
+    for order in range(chance.choice((1, 1, 1, 2))):
+        steps += _life(chance, order)
+    if chance.random() < 0.15:
+        steps.append(Step(chance.uniform(0, 3), 0, chance.choice(_STORE), "store", tries=1))
+    steps.sort(key=lambda step: step.at)
+    two = chance.random() < 0.3
+    return Plan(
+        seed,
+        tuple(steps),
+        tuple(_happenings(chance, two_systems=two)),
+        rate=chance.choice((600, 1500, 4000)),
+        most=chance.choice((0, 1, 2, 3, 3, 4, 6)),
+        two_systems=two,
+    )
+
+
+_STORE = ("close", "sell out", "raise the price")
+
+
+def _life(chance: Random, order: int) -> list[Step]:
+    """Return what people do to one order."""
+    token = chance.choice((APPROVED, APPROVED, APPROVED, DECLINED, None, None))
+    begin = chance.uniform(0, 0.3)
+    wait = chance.choice((0.0, 0.3, 2.0, 10.0))
+    placing = Step(begin, order, "place", f"place-{order}", token, wait)
+    steps = [placing]
+    if chance.random() < 0.2:  # somebody taps twice, or the phone asks again
+        steps.append(replace(placing, at=begin + chance.expovariate(4)))
+    if token is not APPROVED and chance.random() < 0.8:
+        paying = chance.choice((APPROVED, APPROVED, DECLINED))
+        at = begin + chance.expovariate(1)
+        steps.append(Step(at, order, "pay", f"pay-{order}", paying, wait))
+        if chance.random() < 0.4:
+            again = chance.choice((f"pay-{order}", f"pay-again-{order}"))
+            same = paying if again == f"pay-{order}" else APPROVED
+            later = at + chance.expovariate(1)
+            steps.append(Step(later, order, "pay", again, same, wait))
+    ending = chance.choice(("cancel", "cancel", "make", "make", "make", "reject", "nothing"))
+    at = begin + chance.expovariate(1)
+    if ending == "make":
+        for what in ("start", "ready", "complete")[: chance.randint(1, 3)]:
+            at += chance.expovariate(1)
+            steps.append(Step(at, order, what, f"{what}-{order}"))
+        if chance.random() < 0.3:
+            at += chance.expovariate(1)
+            steps.append(Step(at, order, "reject", f"reject-{order}"))
+    if ending == "reject":
+        steps.append(Step(at, order, "reject", f"reject-{order}"))
+    if ending == "cancel" or chance.random() < 0.15:
+        later = begin + chance.expovariate(0.7)
+        steps.append(Step(later, order, "cancel", f"cancel-{order}"))
+    if chance.random() < 0.1:
+        steps.append(Step(begin + chance.expovariate(0.3), order, "erase", f"erase-{order}"))
+    return steps
+
+
+def _happenings(chance: Random, *, two_systems: bool) -> list[Happening]:
+    found = []
+    if chance.random() < 0.15:
+        forward = Happening(
+            chance.uniform(0, 6), Fault.CLOCK_FORWARD, "A", chance.choice((15.0, 30.0, 3600.0))
+        )
+        found.append(forward)
+    if chance.random() < 0.15:
+        found.append(Happening(chance.uniform(0, 6), Fault.CLOCK_BACK, "A", -3600.0))
+    if chance.random() < 0.15:
+        found.append(Happening(chance.uniform(0, 2), Fault.SECOND_PROJECTOR, "A"))
+    if two_systems and chance.random() < 0.4:
+        found.append(Happening(chance.uniform(0.5, 5), Fault.ENDS, chance.choice("AB")))
+    if chance.random() < 0.1:
+        found.append(Happening(chance.uniform(0, 5), Fault.KILLED, "A"))
+    return sorted(found, key=lambda each: each.at)

@@ -1,0 +1,169 @@
+"""What the simulation itself writes down while a schedule runs, apart from all databases.
+
+It looks at each commit and each answer at the moment when it is made. What must never be so, not
+even for a moment, is found here; what must be so in the end is in `invariants`.
+"""
+
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from cluster.simulation.world import World
+
+
+class Violation(tuple[str, str]):
+    """Which invariant does not hold, by its name, and how that shows."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """Return the invariant's name."""
+        return self[0]
+
+    @property
+    def detail(self) -> str:
+        """Return how it shows."""
+        return self[1]
+
+    def __str__(self) -> str:
+        return f"{self[0]}: {self[1]}"
+
+
+class Record:
+    """The record of one schedule."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.violations: list[Violation] = []
+        self.versions: dict[str, int] = {}
+        """Of each order, the version that was committed last."""
+        self.committed_at: dict[tuple[str, int], float] = {}
+        """When an event was committed, by order and version, in true seconds."""
+        self.events: dict[str, list[str]] = {}
+        """Kinds of each order's events as they were committed."""
+        self.position = 0
+        self.tickets: dict[str, str] = {}
+        self.states: set[int] = set()
+        self._parts: dict[str, object] = {}
+
+    def violated(self, name: str, detail: str) -> None:
+        """Note that an invariant does not hold."""
+        violation = Violation((name, detail))
+        if violation not in self.violations:
+            self.violations.append(violation)
+            self._world.tell(f"VIOLATION {violation}")
+
+    def surprised_by(self, error: BaseException) -> None:
+        """Note an error that nobody expects."""
+        self.violated("an unexpected error", f"{type(error).__name__}: {error}")
+
+    def answers(self, order_id: str, version: int) -> None:
+        """Hear what an order host answers, at the moment when it does."""
+        committed = self.versions.get(order_id, 0)
+        if version > committed:
+            named = self._world.named(order_id)
+            detail = f"version {version} of {named}, and the journal has {committed}"
+            self.violated("acknowledged before the commit", detail)
+
+    def charged(self, key: str) -> None:
+        """Hear what the provider charges."""
+        order_id, _, attempt = key.rpartition(":")
+        named = self._world.named(order_id)
+        live = self._world.provider.live_charges(order_id)
+        if len(live) > 1:
+            self.violated("charged twice", f"{named} has {len(live)} live charges")
+        if f"PaymentRequested {attempt}" not in self.events.get(order_id, ()):
+            detail = f"attempt {attempt} of {named} is charged, and the journal does not have it"
+            self.violated("charged without an intent", detail)
+        self._part("provider", tuple(c.status[0] for c in self._world.provider.charges.values()))
+
+    def committed(self, service: str) -> None:
+        """Look at what a commit has changed."""
+        look = _LOOKS.get(service)
+        if look is not None:
+            look(self)
+
+    def _part(self, name: str, value: object) -> None:
+        """Count the state that all are in now."""
+        self._parts[name] = value
+        self._parts["alive"] = self._world.standing()
+        self.states.add(crc32(repr(sorted(self._parts.items())).encode()))
+
+    def _journal(self) -> None:
+        world = self._world
+        rows = world.disks["journal"].rows(
+            "SELECT position, order_id, version, type, data FROM events WHERE position > ?"
+            " ORDER BY position",
+            self.position,
+        )
+        for position, order_id, version, kind, data in rows:
+            self.position = position
+            expected = self.versions.get(order_id, 0) + 1
+            if version != expected:
+                detail = f"{world.named(order_id)}: version {version} after {expected - 1}"
+                self.violated("an event is missing or twice in the journal", detail)
+            self.versions[order_id] = version
+            self.committed_at[order_id, version] = world.loop.now
+            told = f"{kind} {_attempt(data)}" if kind == "PaymentRequested" else kind
+            self.events.setdefault(order_id, []).append(told)
+            if world.trace is not None:
+                world.tell(f"{world.loop.current} commits {told} of {world.named(order_id)}")
+        if rows:
+            self._part("journal", tuple(map(tuple, self.events.values())))
+
+    def _payments(self) -> None:
+        rows = self._world.disks["payments"].rows(
+            "SELECT order_id, status, attempts, refused FROM payments"
+        )
+        if self._world.trace is not None:
+            for order_id, status, attempts, refused in rows:
+                tomb = ", refused from now on" if refused else ""
+                named = self._world.named(order_id)
+                self._world.tell(
+                    f"{self._world.loop.current} commits {status}, attempt {attempts}{tomb},"
+                    f" of {named}"
+                )
+        self._part("payments", tuple(row[1:] for row in rows))
+
+    def _stores(self) -> None:
+        world = self._world
+        rows = world.disks["stores"].rows(
+            "SELECT order_id, status, number, version FROM tickets ORDER BY seq"
+        )
+        numbers: dict[str, str] = {}
+        for order_id, status, number, _ in rows:
+            before = self.tickets.get(order_id)
+            if status != before:
+                self.tickets[order_id] = status
+                if world.trace is not None:
+                    current = world.loop.current
+                    world.tell(f"{current} commits {status} ticket of {world.named(order_id)}")
+            if before is None and number is not None:
+                self._opened(order_id)
+            if number is not None and numbers.setdefault(number, order_id) != order_id:
+                self.violated("a pick-up number was given twice", number)
+        self._part("stores", tuple((row[1], row[3]) for row in rows))
+
+    def _opened(self, order_id: str) -> None:
+        paid = self._world.disks["payments"].rows(
+            "SELECT approved_at FROM payments WHERE order_id = ?", order_id
+        )
+        if not paid or paid[0][0] is None:
+            detail = f"{self._world.named(order_id)} has a ticket, and payment no approval on disk"
+            self.violated("a ticket before its payment", detail)
+
+    def _view(self) -> None:
+        self._part("view", self._world.disks["readmodel"].rows("SELECT position FROM checkpoint"))
+
+
+def _attempt(data: str) -> str:
+    return data.partition('"attempt":')[2].partition(",")[0].strip("} ")
+
+
+_LOOKS = {
+    "journal": Record._journal,  # noqa: SLF001
+    "payments": Record._payments,  # noqa: SLF001
+    "stores": Record._stores,  # noqa: SLF001
+    "readmodel": Record._view,  # noqa: SLF001
+}
