@@ -96,7 +96,7 @@ class System:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.with_suffix(".log")
-        self._environment = {
+        self.environment = {
             **{name: text for name, text in os.environ.items() if own or name not in PREPARED},
             # Actors of the tests are imported in its workers too.
             "PYTHONPATH": str(checkout),
@@ -122,7 +122,7 @@ class System:
         given = {name: str(value) for name, value in (joining | environment).items()}
         return subprocess.run(
             [self._python, *arguments],
-            env=self._environment | given,
+            env=self.environment | given,
             cwd=self._checkout,
             capture_output=True,
             text=True,
@@ -132,13 +132,13 @@ class System:
 
     def start(self, **settings: object) -> float:
         """Start it, `settings` changed, and return after how many seconds it could take orders."""
-        self._environment |= {f"SIREN_{name.upper()}": str(v) for name, v in settings.items()}
+        self.environment |= {f"SIREN_{name.upper()}": str(v) for name, v in settings.items()}
         for _ in range(STARTS):
             began = time.monotonic()
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
                     [self._python, "-m", "cluster.cli", "up"],
-                    env=self._environment,
+                    env=self.environment,
                     cwd=self._checkout,
                     stdout=log,
                     stderr=subprocess.STDOUT,
