@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -39,6 +38,8 @@ class Witness:
         self.asked: list[Asked] = []
         self.prices: list[tuple[int, int]] = []
         """When a price was acknowledged, and which."""
+        self.alone_until = 0
+        """Until when there was one order alone."""
         self._price = FIRST_PRICE
 
     async def post(self, path: str, body: object = None, prefer: str = SETTLED) -> Detail:
@@ -103,7 +104,12 @@ async def _forgotten(witness: Witness) -> None:
 
 
 LIVES: tuple[Callable[[Witness], Awaitable[None]], ...] = (
-    _served, _called_off, _hurried, _paid_later, _declined, _forgotten,
+    _served,
+    _called_off,
+    _hurried,
+    _paid_later,
+    _declined,
+    _forgotten,
 )
 
 
@@ -122,3 +128,10 @@ async def rush_hour(witness: Witness, orders: int, customers: int) -> None:
 async def one_life(witness: Witness) -> None:
     """One order from its first command to the customer's hand, and nothing else."""
     await _served(witness)
+
+
+async def one_life_then_rush_hour(witness: Witness) -> None:
+    """One order alone, then enough of them for some checkpoints."""
+    await one_life(witness)
+    witness.alone_until = time.monotonic_ns()
+    await rush_hour(witness, orders=18, customers=4)

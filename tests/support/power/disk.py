@@ -12,8 +12,8 @@ from random import Random
 from tests.support.power.recorder import (
     DELETE,
     HEAD,
-    OPEN,
     SYNC,
+    SYNC_NAMES,
     SYNC_WITH_NAMES,
     TRUNCATE,
     WRITE,
@@ -163,7 +163,9 @@ class _Torn:
 def _sectors(change: _Change, before: int) -> range:
     if change.content is None:
         return range(change.offset // SECTOR, -(-before // SECTOR))
-    return range(min(change.offset, before) // SECTOR, -(-(change.offset + len(change.content)) // SECTOR))
+    return range(
+        min(change.offset, before) // SECTOR, -(-(change.offset + len(change.content)) // SECTOR)
+    )
 
 
 @dataclass(slots=True)
@@ -212,6 +214,11 @@ class Disk:
             heappop(self._in_flight)
 
     def _carry_out(self, call: Call) -> None:
+        if call.kind in (SYNC_NAMES, SYNC_WITH_NAMES):
+            for each in self._names.values():
+                each.sync(call.began)
+        if call.kind == SYNC_NAMES:
+            return
         name = Path(call.path).name
         entry = self._names.setdefault(name, _Name([(0, None)]))
         if call.kind == DELETE:
@@ -225,9 +232,6 @@ class Disk:
         elif call.kind in (SYNC, SYNC_WITH_NAMES):
             assert inode is not None
             inode.sync(call.began)
-        if call.kind == SYNC_WITH_NAMES:
-            for each in self._names.values():
-                each.sync(call.began)
 
     def contents(self) -> dict[str, bytes]:
         """Return the files as programs see them now."""

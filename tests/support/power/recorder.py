@@ -17,17 +17,15 @@ from struct import Struct
 from typing import Any
 
 FOLDER, SYNCHRONOUS, CHECKPOINT = "POWER_FOLDER", "POWER_SYNCHRONOUS", "POWER_CHECKPOINT"
-"""Environment: where logs go; SQLite's settings in the place of production's, where they are set."""
-OPEN, WRITE, TRUNCATE, SYNC, SYNC_WITH_NAMES, DELETE = b"owtsSd"
+"""Environment: where logs go, and SQLite's settings in the place of production's."""
+OPEN, WRITE, TRUNCATE, SYNC, SYNC_WITH_NAMES, SYNC_NAMES, DELETE = b"owtsSnd"
 HEAD = Struct("<BxHiqqq")
 """Kind, lengths of name and content, offset, begin and end in ns: then name and content."""
 
 _METHODS = 19
 _WRITE, _TRUNCATE, _SYNC = 3, 4, 5
 """Their places in `sqlite3_io_methods`, after the version."""
-_OpenFn = c.CFUNCTYPE(
-    c.c_int, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int, c.c_void_p
-)
+_OpenFn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int, c.c_void_p)
 _DeleteFn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_int)
 _WriteFn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_int, c.c_int64)
 _TruncateFn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_int64)
@@ -79,13 +77,15 @@ class Recorder:
         found = self._sqlite.sqlite3_vfs_find(None)
         self._address = found
         self._original = _Vfs.from_address(found)
-        if self._original.version < 3:  # noqa: PLR2004
+        if self._original.version < 3:
             raise RuntimeError("this SQLite's VFS knows no system calls to look at")
         self._names: dict[int, bytes] = {}
         self._tables: dict[int, Any] = {}
         self._kept: list[Any] = []
         self._here = threading.local()
         self._registered = self._register()
+        self._fsync = os.fsync
+        os.fsync = self._synced_by_python
         self._noted = 0
         _RECORDERS.append(self)
         self._prove()
@@ -93,6 +93,16 @@ class Recorder:
     def close(self) -> None:
         """Let SQLite's own VFS be the default again; files that are open are still recorded."""
         self._sqlite.sqlite3_vfs_register(self._address, 1)
+        os.fsync = self._fsync
+
+    def _synced_by_python(self, descriptor: Any) -> None:
+        began = time.monotonic_ns()
+        self._fsync(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.is_dir():
+            self._note(SYNC_NAMES, bytes(path / "names"), began)
+        elif bytes(path) in self._names.values():
+            self._note(SYNC, bytes(path), began)
 
     def _register(self) -> _Vfs:
         original = self._original
@@ -227,14 +237,15 @@ def _shared_sqlite() -> Any:
     )
 
 
-def replace_settings(synchronous: str | None, checkpoint: str | None) -> None:
-    """Let connections of this process have other settings of SQLite than production asks for.
+def replace_settings(synchronous: str | None, checkpoint: str | None) -> Callable[[], None]:
+    """Let new connections have other settings of SQLite than production asks for.
 
     `synchronous` in the place of FULL; `checkpoint`: pages in the log before they are copied.
+    Returns what lets them have production's again.
     """
 
     class Cursor(sqlite3.Cursor):
-        def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        def execute(self, statement: str, *parameters: Any) -> Any:
             if synchronous and statement == "PRAGMA synchronous=FULL":
                 statement = f"PRAGMA synchronous={synchronous}"
             if checkpoint and statement.startswith("PRAGMA wal_autocheckpoint="):
@@ -245,13 +256,14 @@ def replace_settings(synchronous: str | None, checkpoint: str | None) -> None:
         def cursor(self, factory: Any = Cursor) -> Any:
             return super().cursor(factory)
 
-    plain = sqlite3.connect
+    driver: Any = sqlite3
+    plain = driver.connect
+    driver.connect = lambda *place, **options: plain(*place, **{"factory": Connection} | options)
 
-    def connect(*place: Any, **options: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = plain(*place, **{"factory": Connection} | options)
-        return connection
+    def put_back() -> None:
+        driver.connect = plain
 
-    sqlite3.connect = connect
+    return put_back
 
 
 def record_from_environment() -> None:

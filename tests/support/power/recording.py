@@ -1,14 +1,17 @@
 """A system at work, recorded: in this process, or a real one with all its processes."""
 
+import inspect
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 
+from actors.runtime import sqlite_connections
 from actors.settings import Settings
 from tests.support.in_process import client_of, in_process
 from tests.support.power import recorder
@@ -27,28 +30,42 @@ Life = Callable[[Witness], Awaitable[None]]
 class Recording:
     """What was written into a folder from its first file on, and what clients were told.
 
-    `ended`: until when it is whole. `files` is what the folder held then.
+    `alone_until`: until when there was one order alone. `ended`: until when the recording is whole.
+    `files` is what the folder held then.
     """
 
     folder: str
     calls: list[Call]
     asked: list[Asked]
     prices: list[tuple[int, int]]
+    alone_until: int
     ended: int
     files: dict[str, bytes]
 
 
+def environment_of(logs: Path) -> dict[str, str]:
+    """Return what lets a process, and all that it starts, record what SQLite writes."""
+    return {
+        "PYTHONPATH": os.pathsep.join((str(SITE), str(ROOT))),
+        recorder.FOLDER: str(logs),
+        recorder.CHECKPOINT: str(CHECKPOINT_PAGES),
+    }
+
+
 @contextmanager
 def recorded(logs: Path, synchronous: str | None = None) -> Iterator[None]:
-    """Record what SQLite writes in this process."""
+    """Record what SQLite writes in this process, with syncs, which other tests do without."""
     logs.mkdir()
-    connect = recorder.sqlite3.connect
-    with closing(recorder.Recorder(logs)):
-        recorder.replace_settings(synchronous, str(CHECKPOINT_PAGES))
+    configure = inspect.unwrap(sqlite_connections._configure)
+    with (
+        closing(recorder.Recorder(logs)),
+        patch.object(sqlite_connections, "_configure", configure),
+    ):
+        put_back = recorder.replace_settings(synchronous, str(CHECKPOINT_PAGES))
         try:
             yield
         finally:
-            recorder.sqlite3.connect = connect
+            put_back()
 
 
 async def record_in_process(
@@ -71,11 +88,7 @@ async def record_system(folder: Path, life: Life, seed: int) -> Recording:
     data, logs = folder / "data", folder / "logs"
     logs.mkdir(parents=True)
     system = System(data)
-    system.environment |= {
-        "PYTHONPATH": os.pathsep.join((str(SITE), str(ROOT))),
-        recorder.FOLDER: str(logs),
-        recorder.CHECKPOINT: str(CHECKPOINT_PAGES),
-    }
+    system.environment |= environment_of(logs)
     try:
         system.start()
         async with httpx.AsyncClient(base_url=system.url, timeout=60) as http:
@@ -101,4 +114,6 @@ def _recording(data: Path, logs: Path, witness: Witness) -> Recording:
         calls = read_calls(logs)
         if not any(call.began <= ended and call.ended >= began for call in calls):
             calls = [call for call in calls if call.ended <= began]
-            return Recording(str(data), calls, witness.asked, witness.prices, began, files)
+            return Recording(
+                str(data), calls, witness.asked, witness.prices, witness.alone_until, began, files
+            )
