@@ -8,6 +8,7 @@ from sqlalchemy import make_url
 
 from actors.order.journal import Journal
 from actors.runtime.database_faults import PARTS, forget_damage, set_aside
+from actors.runtime.syncing import sync_names
 from readmodel.projection import Projection
 from readmodel.tables import create_tables, open_database
 
@@ -38,5 +39,6 @@ async def fold_into_new_file(
     finally:
         await database.close()  # the last one to close it leaves no log behind
     logger.error("%s was set aside as %s", file, set_aside(file).name)
+    sync_names(file.parent)  # the old one's log, if it came back, would be read into the new one
     new.rename(file)
     forget_damage(file)

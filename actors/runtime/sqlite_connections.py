@@ -9,7 +9,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, event, make_url
@@ -17,6 +18,7 @@ from sqlalchemy import Engine, event, make_url
 from actors.runtime.batching import Pace
 from actors.runtime.sqlite_opening import OPENING
 from actors.runtime.statements import Prepared, Row, Transaction
+from actors.runtime.syncing import sync, sync_names
 
 Result = TypeVar("Result")
 
@@ -152,6 +154,7 @@ class InlineSqlite:
     def _connect(self, *, for_writing: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         _configure(connection, self._synchronous, min(BLOCKED_S, BUSY_TIMEOUT_S))
+        _sync_log(self.path)
         if for_writing:  # see `begin`
             connection.execute("PRAGMA busy_timeout=0")
         self._connection = connection
@@ -186,6 +189,7 @@ def configure_engine(engine: Engine, begin: str, synchronous: str) -> None:
         # The driver's own transaction handling begins too late and never IMMEDIATE.
         connection.isolation_level = None
         _configure(connection, synchronous, BUSY_TIMEOUT_S)
+        _sync_log(engine.url.database or "")
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Any) -> None:
@@ -203,3 +207,15 @@ def _configure(connection: Any, synchronous: str, busy_timeout_s: float) -> None
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _sync_log(path: str) -> None:
+    """Let be on disk what a process had written and not synced when it died.
+
+    SQLite shows that to whoever opens the database next, and syncs it no sooner than the next
+    commit: what was answered from it could be gone after a power cut.
+    """
+    log = Path(f"{path}-wal")
+    with suppress(FileNotFoundError):
+        sync(log)
+        sync_names(log.parent)

@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from actors.contracts.errors import SirenError
 from actors.runtime.database import Database
 from actors.runtime.database_faults import PARTS, words_of
-from cluster.backup.manifest import sync
+from actors.runtime.syncing import sync
 
 RESTORING = ".restoring"
 CACHE_KIB = 64 * 1024
@@ -97,6 +97,7 @@ class FileLoader:
             sync(self._new)
             for end in PARTS[1:]:  # of a database that was taken away
                 self._file.with_name(self._file.name + end).unlink(missing_ok=True)
+            sync(self._file.parent)  # a log that came back would be read into the new file
             self._new.rename(self._file)
             sync(self._file.parent)
         except OSError as error:

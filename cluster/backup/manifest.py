@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.contracts.errors import SirenError
+from actors.runtime.syncing import sync
 from actors.settings import Service
 
 FORMAT = 1
@@ -133,15 +134,6 @@ def write_file(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync(path: Path) -> None:
-    """Let a file, or the names of a folder, be on disk; raises `OSError`."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def zipped(lines: bytes) -> bytes:

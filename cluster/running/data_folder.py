@@ -13,6 +13,7 @@ from typing import Any, Self
 from actors.contracts.errors import SirenError
 from actors.runtime.database_faults import sqlite_files
 from actors.runtime.lock_file import open_lock, read_holder
+from actors.runtime.syncing import sync_names
 from actors.settings import Settings
 from cluster.running.privacy import close_folder
 
@@ -71,7 +72,7 @@ class DataFolder:
         Raises `SirenError` where it cannot be written or closed, or is held by another process.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self.path)
             close_folder(self.path, self._databases)
             self._lock = open_lock(self.path, os.O_RDWR | os.O_CREAT)
         except FileExistsError as error:
@@ -127,3 +128,11 @@ class DataFolder:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def _make(path: Path) -> None:
+    """Make a folder that is missing, and those above it; their names are on disk then."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in missing:
+        sync_names(folder.parent)

@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 from actors.contracts.errors import SirenError
+from actors.runtime.syncing import sync_names
 from actors.settings import MIN_SECRET, Settings
 
 NAME = "token.secret"
@@ -48,7 +49,7 @@ def keep_secret(settings: Settings, secret: bytes) -> None:
 
 
 def _write(path: Path, secret: str) -> None:
-    """Write a file that is whole or not there at all."""
+    """Write a file that is whole or not there at all; on disk, with its name, when this returns."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -56,3 +57,4 @@ def _write(path: Path, secret: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.rename(path)
+    sync_names(path.parent)
