@@ -36,8 +36,8 @@ test-fast: $(INSTALLED) ## Run the tests that need no Ray, browser or PostgreSQL
 test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems, and check their books (25 minutes)
 	$(BIN)/python -m pytest tests/chaos
 
-test-crashes: $(INSTALLED) ## Of these: everything dies at once, two systems race on one database, a backup is restored (4 minutes)
-	$(BIN)/python -m pytest tests/chaos/test_restart.py tests/chaos/test_two_systems.py tests/chaos/test_backup.py
+test-crashes: $(INSTALLED) ## Of these: everything dies at once, two systems race on one database, a backup is restored, the power fails 2,000 times (6 minutes)
+	$(BIN)/python -m pytest tests/chaos/test_restart.py tests/chaos/test_two_systems.py tests/chaos/test_backup.py tests/chaos/test_power_cut.py
 
 test-image: ## Build the image without a daemon, and run it (root, buildah, debootstrap; 5 minutes)
 	tests/image/build.sh
