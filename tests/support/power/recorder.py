@@ -85,7 +85,8 @@ class Recorder:
         self._here = threading.local()
         self._registered = self._register()
         self._fsync = os.fsync
-        os.fsync = self._synced_by_python
+        self._system: Any = os
+        self._system.fsync = self._synced_by_python
         self._noted = 0
         _RECORDERS.append(self)
         self._prove()
@@ -93,7 +94,7 @@ class Recorder:
     def close(self) -> None:
         """Let SQLite's own VFS be the default again; files that are open are still recorded."""
         self._sqlite.sqlite3_vfs_register(self._address, 1)
-        os.fsync = self._fsync
+        self._system.fsync = self._fsync
 
     def _synced_by_python(self, descriptor: Any) -> None:
         began = time.monotonic_ns()
