@@ -22,6 +22,7 @@ OPEN, WRITE, TRUNCATE, SYNC, SYNC_WITH_NAMES, SYNC_NAMES, DELETE = b"owtsSnd"
 HEAD = Struct("<BxHiqqq")
 """Kind, lengths of name and content, offset, begin and end in ns: then name and content."""
 
+_SYSTEM: Any = os
 _METHODS = 19
 _WRITE, _TRUNCATE, _SYNC = 3, 4, 5
 """Their places in `sqlite3_io_methods`, after the version."""
@@ -85,8 +86,7 @@ class Recorder:
         self._here = threading.local()
         self._registered = self._register()
         self._fsync = os.fsync
-        self._system: Any = os
-        self._system.fsync = self._synced_by_python
+        _SYSTEM.fsync = self._synced_by_python
         self._noted = 0
         _RECORDERS.append(self)
         self._prove()
@@ -94,7 +94,7 @@ class Recorder:
     def close(self) -> None:
         """Let SQLite's own VFS be the default again; files that are open are still recorded."""
         self._sqlite.sqlite3_vfs_register(self._address, 1)
-        self._system.fsync = self._fsync
+        _SYSTEM.fsync = self._fsync
 
     def _synced_by_python(self, descriptor: Any) -> None:
         began = time.monotonic_ns()
