@@ -4,13 +4,15 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cluster import on_nodes
 from cluster.cli import app
+from cluster.running import node_settings
 from cluster.running.environment import free_port
 from serve_app.contract.identity import Role
 from serve_app.security.tokens import Tokens
@@ -18,6 +20,7 @@ from tests.support.system import ROOT
 
 TOKEN = "t" * 64
 SECRET = "s" * 64
+Said = Callable[..., Result]
 
 
 @pytest.fixture
@@ -39,6 +42,23 @@ def siren(*words: str, home: Path, **environment: str) -> subprocess.CompletedPr
         check=False,
         timeout=100,
     )
+
+
+@pytest.fixture
+def said(home: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
+    """Run a command that begins no other program, as `siren` does, without its start."""
+
+    def run(*words: str, **environment: str) -> Result:
+        for name in [name for name in os.environ if name.startswith(("SIREN_", "RAY_"))]:
+            monkeypatch.delenv(name)
+        kept = {"HOME": str(home), "COLUMNS": "200", "SIREN_NODE_DIR": str(home)}
+        for name, value in (kept | environment).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(home)
+        monkeypatch.setattr(node_settings, "SETTINGS_FILES", (home / ".siren" / "siren.env",))
+        return CliRunner().invoke(app, words)
+
+    return run
 
 
 def test_a_command_of_a_node_has_the_environment_of_the_cluster(home: Path) -> None:
@@ -106,7 +126,7 @@ def settings(home: Path) -> Path:
 
 @pytest.mark.usefixtures("settings")
 def test_a_token_is_signed_with_the_secret_of_the_node_s_settings(home: Path) -> None:
-    ended = siren("token", "--role", "owner", home=home)
+    ended = siren("token", "--role", "owner", home=home, SIREN_NODE_DIR=str(home))
 
     assert ended.returncode == 0, ended.stderr
     holder = asyncio.run(Tokens(SECRET.encode()).identity(ended.stdout.strip().encode()))
@@ -118,62 +138,71 @@ def test_a_token_is_signed_with_the_secret_of_the_node_s_settings(home: Path) ->
     "command", ["verify", "rebuild-view", "token --role staff --store gangnam"]
 )
 def test_a_command_on_a_node_means_the_database_of_the_node_s_settings(
-    home: Path, command: str
+    said: Said, command: str
 ) -> None:
-    ended = siren(*command.split(), home=home)
+    ended = said(*command.split())
 
-    assert ended.returncode == 1
+    assert ended.exit_code == 1
     assert "PostgreSQL at 127.0.0.1" in ended.stderr
 
 
 @pytest.mark.usefixtures("settings")
-def test_a_person_is_forgotten_on_the_cluster_of_this_node(home: Path) -> None:
-    ended = siren("forget", "c-1", "--yes", home=home, RAY_ADDRESS="127.0.0.1:1")
+def test_a_person_is_forgotten_on_the_cluster_of_this_node(said: Said) -> None:
+    ended = said("forget", "c-1", "--yes", RAY_ADDRESS="127.0.0.1:1")
 
-    assert ended.returncode == 1
+    assert ended.exit_code == 1
     assert "PostgreSQL at 127.0.0.1" in ended.stderr  # so it has found where to ask
 
 
 @pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize("named", ["--data", "SIREN_DATA_DIR", "./data"])
-def test_a_data_folder_goes_before_the_node_s_settings(home: Path, named: str) -> None:
+def test_a_data_folder_goes_before_the_node_s_settings(home: Path, said: Said, named: str) -> None:
     folder = home / ("data" if named == "./data" else "elsewhere")
     folder.mkdir()
     (folder / "siren.lock").touch()
     options = ["--data", str(folder)] if named == "--data" else []
     environment = {named: str(folder)} if named == "SIREN_DATA_DIR" else {}
 
-    ended = siren("verify", *options, home=home, **environment)
+    ended = said("verify", *options, **environment)
 
     assert f"there is no database {folder}" in ended.stderr
 
 
 @pytest.mark.usefixtures("settings")
-def test_a_database_of_the_environment_goes_before_the_node_s_settings(home: Path) -> None:
+def test_a_database_of_the_environment_goes_before_the_node_s_settings(said: Said) -> None:
     url = "postgresql+asyncpg://siren@127.0.0.2:1/siren"
 
-    ended = siren("verify", home=home, SIREN_DATABASE_URL=url)
+    ended = said("verify", SIREN_DATABASE_URL=url)
 
     assert "PostgreSQL at 127.0.0.2" in ended.stderr
 
 
 @pytest.mark.parametrize("command", ["status", "token --role owner"])
-def test_a_wrong_setting_of_the_node_is_named(home: Path, settings: Path, command: str) -> None:
+def test_a_wrong_setting_of_the_node_is_named(said: Said, settings: Path, command: str) -> None:
     settings.write_text("SIREN_ORDER_HOSTS=none\n")
 
-    ended = siren(*command.split(), home=home, RAY_ADDRESS="127.0.0.1:1")
+    ended = said(*command.split(), RAY_ADDRESS="127.0.0.1:1")
 
-    assert ended.returncode == 2
+    assert ended.exit_code == 2
     assert ended.stderr.startswith("SIREN_ORDER_HOSTS: ")
 
 
-@pytest.mark.parametrize("command", ["status", "token --role owner", "node true"])
+@pytest.mark.parametrize("command", ["status", "token --role owner"])
 def test_a_line_of_the_node_s_settings_that_is_none_is_named(
-    home: Path, settings: Path, command: str
+    said: Said, settings: Path, command: str
 ) -> None:
     settings.write_text("RAY_USE_TLS=1\n")
 
-    ended = siren(*command.split(), home=home, RAY_ADDRESS="127.0.0.1:1")
+    ended = said(*command.split(), RAY_ADDRESS="127.0.0.1:1")
+
+    assert ended.exit_code == 1
+    assert ended.stderr.startswith(f"siren: {settings} has RAY_USE_TLS: ")
+
+
+def test_no_command_of_a_node_runs_with_a_line_that_is_none(home: Path, settings: Path) -> None:
+    settings.write_text("RAY_USE_TLS=1\n")
+
+    ended = siren("node", "true", home=home)
 
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"siren: {settings} has RAY_USE_TLS: ")
