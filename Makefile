@@ -16,7 +16,7 @@ SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-chaos test-crashes test-cluster test-image soak bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel sbom audit image push deploy install lock
+.PHONY: help run test test-fast test-chaos test-crashes test-cluster test-image soak mutants bench bench-peers bench-growth bench-checkouts bench-databases bench-slow-disk chaos screenshots browser lint format wheel sbom audit image push deploy install lock
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies, wi
 
 soak: $(INSTALLED) ## The long forms of what `make test` holds in short (hours)
 	$(BIN)/python -m pytest -ra --capture=tee-sys tests/soak
+
+mutants: $(INSTALLED) ## Change the rules of an order in every small way: a test fails each time (6 minutes)
+	$(BIN)/python -m tests.mutants
 
 bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
 	$(BIN)/python -m tests.bench

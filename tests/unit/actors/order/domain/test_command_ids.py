@@ -31,6 +31,8 @@ REPEATS: list[tuple[cmd.Command, tuple[ev.Event, ...], ev.Event]] = [
     (cmd.StartPreparation("k"), ACCEPTED_LIFE, STARTED),
     (cmd.MarkReady("k"), PREPARING_LIFE, READY),
     (cmd.CompletePickup("k"), READY_LIFE, PICKED_UP),
+    (cmd.RejectOrder("k", "broken"), ACCEPTED_LIFE, ev.PickupRejected("store_rejected")),
+    (cmd.ExpirePayment("k"), (PLACED,), ev.OrderCanceled("payment_timeout", "system")),
     (cmd.EraseCustomer("k"), (PLACED,), ERASED),
 ]
 
@@ -61,8 +63,9 @@ def test_one_key_for_two_different_requests_is_a_misuse() -> None:
 def test_one_key_for_two_different_bodies_is_a_misuse() -> None:
     order = evolve(given(PLACED), stored(REQUESTED, 2, "key:one card"))
     assert when(order, cmd.PayOrder("key:one card", "tok")) == ()
-    with pytest.raises(Invalid, match="idempotency_mismatch"):
-        when(order, cmd.PayOrder("key:another card", "tok_other"))
+    for another in ("another card", "the other card"):
+        with pytest.raises(Invalid, match="idempotency_mismatch"):
+            when(order, cmd.PayOrder(f"key:{another}", "tok_other"))
 
 
 def test_a_key_whose_body_was_not_kept_is_known_by_the_kind_of_its_request() -> None:
@@ -70,6 +73,13 @@ def test_a_key_whose_body_was_not_kept_is_known_by_the_kind_of_its_request() -> 
     assert when(order, cmd.PayOrder("key:any card", "tok")) == ()
     with pytest.raises(Invalid, match="idempotency_mismatch"):
         when(order, cmd.CancelOrder("key:a reason", "rain"))
+
+
+def test_a_request_that_tells_no_body_is_known_by_its_kind() -> None:
+    order = evolve(given(PLACED), stored(REQUESTED, 2, "key:one card"))
+    assert when(order, cmd.PayOrder("key", "tok")) == ()
+    with pytest.raises(Invalid, match="idempotency_mismatch"):
+        when(order, cmd.CancelOrder("key", "rain"))
 
 
 def test_the_key_that_placed_an_order_cannot_pay_it() -> None:

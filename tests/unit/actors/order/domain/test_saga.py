@@ -14,6 +14,7 @@ from actors.order.domain.saga import (
     due_at,
     is_settled,
     next_steps,
+    work_of,
 )
 from tests.support.orders import (
     ACCEPTED_LIFE,
@@ -102,6 +103,11 @@ def test_an_older_confirmation_does_not_silence_a_newer_update() -> None:
     assert next_steps(given(*READY_LIFE), 5) == (UpdateTicket(6),)
 
 
+def test_a_confirmation_that_is_ahead_of_what_was_read_is_one() -> None:
+    """Another system of the same database may have told the ticket more already."""
+    assert next_steps(given(*PREPARING_LIFE), 6) == ()
+
+
 def test_an_order_given_up_by_the_store_is_refunded_and_told_to_the_ticket() -> None:
     order = given(*READY_LIFE, *GIVEN_UP)
     assert next_steps(order, 0) == (CancelPayment(), UpdateTicket(7))
@@ -117,6 +123,15 @@ def test_an_update_waits_until_the_ticket_is_opened_or_cancelled() -> None:
     assert next_steps(given(*ACCEPTED_LIFE, ERASED, CANCELED), 0) == (CancelTicket(),)
     undone = given(*ACCEPTED_LIFE, ERASED, CANCELED, TICKET_UNDONE)
     assert next_steps(undone, 0) == (CancelPayment(), UpdateTicket(5))
+
+
+def test_an_update_waits_for_the_refund_of_a_charge_whose_ticket_may_have_run_ahead() -> None:
+    """The store may have been asked before the approval was written down."""
+    for happened in ((CANCELED,), (CANCELED, APPROVED)):
+        order = given(PLACED, REQUESTED, ERASED, *happened)
+        assert next_steps(order, 0) == (CancelPayment(),)
+    undone = given(PLACED, REQUESTED, ERASED, CANCELED, TICKET_UNDONE, CHARGE_UNDONE)
+    assert next_steps(undone, 0) == (UpdateTicket(3),)
 
 
 def test_erasing_a_customer_before_any_ticket_tells_no_ticket() -> None:
@@ -160,3 +175,23 @@ def test_an_order_that_waits_for_its_customer_is_due_at_the_deadline(
 @pytest.mark.parametrize("life", [ACCEPTED_LIFE, CANCELED_LIFE])
 def test_an_order_that_rests_is_never_due(life: tuple[ev.Event, ...]) -> None:
     assert due_at(given(*life), 0) is None
+
+
+STEPS: dict[Step, str] = {
+    AuthorizePayment(2): "AuthorizePayment 2",
+    OpenTicket(): "OpenTicket",
+    UpdateTicket(7): "UpdateTicket 7",
+    CancelTicket(): "CancelTicket",
+    CancelPayment(): "CancelPayment",
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_s_work_is_noted_by_the_same_name_for_ever(step: Step) -> None:
+    assert work_of(step) == STEPS[step]
+
+
+def test_two_steps_for_the_same_are_one() -> None:
+    again = (AuthorizePayment(2), OpenTicket(), UpdateTicket(7), CancelTicket(), CancelPayment())
+    assert set(STEPS) == set(again)
+    assert AuthorizePayment(3) not in STEPS
