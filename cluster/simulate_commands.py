@@ -9,6 +9,7 @@ from rich.markup import escape
 from cluster.terminal import console
 
 if TYPE_CHECKING:
+    from cluster.simulation.explore import Explored
     from cluster.simulation.runner import Total
 
 DEFAULT_SCHEDULES = 10_000
@@ -32,6 +33,15 @@ def simulate(
     seconds: Annotated[
         float | None, typer.Option(min=1, help="Go on for so long, instead of so many.")
     ] = None,
+    exhaustive: Annotated[
+        int | None,
+        typer.Option(
+            metavar="FAULTS",
+            min=0,
+            max=3,
+            help="Instead: each way in which up to so many faults can meet some small cases.",
+        ),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, max=256, help="At a time. (default: one a core)")
     ] = None,
@@ -45,6 +55,11 @@ def simulate(
     """
     if schedules is not None and seconds is not None:
         raise typer.BadParameter("either so many or for so long", param_hint="--seconds")
+    if exhaustive is not None:
+        if schedules is not None or seconds is not None:
+            raise typer.BadParameter("explores all there are", param_hint="--exhaustive")
+        _explore(exhaustive, processes)
+        return
     if schedules == 1:
         _replay(seed)
         return
@@ -97,13 +112,14 @@ def _tell_violations(total: "Total") -> None:
 
     names: dict[str, list[int]] = {}
     for seed, violated in total.part.found:
-        names.setdefault(violated[0], []).append(seed)
+        for name in violated:
+            names.setdefault(name, []).append(seed)
     for name, seeds in names.items():
         some = ", ".join(map(str, seeds[:10]))
         console.print(f"[red]{escape(name)}[/red]: {len(seeds):,} schedules, seeds {some}")
     with World().open() as world:
-        for seeds in list(names.values())[:REPLAYED]:
-            shrunk = shrink(world, seeds[0])
+        for name, seeds in list(names.items())[:REPLAYED]:
+            shrunk = shrink(world, seeds[0], name)
             if shrunk is not None:
                 console.print()
                 for line in told(shrunk.outcome, shrunk.script):
@@ -129,3 +145,32 @@ def _replay(seed: int) -> None:
             for line in told(shrunk.outcome, shrunk.script):
                 console.print(escape(line))
     raise typer.Exit(1)
+
+
+def _explore(faults: int, processes: int | None) -> None:
+    from cluster.simulation.explore import CASES  # noqa: PLC0415 - quick help
+    from cluster.simulation.replay import told  # noqa: PLC0415 - quick help
+    from cluster.simulation.runner import explore_many  # noqa: PLC0415 - quick help
+    from cluster.simulation.world import World  # noqa: PLC0415 - quick help
+
+    done = explore_many(faults, _tell_case, processes)
+    schedules = sum(each.schedules for each in done.values())
+    found = [(case, *each) for case, explored in done.items() for each in explored.found]
+    console.print(
+        f"{schedules:,} schedules, each with up to {faults} faults: {len(found):,} violations"
+    )
+    if not found:
+        return
+    case, script, _ = found[0]
+    with World().open() as world:
+        outcome = world.run(CASES[case], script, traced=True)
+    for line in told(outcome, script):
+        console.print(escape(line))
+    raise typer.Exit(1)
+
+
+def _tell_case(case: str, explored: "Explored") -> None:
+    console.print(
+        f"· {case}: {explored.schedules:,} schedules, {len(explored.states):,} distinct states, "
+        f"{len(explored.found):,} violations"
+    )

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, true
 
 from actors.contracts.errors import Damaged
 from actors.contracts.values import PrivateData
@@ -209,7 +209,7 @@ class Journal:
 
     async def open_orders(self, slots: Sequence[int]) -> list[Due]:
         """Return the open orders of some slots, those longest due first."""
-        return await self._due(open_orders.c.slot.in_(slots))
+        return await self._due(_in_slots(slots))
 
     async def open_order(self, order_id: str) -> list[Due]:
         """Return the one order if it is open, else nothing."""
@@ -225,8 +225,12 @@ class Journal:
         """
         o = open_orders.c
         late = (o.due_at <= to_micros(by)) & (o.order_id > after)
-        mine = late if len(slots) == SLOTS else late & o.slot.in_(slots)
-        query = select(o.order_id, o.due_at).where(mine).order_by(o.order_id).limit(limit)
+        query = (
+            select(o.order_id, o.due_at)
+            .where(late, _in_slots(slots))
+            .order_by(o.order_id)
+            .limit(limit)
+        )
         async with self.database.read() as connection:
             rows = await connection.execute(query)
             return [Due(row.order_id, from_micros(row.due_at)) for row in rows]
@@ -267,6 +271,10 @@ class Journal:
         results = await self._commits.run(work, seen, len(batch))
         count_events(a.events for a, no in zip(batch, results, strict=True) if no is None)
         return results
+
+
+def _in_slots(slots: Sequence[int]) -> ColumnElement[bool]:
+    return true() if len(slots) == SLOTS else open_orders.c.slot.in_(slots)
 
 
 def _due_by(now: int, due_at: int, began: int | None, last: int | None) -> int:

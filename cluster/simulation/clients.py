@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHOP = "gangnam"
 ITEM, PRICE = "americano", 4500
 OUT_OF_TURN = ("out_of_turn",)
-PATIENCE = 4
+PATIENCE = 2
 """How often a barista looks again whether an order can be made."""
 
 

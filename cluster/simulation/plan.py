@@ -42,7 +42,10 @@ class Happening:
 
 @dataclass(frozen=True)
 class Plan:
-    """A schedule: `rate` and `most` are of the faults beside those planned."""
+    """A schedule: `rate` and `most` are of the faults beside those planned.
+
+    `even`: all messages take the same time.
+    """
 
     seed: int
     steps: tuple[Step, ...]
@@ -50,6 +53,7 @@ class Plan:
     rate: int = 0
     most: int = 0
     two_systems: bool = False
+    even: bool = False
 
     def without_step(self, number: int) -> "Plan":
         """Return the plan without one thing that somebody does."""

@@ -24,22 +24,24 @@ def replay(world: World, seed: int) -> Outcome:
     return world.run(plan_of(seed), traced=True)
 
 
-def shrink(world: World, seed: int) -> Shrunk | None:
+def shrink(world: World, seed: int, wanted: str | None = None) -> Shrunk | None:
     """Return the least of a seed's schedule that violates the same; None where it violates nothing.
+
+    The same is the invariant named `wanted`, or else the first that it violates.
 
     First what people do is left out, then what happens to machines, then one fault after another.
     """
     first = world.run(plan_of(seed))
     if not first.violations:
         return None
-    wanted = first.violations[0].name
+    name = wanted or first.violations[0].name
     plan, script, tries = first.plan, first.faults, 0
 
     def still(plan: Plan, script: Script) -> bool:
         nonlocal tries
         tries += 1
         violations = world.run(plan, script).violations
-        return any(each.name == wanted for each in violations)
+        return any(each.name == name for each in violations)
 
     if not still(plan, script):  # cannot be: the script is what went wrong
         return Shrunk(world.run(plan, traced=True), script, tries)

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count, islice
+from multiprocessing.pool import Pool
 
+from cluster.simulation.chance import Script
+from cluster.simulation.explore import CASES, Explored, branches, explore
 from cluster.simulation.plan import plan_of
 from cluster.simulation.world import World
 
@@ -117,6 +120,25 @@ def run_many(
     return total
 
 
+def explore_many(
+    faults: int, told: Callable[[str, Explored], object], processes: int | None = None
+) -> dict[str, Explored]:
+    """Explore every case with up to so many faults; `told` hears of each case that is done."""
+    context = multiprocessing.get_context("fork")
+    done: dict[str, Explored] = {}
+    with context.Pool(processes or os.cpu_count() or 1, _begin) as pool:
+        for case in CASES:
+            total = pool.apply(_explore, (case, 0, None))
+            # Whoever has one fault less is passed on the way, and counted once: here.
+            firsts = pool.apply(_branches, (case,)) if faults else []
+            work = [pool.apply_async(_explore, (case, faults, first)) for first in firsts]
+            for each in work:
+                total.add(each.get())
+            done[case] = total
+            told(case, total)
+    return done
+
+
 def _chunks(first: int, schedules: int | None) -> Iterator[range]:
     end = None if schedules is None else first + schedules
     for start in count(first, CHUNK):
@@ -125,9 +147,7 @@ def _chunks(first: int, schedules: int | None) -> Iterator[range]:
         yield range(start, start + CHUNK if end is None else min(end, start + CHUNK))
 
 
-def _parts(
-    pool: "multiprocessing.pool.Pool", chunks: Iterator[range], number: int
-) -> Iterator[Part]:
+def _parts(pool: Pool, chunks: Iterator[range], number: int) -> Iterator[Part]:
     """Yield parts in the order of their seeds, never far more of them under way than workers."""
     under_way = [pool.apply_async(_run, (each,)) for each in islice(chunks, 2 * number)]
     while under_way:
@@ -142,6 +162,16 @@ _mine: tuple[World, Worker] | None = None
 def _begin() -> None:
     global _mine  # noqa: PLW0603 - one a process
     _mine = _OPEN.enter_context(World().open()), Worker()
+
+
+def _explore(case: str, faults: int, first: Script | None) -> Explored:
+    assert _mine is not None
+    return explore(_mine[0], case, faults, first)
+
+
+def _branches(case: str) -> list[Script]:
+    assert _mine is not None
+    return branches(_mine[0], case)
 
 
 def _run(seeds: range) -> Part:

@@ -26,11 +26,12 @@ from cluster.simulation.storage import Disks
 
 BEGINNING = datetime(2026, 3, 1, 3, tzinfo=UTC)
 """When each schedule begins; noon in Seoul."""
-POLL_S = 3.0
+POLL_S = 8.0
 """How often the projector looks without a nudge: each look costs the simulation what an event
 costs."""
-LOOK_S = 5.0
+LOOK_S = 8.0
 SWEEP_S = 3.0
+PAUSE_S = 0.2
 
 
 class SimulatedClock:
@@ -104,6 +105,7 @@ def standing_in(
         (actors.order.overdue, "LOOK_S", LOOK_S),
         (actors.order.actor, "SWEEP_S", SWEEP_S),
         (readmodel.projector, "POLL_S", POLL_S),
+        (readmodel.projector, "PAUSE_S", PAUSE_S),
         (actors.runtime.retrying, "TRACES", sys.maxsize),
     )
     originals = [(module, name, getattr(module, name)) for module, name, _ in replaced]

@@ -138,7 +138,8 @@ class World(Port):
     ) -> Outcome:
         """Run a schedule, and check everything after it.
 
-        With a `script` nothing goes wrong but what stands in it and in the plan.
+        With a `script` nothing goes wrong but what stands in it and in the plan. `points`: note
+        every point that is passed.
         """
         self._begin(plan, Chance(plan.seed, plan.rate, plan.most, script), traced=traced)
         if points:
@@ -162,6 +163,7 @@ class World(Port):
     def _begin(self, plan: Plan, chance: Chance, *, traced: bool) -> None:
         random.seed(plan.seed)
         self.chance = chance
+        self.network.constant = plan.even
         self.trace = [] if traced else None
         self.record = Record(self)
         self.machines = {system: Machine(system) for system in SYSTEMS}
