@@ -156,6 +156,10 @@ def verify(data: Data = None) -> None:
             f"note: {totals.waiting} orders wait for the payment provider for a minute and longer",
             soft_wrap=True,
         )
+    if totals.unsealed:
+        console.print(
+            f"note: {totals.unsealed} events were written before events were sealed", soft_wrap=True
+        )
     if totals.stopped:
         console.print(
             f"note: nothing runs on this folder, and {totals.stopped} open orders are overdue: "

@@ -51,8 +51,12 @@ def append_of(
     before: PrivateData,
     after: PrivateData,
     ticket_acknowledged: int,
+    seal: int,
 ) -> Append:
-    """Return what is stored with `stored`; private data go from `before` to `after`."""
+    """Return what is stored with `stored`; private data go from `before` to `after`.
+
+    `seal` is that of the order's last event before these.
+    """
     placing = command.private if isinstance(command, cmd.PlaceOrder) else None
     new_token = after.payment_token or ""
     token_moved = placing is None and new_token != (before.payment_token or "")
@@ -68,4 +72,5 @@ def append_of(
         token=new_token if token_moved else None,
         cancel_reason=after.cancel_reason if reason_given else None,
         erase=isinstance(command, cmd.EraseCustomer),
+        seal=seal,
     )

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from actors.contracts.errors import Damaged, UnknownEvent
 from actors.contracts.values import PrivateData
 from actors.order.domain.events import StoredEvent
-from actors.order.journal_rows import stored_event
+from actors.order.journal_rows import last_seal, stored_event
 from actors.runtime.database_faults import UNREADABLE
 
 Rows = Sequence[Sequence[Any]]
@@ -17,11 +17,15 @@ Unreadable = Callable[[str], Damaged]
 
 
 class History(Struct, frozen=True):
-    """An order as the journal has it. `ticket_version`: the update the store has not confirmed."""
+    """An order as the journal has it. `ticket_version`: the update the store has not confirmed.
+
+    `seal`: what its next event follows.
+    """
 
     events: list[StoredEvent] = field(default_factory=list)
     private: PrivateData = field(default_factory=PrivateData)
     ticket_version: int | None = None
+    seal: int = 0
 
 
 class UnreadableEvent(Struct, frozen=True):
@@ -83,6 +87,7 @@ def histories_of(
     """
     rows, private_rows, open_rows = found
     events: dict[str, list[StoredEvent]] = {order_id: [] for order_id in wanted}
+    seals: dict[str, int] = {}
     damaged: dict[str, Damaged | UnknownEvent] = {}
     for row in rows:
         try:
@@ -91,6 +96,7 @@ def histories_of(
             if stored.version != len(known) + 1:
                 raise ValueError(stored.version)
             known.append(stored)
+            seals[stored.order_id] = last_seal(seals.get(stored.order_id, 0), row)
         except UnknownEvent as error:
             damaged.setdefault(row[1], error)
         except UNREADABLE:
@@ -99,7 +105,12 @@ def histories_of(
     unconfirmed: dict[str, int | None] = dict(open_rows)  # type: ignore[arg-type]
     nobody = PrivateData()
     read = {
-        order_id: History(stored, private.get(order_id, nobody), unconfirmed.get(order_id))
+        order_id: History(
+            stored,
+            private.get(order_id, nobody),
+            unconfirmed.get(order_id),
+            seals.get(order_id, 0),
+        )
         for order_id, stored in events.items()
     }
     return read | damaged

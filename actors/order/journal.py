@@ -68,7 +68,7 @@ class Journal:
         known = self._statements = Statements(self.database)
         self._reader = EventReader(self.database, known)
         self._commits = GroupCommit(self.database, known.arbitration, known.appending, "journal")
-        self._appends: Batcher[Append, None] = Batcher(
+        self._appends: Batcher[Append, int] = Batcher(
             self._commit, pace=self.database.pace, span="commit journal"
         )
         self._loads: Batcher[str, History] = Batcher(self._load_together)
@@ -118,14 +118,14 @@ class Journal:
         row = {"key": key, "value": value}
         await self.database.transact(lambda transaction: transaction.change(replacement, [row]))
 
-    async def append(self, append: Append) -> None:
-        """Append durably: on return the events are on disk.
+    async def append(self, append: Append) -> int:
+        """Append durably: on return the events are on disk. Returns the order's last seal.
 
         Raises `Conflict` where the order has moved on from `expected_version`, `AlreadyPlaced`
         where its key has placed another one (nothing was stored then), or `Unavailable` where the
         outcome is unknown (load again before deciding again).
         """
-        await self._appends.submit(append)
+        return await self._appends.submit(append)
 
     async def load(self, order_id: str) -> History:
         """Return the committed history of an order; empty where there is none.
@@ -269,7 +269,7 @@ class Journal:
         known = self._statements
         work, seen = partial(append_all, known, batch), partial(believed, known, batch)
         results = await self._commits.run(work, seen, len(batch))
-        count_events(a.events for a, no in zip(batch, results, strict=True) if no is None)
+        count_events(a.events for a, no in zip(batch, results, strict=True) if isinstance(no, int))
         return results
 
 

@@ -9,8 +9,9 @@ from actors.contracts.errors import AlreadyPlaced, Conflict
 from actors.contracts.values import PrivateData
 from actors.order.domain.events import StoredEvent
 from actors.order.ids import key_of, slot_of
-from actors.order.journal_rows import row_of
+from actors.order.journal_rows import sealed_rows
 from actors.order.journal_statements import Statements
+from actors.order.seals import sums_of
 from actors.runtime.clock import to_micros
 from actors.runtime.group_commit import Seen
 from actors.runtime.statements import Transaction
@@ -22,6 +23,7 @@ class Append(Struct, frozen=True):
     `due_at` and `ticket_version` are the order's new row in `open_orders`; no row where `due_at`
     is None. `private` is stored with a new order; `token` replaces its card token ("" forgets it),
     `cancel_reason` the words of a cancellation. An append without events only moves the row.
+    `seal` is that of the order's last event, the one of `expected_version`.
     """
 
     order_id: str
@@ -33,36 +35,37 @@ class Append(Struct, frozen=True):
     token: str | None = None
     cancel_reason: str | None = None
     erase: bool = False
+    seal: int = 0
 
 
-Refusal = Conflict | AlreadyPlaced | None
-"""Why an append was not stored; None where it was."""
+Outcome = int | Conflict | AlreadyPlaced
+"""What became of an append: the order's last seal, or why it was not stored."""
 
 
 def append_all(
     statements: Statements, batch: list[Append], transaction: Transaction
-) -> list[Refusal]:
+) -> list[Outcome]:
     """Append what can be appended of a batch, in one transaction; return what became of each.
 
     Write transactions run one at a time, so the versions that are read in it are the latest.
     """
     winners, results = _arbitrate(statements, transaction, batch)
-    _insert_events(statements, transaction, winners)
+    seals = iter(_insert_events(statements, transaction, winners))
     _insert_keys(statements, transaction, winners)
     _move_open_orders(statements, transaction, winners)
     _store_private(statements, transaction, winners)
-    return results
+    return [next(seals) if refusal is None else refusal for refusal in results]
 
 
 def _arbitrate(
     statements: Statements, transaction: Transaction, batch: list[Append]
-) -> tuple[list[Append], list[Refusal]]:
+) -> tuple[list[Append], list[Conflict | AlreadyPlaced | None]]:
     """Split a batch into those whose expected version stands and the others' errors."""
     mine, keys = _concerned(batch)
     versions: dict[str, int] = dict(transaction.all(statements.versions, mine))  # type: ignore[arg-type]
     placed: dict[str, str] = dict(transaction.all(statements.keys, keys)) if keys["keys"] else {}  # type: ignore[arg-type]
     winners: list[Append] = []
-    results: list[Refusal] = []
+    results: list[Conflict | AlreadyPlaced | None] = []
     for append in batch:
         current = versions.get(append.order_id, 0)
         if current != append.expected_version:
@@ -96,10 +99,21 @@ def _concerned(batch: list[Append]) -> tuple[dict[str, list[str]], dict[str, lis
     return {"order_ids": list({append.order_id for append in batch})}, {"keys": keys}
 
 
-def _insert_events(statements: Statements, transaction: Transaction, winners: list[Append]) -> None:
-    rows = [row_of(stored) for append in winners for stored in append.events]
+def _insert_events(
+    statements: Statements, transaction: Transaction, winners: list[Append]
+) -> list[int]:
+    """Insert the events, and return each append's last seal."""
+    seals: list[int] = []
+    rows: list[dict[str, Any]] = []
+    for append in winners:
+        added, seal = sealed_rows(append.events, append.seal)
+        rows += added
+        seals.append(seal)
     if rows:
         transaction.change(statements.insert_events, rows)
+        sums = sums_of((row["order_id"], row["version"], row["seal"]) for row in rows)
+        transaction.change(statements.add_sums, [{"id": 1, "unsealed_until": 0, **sums}])
+    return seals
 
 
 def _insert_keys(statements: Statements, transaction: Transaction, winners: list[Append]) -> None:

@@ -1,6 +1,7 @@
 """The journal's statements, built once: what runs for every order."""
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Integer,
@@ -9,12 +10,15 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
 
-from actors.order.journal_tables import events, open_orders, order_keys, order_private
+from actors.order.journal_tables import events, open_orders, order_keys, order_private, seal_sums
+from actors.order.seals import MASK, SUMMED
 from actors.runtime.database import Database
+from actors.runtime.statements import Prepared
 
 EVENT_COLUMNS = [column.name for column in events.c if column.name != "position"]
 
@@ -62,6 +66,7 @@ class Statements:
         self.unconfirmed = prepare(select(o.order_id, o.ticket_version).where(among(o.order_id)))
         self.histories = (self.events, self.all_private, self.unconfirmed)
         self.insert_events = prepare(insert(events), EVENT_COLUMNS)
+        self.add_sums = _add_sums(database)
         k = order_keys.c
         self.keys = prepare(select(k.key, k.order_id).where(database.among(k.key, "keys")))
         self.insert_keys = prepare(insert(order_keys), k.keys())
@@ -74,6 +79,7 @@ class Statements:
         self.arbitration = (self.versions, self.keys)
         self.appending = (
             self.insert_events,
+            self.add_sums,
             self.insert_keys,
             self.open,
             self.close,
@@ -82,3 +88,13 @@ class Statements:
             self.note_reason,
             self.erase,
         )
+
+
+def _add_sums(database: Database) -> Prepared:
+    """Add to the one row of `seal_sums`, in the database itself: several hosts move it on."""
+    insert_sums, mask = database.insert(seal_sums), literal_column(str(MASK), BigInteger)
+    sums = {
+        name: (seal_sums.c[name] + insert_sums.excluded[name]).bitwise_and(mask) for name in SUMMED
+    }
+    upsert = insert_sums.on_conflict_do_update(index_elements=["id"], set_=sums)
+    return database.prepare(upsert, seal_sums.c.keys())

@@ -14,7 +14,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-JOURNAL_SCHEMA_VERSION = 3
+from actors.order.seals import SUMMED
+
+JOURNAL_SCHEMA_VERSION = 4
 OLDEST_CODE = 3
 """The oldest code, by the schema version that it knows, that may use a journal of this one. It is
 raised with what older code cannot read or write: a contraction, or the first use of a new event."""
@@ -42,10 +44,22 @@ events = Table(
     Column("at", BigInteger, nullable=False),  # microseconds since 1970, UTC
     # Hashes of key and body, see `ids.command_id`: a client's key may hold a name.
     Column("command_id", String(300), nullable=False),
+    # See `seals`. None: written by code older than seals; the order's next seal covers it.
+    Column("seal", BigInteger, nullable=True),
     UniqueConstraint("order_id", "version"),
     # Code older than this schema would store keys in the clear, and take repeats for news.
     # On SQLite the folder's lock keeps it away.
     CheckConstraint("schema_version > 1", name=NO_OLDER_WRITER).ddl_if(dialect="postgresql"),
+)
+
+# What all seals add up to (see `seals`): one row, which each commit of events moves on.
+seal_sums = Table(
+    "seal_sums",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    *(Column(name, BigInteger, nullable=False) for name in SUMMED),
+    # Up to this position code older than seals may have written events.
+    Column("unsealed_until", BigInteger, nullable=False),
 )
 
 # Which order was placed by a customer's idempotency key (see `ids.key_of`). Written with

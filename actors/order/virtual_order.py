@@ -47,6 +47,7 @@ class VirtualOrder:
         "_loaded",
         "_private",
         "_running",
+        "_seal",
         "_ticket_acknowledged",
         "_waiters",
         "mailbox",
@@ -63,7 +64,7 @@ class VirtualOrder:
         self._around = around
         self._private = PrivateData()
         self._ticket_acknowledged = 0
-        self._loaded = False
+        self._loaded, self._seal = False, 0
         self._running: set[Step] = set()
         self._waiters = Waiters()
 
@@ -184,7 +185,7 @@ class VirtualOrder:
         with self._around.journal.database.faults.foldable:
             order = fold(history.events)
         self.order = order
-        self._private = history.private
+        self._private, self._seal = history.private, history.seal
         self._loaded = order is not None  # that there is none is not remembered: it may be placed
         if order is not None:
             unconfirmed = history.ticket_version is not None
@@ -215,9 +216,9 @@ class VirtualOrder:
     ) -> None:
         before, acknowledged = self._private, self._ticket_acknowledged
         private = private_after(before, command, stored, evolved)
-        append = append_of(command, stored, evolved, before, private, acknowledged)
+        append = append_of(command, stored, evolved, before, private, acknowledged, self._seal)
         try:
-            await self._around.journal.append(append)
+            self._seal = await self._around.journal.append(append)
         except Unavailable:
             self._loaded = False  # stored or not: only the journal knows
             self._around.wake_soon(self.order_id)

@@ -76,9 +76,17 @@ async def bring_up_to_date(database: Database, schema: Schema) -> None:
     unfit for this code, and `Unavailable` where it cannot be changed: whatever is left then is
     done the next time.
     """
+    await until_let_in(database, lambda: _bring_up_to_date(database, schema))
+
+
+async def until_let_in(database: Database, change: Callable[[], Awaitable[None]]) -> None:
+    """Change tables that others use, and try it again where a long transaction keeps it out.
+
+    Raises `Unavailable` where that does not help.
+    """
     for attempt in range(TRIES):
         try:
-            await _bring_up_to_date(database, schema)
+            await change()
         except Unavailable:
             if database.is_sqlite or attempt + 1 == TRIES:
                 raise

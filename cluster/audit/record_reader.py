@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select, Table, select
 
 from actors.contracts.errors import Damaged
 from actors.order.ids import key_of
-from actors.order.journal_tables import events, open_orders, order_keys, order_private
+from actors.order.journal_tables import events, open_orders, order_keys, order_private, seal_sums
 from actors.payment.provider_tables import charges
 from actors.payment.service import payment_key
 from actors.payment.tables import payments
@@ -29,13 +29,16 @@ Strays = Mapping[str, set[str]]
 
 
 class _Dossiers(dict[str, Dossier]):
-    def __init__(self, checkpoint: int) -> None:
+    def __init__(self, checkpoint: int, unsealed_until: int) -> None:
         super().__init__()
         self._checkpoint = checkpoint
+        self._unsealed_until = unsealed_until
         self._read_at = utc_now()
 
     def __missing__(self, order_id: str) -> Dossier:
-        dossier = self[order_id] = Dossier(order_id, self._checkpoint, self._read_at)
+        dossier = self[order_id] = Dossier(
+            order_id, self._checkpoint, self._unsealed_until, self._read_at
+        )
         return dossier
 
 
@@ -84,7 +87,11 @@ class RecordReader:
     async def load(self, within: Within, strays: Strays | None = None) -> list[Dossier]:
         """Return the dossiers of some orders, those of `strays` with these provider keys too."""
         reached = select(checkpoint.c.position).where(checkpoint.c.name == LIVE)
-        found = _Dossiers(await self._databases.scalar("readmodel", checkpoint, reached))
+        sealing = select(seal_sums.c.unsealed_until)
+        found = _Dossiers(
+            await self._databases.scalar("readmodel", checkpoint, reached),
+            await self._databases.scalar("journal", seal_sums, sealing),
+        )
         unread = [part for part in FOLLOWERS if not await self._load(found, within, part)]
         if not await self._load(found, within, *JOURNAL):
             unread += [part for part in JOURNAL if not await self._load(found, within, part)]

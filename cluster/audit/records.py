@@ -33,11 +33,13 @@ class Violation:
 class Dossier:
     """The rows of one order, read at `read_at`.
 
-    `checkpoint`: the journal position that the view has reached.
+    `checkpoint`: the journal position that the view has reached; `unsealed_until`: the one up to
+    which code without seals may have written.
     """
 
     order_id: str
     checkpoint: int = 0
+    unsealed_until: int = 0
     read_at: datetime = EPOCH
     events: list[Row[Any]] = field(default_factory=list)
     charges: list[Row[Any]] = field(default_factory=list)

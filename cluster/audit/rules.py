@@ -20,6 +20,7 @@ from actors.runtime.clock import from_micros, to_micros
 from actors.runtime.database_faults import UNREADABLE
 from cluster.audit.placement_rules import possible
 from cluster.audit.records import Case, Dossier, Finding, Violation, fold_events
+from cluster.audit.sealing import broken_seals
 from readmodel.folding import Folded, row_of
 
 OVERDUE = "overdue"
@@ -52,6 +53,7 @@ def examine(dossier: Dossier) -> list[Violation]:
 
 
 def _with_order(dossier: Dossier) -> Iterator[Finding]:
+    yield from broken_seals(dossier)
     case, findings = fold_events(dossier)
     yield from findings
     if case is None:

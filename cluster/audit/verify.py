@@ -17,6 +17,7 @@ from cluster.audit.databases import Databases
 from cluster.audit.record_reader import RecordReader
 from cluster.audit.records import Dossier, Violation
 from cluster.audit.rules import OVERDUE, examine, has_long_waited_for_provider
+from cluster.audit.sealing import SealSums
 
 RECHECKS = 3
 PAUSE_S = 0.5  # time for what was under way to arrive
@@ -32,7 +33,8 @@ class Totals:
     """What was audited, and how many violations were found.
 
     `lag`: events the view is behind; `waiting`: orders for which the payment provider has been
-    asked for a minute and longer; `stopped`: open orders that go on once the system is started.
+    asked for a minute and longer; `stopped`: open orders that go on once the system is started;
+    `unsealed`: events of code without seals, which nothing but their order's next seal proves.
     """
 
     orders: int = 0
@@ -44,6 +46,7 @@ class Totals:
     lag: int = 0
     waiting: int = 0
     stopped: int = 0
+    unsealed: int = 0
     violations: int = 0
 
     def count(self, dossier: Dossier) -> None:
@@ -94,16 +97,22 @@ class _Audit:
             words = "it lost its end, or is an older copy: the view has read what it does not have"
             self._found(Violation("journal", "journal_set_back", words))
         expected = await whole_tables.count_events(self._databases)
+        seals = SealSums(self._databases)
+        await seals.begin()
         async for page in self._reader.pages():
             for dossier in page:
                 self._totals.count(dossier)
                 if not self._running:
                     self._totals.stopped += any(v.code == OVERDUE for v in examine(dossier))
+            seals.count(page)
             await self._suspect(page)
             self._progress(self._totals.events, max(expected, self._totals.events))
         await self._audit_strays()
         await self._confirm()
         await self._audit_numbers()
+        async for violation in seals.violations():
+            self._found(violation)
+        self._totals.unsealed = seals.unsealed
         self._totals.lag = await whole_tables.lag(self._databases)
         await whole_tables.check_books(self._databases)
         await self._databases.look_through()

@@ -28,7 +28,7 @@ from cluster.running.former import Former, find_former, replace_actors, siren_ac
 from cluster.running.gateway_rollout import APPLICATION, roll_out, unfinished
 from cluster.running.node_settings import cluster_settings
 from cluster.running.places import OnCluster, Place, check_same_databases
-from cluster.running.schemas import check_running_version
+from cluster.running.schemas import check_running_version, end_of_older_code
 from cluster.running.trial import preflight, try_out
 from serve_app.gateway import deployment
 
@@ -95,6 +95,7 @@ def prepared(settings: Settings, place: Place, report: Report, patience_s: float
     """
     place.wait_for_code(report, patience_s)
     former = find_former()
+    running: dict[str, int] = {}
     if former.installation is not None:
         check_same_databases(former.installation.settings, settings)
         running = dict(former.installation.release.schemas)
@@ -112,6 +113,8 @@ def prepared(settings: Settings, place: Place, report: Report, patience_s: float
         if former.is_there:
             try_out(installation, *secrets, report)
         replace_actors(installation, report)
+        if former.is_there:
+            asyncio.run(end_of_older_code(settings, running))
         now = asyncio.run(effective(settings))
         gateway = deployment(installation, PEERS, *secrets, now=now, one_a_node=place.one_a_node)
     return Prepared(gateway, installation, former)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from actors.contracts.errors import SirenError, Unavailable
 from actors.order.journal import Journal
 from actors.order.journal_tables import JOURNAL_SCHEMA_VERSION, OLDEST_CODE
+from actors.order.journal_upgrade import SEALING, admit_unsealed
 from actors.payment import provider_tables as provider
 from actors.payment import tables as payments
 from actors.runtime.schema import Schema
@@ -43,6 +44,17 @@ async def check_running_version(settings: Settings, running: Mapping[str, int]) 
                 "start it with this version"
             )
             raise SirenError("running_version_too_old", detail)
+
+
+async def end_of_older_code(settings: Settings, running: Mapping[str, int]) -> None:
+    """Note where in the journal code without seals has ended, if that was what ran; see `seals`."""
+    if running.get("journal", 0) >= SEALING:
+        return
+    journal = Journal(settings.url("journal"))
+    try:
+        await admit_unsealed(journal.database, always=True)
+    finally:
+        await journal.close()
 
 
 async def _version_of_journal(settings: Settings) -> int | None:

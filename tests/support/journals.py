@@ -31,6 +31,7 @@ async def append_event_of_a_newer_version(journal: Journal, order_id: str, versi
         "data": to_json(PaymentRequested(1, 9000)).decode(),
         "at": 0,
         "command_id": "newer",
+        "seal": None,
     }
     async with journal.database.write() as connection:
         await connection.execute(events.insert(), row)

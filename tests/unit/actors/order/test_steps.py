@@ -47,9 +47,9 @@ class Watched(InProcess):
         self.asked.append(message)
         return await self.stores.handle(message)
 
-    async def _noted(self, append: Append) -> None:
+    async def _noted(self, append: Append) -> int:
         self.appends.append([type(stored.event).__name__ for stored in append.events])
-        await self._append(append)
+        return await self._append(append)
 
 
 @pytest.fixture
@@ -116,11 +116,11 @@ async def placed_and_crashed_before_the_approval_was_written(system: Watched) ->
     """Payment has its approval and the store its ticket; the journal knows of neither."""
     crashed = asyncio.Event()
 
-    async def never(append: Append) -> None:
+    async def never(append: Append) -> int:
         if not append.events or type(append.events[0].event).__name__ == "PaymentApproved":
             crashed.set()
             await asyncio.Event().wait()
-        await written(append)
+        return await written(append)
 
     written = system.journal.append
     system.journal.append = never  # type: ignore[method-assign]
@@ -222,7 +222,7 @@ async def test_an_append_whose_outcome_is_unknown_leaves_no_order_alone(
     order_id = await system.place()
     written = system.journal.append
 
-    async def unsure(append: Append) -> None:
+    async def unsure(append: Append) -> int:
         system.journal.append = written  # type: ignore[method-assign]
         if stored:
             await written(append)
