@@ -10,7 +10,11 @@ from random import Random
 import pytest
 
 from tests.support.power.customers import one_life_then_rush_hour
-from tests.support.power.cutting import around_every_call_of_one_life, at_random, cut_power
+from tests.support.power.cutting import (
+    around_every_call_of_one_life,
+    at_random,
+    cut_power_side_by_side,
+)
 from tests.support.power.disk import Disk
 from tests.support.power.recording import Recording, record_system
 
@@ -34,12 +38,12 @@ def test_every_process_was_recorded(recording: Recording) -> None:
     assert [name for name in files if found[name] != files[name]] == []
 
 
-async def test_no_acknowledged_order_is_lost_in_2000_power_cuts(recording: Recording) -> None:
+def test_no_acknowledged_order_is_lost_in_2000_power_cuts(recording: Recording) -> None:
     each = around_every_call_of_one_life(recording)
-    of_one_order = await cut_power(recording, SEED, each)
+    of_one_order = cut_power_side_by_side(recording, SEED, each)
     assert (of_one_order.lost, of_one_order.wrong) == ([], [])
     moments = at_random(recording, CUTS - of_one_order.cuts, Random(SEED))
-    under_load = await cut_power(recording, SEED, moments)
+    under_load = cut_power_side_by_side(recording, SEED, moments)
     assert (under_load.lost, under_load.wrong) == ([], [])
     assert of_one_order.cuts + under_load.cuts == CUTS
     assert under_load.unsynced > under_load.cuts / 2

@@ -55,7 +55,7 @@ async def test_nothing_is_lost_of_one_order_around_each_of_its_writes(
 
 
 async def test_a_first_start_that_was_cut_off_is_made_up_for(recording: Recording) -> None:
-    found = await cut_power(recording, SEED, during_the_first_start(recording)[::12])
+    found = await cut_power(recording, SEED, during_the_first_start(recording)[::40])
     assert (found.lost, found.wrong) == ([], [])
 
 

@@ -4,14 +4,19 @@ Each test opens databases of its own, and SQLAlchemy knows for each engine what 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 from sqlalchemy import URL
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from actors.order.journal_statements import Statements
+from actors.runtime import engines, statements
 from actors.runtime.database import Database
+from cluster.operations import read_only
 
 Built = TypeVar("Built")
 Compiling = Callable[[Any, list[str] | None], SQLCompiler]
@@ -63,3 +68,16 @@ async def _connect(engine: AsyncEngine) -> None:
     async with engine.connect():
         pass
     await engine.dispose()
+
+
+@contextmanager
+def compiled_once() -> Iterator[None]:
+    """Let databases that are opened within the block share what is compiled for them."""
+    create = sharing(create_async_engine)
+    with (
+        patch.object(statements, "compile_for_sqlite", remembering(statements.compile_for_sqlite)),
+        patch("actors.order.journal.Statements", for_each_dialect(Statements)),
+        patch.object(engines, "create_async_engine", create),
+        patch.object(read_only, "create_async_engine", create),
+    ):
+        yield

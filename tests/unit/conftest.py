@@ -11,17 +11,14 @@ import httpx
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.order.journal import Journal
-from actors.order.journal_statements import Statements
-from actors.runtime import engines, sqlite_connections, statements
+from actors.runtime import sqlite_connections
 from actors.settings import Settings
-from cluster.operations import read_only
 from serve_app.backend import Backend
 from serve_app.contract import requests
 from serve_app.routes import order_details
-from tests.support.compiled_once import for_each_dialect, remembering, sharing
+from tests.support.compiled_once import compiled_once
 from tests.support.in_process import client_of, in_process
 from tests.support.journals import opened
 
@@ -54,13 +51,8 @@ def patience() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compiled_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statements, "compile_for_sqlite", remembering(statements.compile_for_sqlite))
-        patch.setattr("actors.order.journal.Statements", for_each_dialect(Statements))
-        create = sharing(create_async_engine)
-        for module in (engines, read_only):
-            patch.setattr(module, "create_async_engine", create)
+def sharing_what_is_compiled() -> Iterator[None]:
+    with compiled_once():
         yield
 
 

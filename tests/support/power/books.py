@@ -15,6 +15,7 @@ from tests.support.outside import Detail
 Row = tuple[Any, ...]
 Schemas = dict[str, list[Row]]
 
+TABLES = "SELECT name, sql FROM sqlite_master ORDER BY name"
 FACTS = {
     "schemas": "SELECT * FROM schemas ORDER BY name",
     "meta": "SELECT key FROM meta WHERE key <> 'proved_writable' ORDER BY key",
@@ -32,8 +33,12 @@ AT_REST = ("NONE", "APPROVED", "DECLINED", "CANCELED")
 
 def rows(folder: Path, service: str, query: str) -> list[Row]:
     """Return the rows of a query on a service's database."""
-    with closing(sqlite3.connect(f"file:{folder}/{service}.db?mode=ro", uri=True)) as database:
+    with _opened(folder, service) as database:
         return database.execute(query).fetchall()
+
+
+def _opened(folder: Path, service: str) -> "closing[sqlite3.Connection]":
+    return closing(sqlite3.connect(f"file:{folder}/{service}.db?mode=ro", uri=True))
 
 
 def schemas_of(folder: Path) -> Schemas:
@@ -43,9 +48,12 @@ def schemas_of(folder: Path) -> Schemas:
 
 def _schema_of(folder: Path, service: str) -> list[Row]:
     try:
-        tables = rows(folder, service, "SELECT name, sql FROM sqlite_master ORDER BY name")
-        facts = [FACTS[name] for name, _ in tables if name in FACTS]
-        return tables + [row for query in facts for row in rows(folder, service, query)]
+        with _opened(folder, service) as database:
+            tables = database.execute(
+                "SELECT name, sql FROM sqlite_master ORDER BY name"
+            ).fetchall()
+            facts = [FACTS[name] for name, _ in tables if name in FACTS]
+            return tables + [row for query in facts for row in database.execute(query)]
     except sqlite3.Error:
         return []
 

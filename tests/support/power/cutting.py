@@ -1,8 +1,11 @@
 """Many power cuts of one recording, each followed by a start and by questions."""
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -10,6 +13,7 @@ from tempfile import TemporaryDirectory
 from actors.contracts.errors import SirenError
 from cluster.audit.verify import verify
 from readmodel.projection import JournalReplaced
+from tests.support.compiled_once import compiled_once
 from tests.support.outside import headers
 from tests.support.power.books import rows, wrong_books
 from tests.support.power.disk import Disk
@@ -35,6 +39,10 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     cuts_with_losses: int = 0
+
+    def __add__(self, other: "Verdict") -> "Verdict":
+        mine, others = asdict(self), asdict(other)
+        return Verdict(**{name: mine[name] + others[name] for name in mine})
 
     def __str__(self) -> str:
         return (
@@ -168,3 +176,26 @@ async def cut_power(
             found = await Cutter(recording, seed).cut(machine, moments, fates or (None,))
     print(f"\n{found}")
     return found
+
+
+def cut_power_side_by_side(
+    recording: Recording, seed: int, moments: Sequence[int], *fates: str | None
+) -> Verdict:
+    """Do what `cut_power` does in as many processes as there are likely to be cores."""
+    half = (len(moments) + 1) // 2
+    parts = [moments[:half], moments[half:]]
+    with ProcessPoolExecutor(len(parts), get_context("spawn")) as processes:
+        running = [
+            processes.submit(_cut_alone, recording, seed * len(parts) + number, part, fates)
+            for number, part in enumerate(parts)
+        ]
+        found = sum((each.result() for each in running), Verdict())
+    print(f"\n{found}")
+    return found
+
+
+def _cut_alone(
+    recording: Recording, seed: int, moments: Sequence[int], fates: tuple[str | None, ...]
+) -> Verdict:
+    with compiled_once():
+        return asyncio.run(cut_power(recording, seed, moments, *fates))
