@@ -18,7 +18,6 @@ from pathlib import Path
 
 from actors.contracts.errors import SirenError
 from cluster.running.environment import port_is_free
-from cluster.running.haproxy_answers import write_answers
 from cluster.running.haproxy_config import Edge
 
 BINARY = "RAY_SERVE_HAPROXY_BINARY_PATH"
@@ -105,6 +104,8 @@ def _places(folder: Path) -> dict[str, str]:
 
 def _prepare(folder: Path, edge: Edge) -> None:
     """Write what the wrapper needs, and the wrapper, which Serve runs in HAProxy's place."""
+    from cluster.running.haproxy_answers import write_answers  # noqa: PLC0415 - loads FastAPI
+
     write_answers(folder)
     settings = folder / "edge.json"
     settings.touch(mode=0o600)
