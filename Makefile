@@ -10,8 +10,8 @@ PIPELINE_BIN := .venv-pipeline/bin
 DOCKER ?= docker
 IMAGE ?= siren-order
 OVERLAY ?= cluster/kubernetes-example
-# Two processes: one for the real system and the browser, which mostly wait, and one for the rest.
-SIDE_BY_SIDE := --numprocesses=2 --no-loadscope-reorder
+# Three processes: the browser and the real system, which mostly wait, have one each, beside the rest.
+SIDE_BY_SIDE := --numprocesses=3 --no-loadscope-reorder
 # pytest keeps the tests as it has rewritten them: to do so again takes 5 s in each process.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -25,13 +25,12 @@ run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 	@exec $(BIN)/siren up
 
 test: $(INSTALLED) ## Run every check and every test but those of test-chaos, test-cluster and soak (9 minutes)
-	@echo "style, types, import contracts; then the tests, two at a time, on a real system and a browser: about 9 minutes on 2 cores"
+	@echo "style, types, import contracts; then the tests, three at a time, on a real system and a browser: about 9 minutes on 2 cores"
 	@$(MAKE) --no-print-directory lint browser
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/chaos --ignore=tests/cluster --ignore=tests/soak
 
-# Three processes: one or another of them always waits, for a socket or for a process that it started.
 test-fast: $(INSTALLED) ## Run the tests that need no Ray, browser or PostgreSQL (a minute)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --numprocesses=3 --hypothesis-profile=fast -m "not postgres and not thorough" tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --hypothesis-profile=fast -m "not postgres and not thorough" tests/unit
 
 test-chaos: $(INSTALLED) ## Kill, stop, fill up and damage parts of real systems, and check their books (25 minutes)
 	$(BIN)/python -m pytest tests/chaos

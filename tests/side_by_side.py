@@ -1,4 +1,4 @@
-"""Which tests may run at the same time: `pytest --numprocesses=2` asks."""
+"""Which tests may run at the same time: `pytest --numprocesses=3` asks."""
 
 from xdist.scheduler import LoadScopeScheduling
 
@@ -6,9 +6,12 @@ from tests.support.system import on_the_system
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # published without types
-    """Tests on the real system keep to one process, as there is one system; of the others each
-    file does, as what they share is a file's.
+    """Tests on the real system keep to one process, as there is one system for each process; those
+    with a browser, which are more than half of them, to another. Of all others each file does, as
+    what they share is a file's.
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("tests/browser/"):
+            return "browser"
         return "system" if on_the_system(nodeid) else nodeid.partition("::")[0]
