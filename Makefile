@@ -10,7 +10,7 @@ PIPELINE_BIN := .venv-pipeline/bin
 DOCKER ?= docker
 IMAGE ?= siren-order
 OVERLAY ?= cluster/kubernetes-example
-# Three processes: the browser and the real system, which mostly wait, have one each, beside the rest.
+# Three processes: the browser and the real system have one each, and mostly wait.
 SIDE_BY_SIDE := --numprocesses=3 --no-loadscope-reorder
 # pytest keeps the tests as it has rewritten them: to do so again takes 5 s in each process.
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,7 +45,7 @@ test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies, wi
 	@$(BIN)/python -m tests.cluster.tools
 	$(BIN)/python -m pytest -ra --capture=tee-sys tests/cluster
 
-soak: $(INSTALLED) ## The long forms of what `make test` holds in short (hours)
+soak: $(INSTALLED) ## The long forms of what `make test` holds in short (two and a half hours)
 	$(BIN)/python -m pytest -ra --capture=tee-sys tests/soak
 
 mutants: $(INSTALLED) ## Change the rules of an order in every small way: a test fails each time (6 minutes)
