@@ -34,7 +34,7 @@ class Node(NamedTuple):
 
 @dataclass
 class Waits:
-    """How long requests of one sort took until they were answered; `after`: what broke before."""
+    """How long requests of one sort took; `after`: what had broken when the first try was over."""
 
     answered: int = 0
     repeated: int = 0
@@ -80,13 +80,14 @@ class Clients:
         """Ask until the application answers; `sort` is what it is counted as."""
         request = http_request(method, path, body, Connection="close", **self._fields, **fields)
         waits = self.waits[sort]
-        begin = time.monotonic()
+        begin, fault = time.monotonic(), ""
         with self._waiting(waits, begin):
             for tries in count(1):
                 answer = await self._try(request)
+                fault = fault or self._last_fault()
                 if answer is not None:
                     end = time.monotonic()
-                    waits.add(end - begin, tries, self._last_fault())
+                    waits.add(end - begin, tries, fault)
                     return Answered(begin, end, *answer, tries)
                 self._node = next(self._nodes)
                 await asyncio.sleep(RETRY_S)

@@ -71,14 +71,15 @@ def lacking(folder: Path) -> str | None:
 
 def _cut(pick: Pick) -> Do:
     async def cut(_seconds: float, begun: Begun) -> None:
-        number = await asyncio.to_thread(lambda: sum(map(_shut_down, pick())))
+        number = await asyncio.to_thread(lambda: sum(map(shut_down, pick())))
         if number:
             begun(f"{number} connections")
 
     return cut
 
 
-def _shut_down(end: End) -> bool:
+def shut_down(end: End) -> bool:
+    """Cut a connection, for both its ends; return whether it was still there."""
     with suppress(OSError), socket.socket(fileno=_duplicate(end)) as connection:
         if connection.getpeername()[:2] != end.there:
             return False  # it has ended, and its number is another one's

@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -53,15 +53,17 @@ def _locked_file(file: Path) -> Do:
 def _write_lock(file: Path) -> sqlite3.Connection | None:
     """Return a connection that holds the write lock of a database; None where it is not to have."""
     address = f"file:{quote(str(file))}?mode=rw"
-    database = sqlite3.connect(
-        address, uri=True, timeout=FOR_LOCK_S, isolation_level=None, check_same_thread=False
-    )
-    try:
-        database.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error:
-        database.close()
-        return None
-    return database
+    with suppress(sqlite3.Error):
+        database = sqlite3.connect(
+            address, uri=True, timeout=FOR_LOCK_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            database.close()
+            raise
+        return database
+    return None
 
 
 def _locked_server(url: str, metadata: MetaData) -> Do:

@@ -1,11 +1,11 @@
 """What a fault is: something that is done to the system for some seconds, and always undone."""
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 Begun = Callable[[str], None]
 """Gets to what it is done, once it is."""
-Do = Callable[[float, Begun], Awaitable[None]]
+Do = Callable[[float, Begun], Coroutine[Any, Any, None]]
 """Does it for so many seconds; where there is nothing to do it to, it has not begun."""
 
 

@@ -17,6 +17,7 @@ from cluster.chaos.storm import Storm
 
 EVERY_S = 10.0
 """How often there is a line where nobody watches."""
+SORT_WIDTH = 15
 SHOWN = 20
 """Violations that the summary has; the report has more."""
 
@@ -83,7 +84,7 @@ class Screen:
         out = sum(len(waits.waiting) for waits in self._report.waits.values())
         oldest = max((w.oldest_s() for w in self._report.waits.values()), default=0.0)
         return Text(
-            f"{checked + now:,} orders acknowledged · {out} requests unanswered, the oldest for "
+            f"{checked + now:,} orders acknowledged · {out} unanswered, the oldest for "
             f"{oldest:.1f} s · {len(self._report.faults)} faults"
         )
 
@@ -100,10 +101,11 @@ class Screen:
         return table
 
     def _requests(self) -> Table:
-        table = Table("asked for", box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for name in ("answered", "open", "asked again", "> once", "longest"):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("after", no_wrap=True)
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("asked for", no_wrap=True, min_width=SORT_WIDTH)
+        for name in ("answered", "open", "again", "> once", "longest"):
+            table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+        table.add_column("after", no_wrap=True, overflow="ellipsis")
         for sort, waits in sorted(self._report.waits.items()):
             table.add_row(
                 sort,

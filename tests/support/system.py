@@ -112,11 +112,15 @@ class System:
         self._ray_folders: list[str] = []
         self.http = httpx.Client(base_url=self.url, timeout=40)
 
-    def siren(self, *arguments: str, **environment: object) -> subprocess.CompletedProcess[str]:
+    def siren(
+        self, *arguments: str, within: float = START_S, **environment: object
+    ) -> subprocess.CompletedProcess[str]:
         """Run a `siren` command on this installation."""
-        return self.run("-m", "cluster.cli", *arguments, **environment)
+        return self.run("-m", "cluster.cli", *arguments, within=within, **environment)
 
-    def run(self, *arguments: str, **environment: object) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, within: float = START_S, **environment: object
+    ) -> subprocess.CompletedProcess[str]:
         """Run Python beside the system: in its environment, and joining its Ray."""
         joining = {"RAY_ADDRESS": self.holder().get("ray", "")}
         given = {name: str(value) for name, value in (joining | environment).items()}
@@ -127,7 +131,7 @@ class System:
             capture_output=True,
             text=True,
             check=False,
-            timeout=START_S,
+            timeout=within,
         )
 
     def start(self, **settings: object) -> float:
