@@ -22,6 +22,7 @@ from serve_app.contract.problem_types import (
     FIELDS_TOO_LARGE,
     NO_ANSWER,
     NOT_IMPLEMENTED,
+    OVERLOADED,
     STARTING,
     VERSION_NOT_SUPPORTED,
 )
@@ -47,6 +48,7 @@ def _answers() -> dict[str, Response]:
         ADDRESS_TOO_LONG.filled(most=LONGEST_ADDRESS),
         FIELDS_TOO_LARGE.filled(bytes=LARGEST_FIELDS, lines=MOST_FIELDS),
         STARTING,
+        OVERLOADED,
         NO_ANSWER,
         BODY_TOO_LATE.filled(seconds=BODY_S),
         replace(BODY_TOO_LARGE.filled(most=LARGEST_BODY), headers=CLOSE),

@@ -4,6 +4,8 @@ Beside Serve's own backend of an application there is one for its streams, and o
 """
 
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 
 from cluster.running.haproxy_sections import Section, servers
 
@@ -15,9 +17,11 @@ STREAMS = "path_end /stream"
 STREAM_RULES = """\
     option abortonclose
     http-reuse always
+    http-request return status 503 errorfile %(overloaded)s if { be_conn gt %(most)d }
 """
 """Who leaves a stream is noticed at once there, and not at the second event that reaches nobody;
-elsewhere that would give up who has only closed the sending side."""
+elsewhere that would give up who has only closed the sending side. Followers take no more than their
+share of the connections: where all are taken, nobody else is even heard."""
 
 MAY_TAKE_LONG = """\
     acl may_take_long path /readyz
@@ -42,9 +46,17 @@ MANY_READS = 100
 is asked for again then, which would only make it worse."""
 
 
-def split_off(application: Section, frontend: Section) -> list[Section]:
+@dataclass(frozen=True)
+class StreamBound:
+    """How many streams there may be, and the file with what the next one is answered."""
+
+    most: int
+    overloaded: Path
+
+
+def split_off(application: Section, frontend: Section, bound: StreamBound) -> list[Section]:
     """Return an application's other backends, and let the frontend and all of them choose."""
-    streams = _tracking(application, "streams", STREAM_RULES)
+    streams = _tracking(application, "streams", STREAM_RULES % vars(bound))
     reads = _tracking(application, "reads", READ_RULES)
     _choose(application.head.split()[1], frontend)
     _prefer(application, reads)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from cluster.running.haproxy_backends import STREAMS, split_off
+from cluster.running.haproxy_backends import STREAMS, StreamBound, split_off
 from cluster.running.haproxy_sections import Section, only, sections
 
 SECRET_HEADER = "x-siren-system"  # noqa: S105 - its name
@@ -19,6 +19,7 @@ NOBODY = "backend default_backend"
 
 MAX_CONNECTIONS = 25_000
 """Of customers. Ten thousand may follow their orders at the same time, and others still come in."""
+STREAM_PERCENT = 80
 FEW_CONNECTIONS = 32
 """For each page of statistics: whoever fills them holds nobody else up."""
 PIPES = 50
@@ -152,7 +153,8 @@ def edited(config: str, edge: Edge, folder: Path, files: int) -> str:
     applications = [
         part for head, part in parts.items() if head.startswith("backend ") and head != NOBODY
     ]
-    apart = [split_off(part, parts[FRONTEND]) for part in applications]
+    bound = StreamBound(most_streams(files), answer_file(folder, "overloaded"))
+    apart = [split_off(part, parts[FRONTEND], bound) for part in applications]
     written = [*parts.values(), *chain.from_iterable(apart)]
     return "".join(f"{line}\n" for part in written for line in (part.head, *part.lines))
 
@@ -160,6 +162,11 @@ def edited(config: str, edge: Edge, folder: Path, files: int) -> str:
 def connections(files: int) -> int:
     """Return how many customers may be connected: each takes a file here and one to a replica."""
     return max(100, min(MAX_CONNECTIONS, (files - RESERVED_FILES) // 2))
+
+
+def most_streams(files: int) -> int:
+    """Return how many of these connections may be streams: the others are left for orders."""
+    return connections(files) * STREAM_PERCENT // 100
 
 
 def _global(part: Section, files: int) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from cluster.running.haproxy_backends import FEW_REQUESTS
+from cluster.running.haproxy_config import most_streams
 from tests.support.haproxy import PATIENCE, in_front_of
 
 
@@ -151,3 +152,26 @@ async def _hold(requests: int, replicas: list[Replica]) -> None:
     async with asyncio.timeout(PATIENCE):
         for _ in range(requests):
             await replicas[0].holding.acquire()
+
+
+async def test_streams_leave_connections_to_all_others_and_the_next_one_comes_again(
+    replicas: list[Replica], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there may be with the fewest files that HAProxy is run with."""
+    monkeypatch.setattr("tests.support.haproxy.FILES", 0)
+    most = most_streams(0)
+    many = httpx.Limits(max_connections=None)
+    async with in_front_of({each.name: each.port for each in replicas}, tmp_path) as client:
+        async with httpx.AsyncClient(base_url=client.base_url, limits=many, timeout=30) as crowd:
+            following = [asyncio.create_task(crowd.get("/held/stream")) for _ in range(most)]
+            for _ in range(most):
+                await replicas[0].holding.acquire()
+            refused = await crowd.get("/held/stream")
+            assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+            assert refused.headers["retry-after"] == "1"
+            assert (await client.get("/orders/1")).status_code == 200
+
+            for replica in replicas:
+                replica.release.set()
+            assert {each.status_code for each in await asyncio.gather(*following)} == {200}
+        assert (await client.get("/held/stream")).status_code == 200
