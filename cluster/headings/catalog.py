@@ -9,6 +9,7 @@ from cluster.headings import (
     gateway,
     live_settings,
     messaging,
+    overload,
     persistent_volume,
     polyglot,
     saga,
@@ -32,5 +33,6 @@ HEADINGS: tuple[Heading, ...] = (
     live_settings.HEADING,
     deploys.HEADING,
     backups.HEADING,
+    overload.HEADING,
     watching.HEADING,
 )

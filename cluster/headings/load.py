@@ -6,15 +6,16 @@ It runs in a process of its own, checks every answer, and stops by itself after 
 import asyncio
 import json
 import math
-import multiprocessing
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
-from multiprocessing.connection import Connection as Pipe
 from typing import NamedTuple
+
+from cluster.headings.own_process import in_own_process
 
 LEAD_S = 0.5
 """How long a run loads before it counts: longer than an answer takes."""
@@ -243,31 +244,9 @@ async def load_in_own_process(
 
     The process ends with this call, however that ends. Raises `EOFError` where it died.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_run, args=(theirs, port, workload, connections, seconds, token, reopen), daemon=True
-    )
-    process.start()
-    theirs.close()
-    try:
-        await _readable(ours)
-        result: Result = ours.recv()
-    finally:
-        process.kill()
-        process.join()
-        ours.close()
-    return result
-
-
-async def _readable(pipe: Pipe) -> None:
-    loop = asyncio.get_running_loop()
-    there = asyncio.Event()
-    loop.add_reader(pipe.fileno(), there.set)
-    try:
-        await there.wait()
-    finally:
-        loop.remove_reader(pipe.fileno())
+    run = partial(_run, port, workload, connections, seconds, token, reopen)
+    seen: Result = await in_own_process(run)
+    return seen
 
 
 def run_in_own_process(port: int, workload: Workload, connections: int, seconds: float) -> Result:
@@ -276,16 +255,14 @@ def run_in_own_process(port: int, workload: Workload, connections: int, seconds:
 
 
 def _run(
-    answer: Pipe,
     port: int,
     workload: Workload,
     connections: int,
     seconds: float,
     token: str | None,
     reopen: bool,  # noqa: FBT001 - of a process's arguments
-) -> None:
-    seen = asyncio.run(run(port, workload(), connections, seconds, reopen=reopen, token=token))
-    answer.send(seen)
+) -> Result:
+    return asyncio.run(run(port, workload(), connections, seconds, reopen=reopen, token=token))
 
 
 def signed(requests: Iterator[Request], token: str) -> Iterator[Request]:

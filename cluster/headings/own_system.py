@@ -16,7 +16,7 @@ import psutil
 
 from actors.contracts.errors import SirenError
 from actors.runtime.lock_file import RAY_ADDRESS
-from actors.settings import Service, variable
+from actors.settings import Service, Settings, variable
 from cluster.headings.site import SIREN, Site
 from cluster.headings.workloads import placed_paid_accepted
 from cluster.running import processes
@@ -177,6 +177,7 @@ async def own_system(**settings: object) -> AsyncIterator[OwnSystem]:
         system = OwnSystem(Path(name), **settings)
         try:
             await system.start()
+            await system.sign_in(Settings(data_dir=system.folder))
             await system.warm_up()
             yield system
         finally:
