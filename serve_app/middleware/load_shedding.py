@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from dataclasses import replace
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,6 +14,8 @@ HEALTH = ("/healthz", "/readyz")
 READS = ("GET", "HEAD", "OPTIONS")
 # Beginning a session asks no service: a flood of orders shall not keep anybody from it.
 SESSION = "/session"
+FULL = replace(OVERLOADED, headers={**OVERLOADED.headers, "X-Siren-Full": "1"})
+"""What a command gets. HAProxy takes the header away, and answers the next ones for a moment."""
 
 logger = logging.getLogger("siren")
 
@@ -33,9 +36,11 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        place = self._places.enter(_kind(scope))
+        kind = _kind(scope)
+        place = self._places.enter(kind)
         if place is None:
-            await problem(OVERLOADED)(scope, receive, send)
+            refusal = FULL if kind is Kind.COMMAND else OVERLOADED
+            await problem(refusal)(scope, receive, send)
             return
         with place:
             await self._serve(scope, receive, send)

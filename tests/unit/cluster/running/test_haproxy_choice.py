@@ -20,6 +20,7 @@ class Replica:
         self.name = name
         self.port = 0
         self.held: list[str] = []
+        self.refused = 0
         self.holding = holding
         self.release = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -46,6 +47,12 @@ class Replica:
                     self.held.append(address)
                     self.holding.release()
                     await self.release.wait()
+                if "full" in address:
+                    self.refused += 1
+                    writer.write(
+                        b"HTTP/1.1 503 Busy\r\nX-Siren-Full: 1\r\nContent-Length: 0\r\n\r\n"
+                    )
+                    continue
                 body = self.name.encode()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
                 await writer.drain()
@@ -175,3 +182,21 @@ async def test_streams_leave_connections_to_all_others_and_the_next_one_comes_ag
                 replica.release.set()
             assert {each.status_code for each in await asyncio.gather(*following)} == {200}
         assert (await client.get("/held/stream")).status_code == 200
+
+
+async def test_while_a_replica_is_full_commands_alone_are_refused_before_it(
+    front: httpx.AsyncClient, replicas: list[Replica]
+) -> None:
+    by_haproxy = 0
+    for _ in range(50):
+        answer = await front.post("/orders/full", json={})
+        assert answer.status_code == 503
+        assert "x-siren-full" not in answer.headers
+        by_haproxy += answer.content != b"" and answer.json()["code"] == "overloaded"
+        assert (await front.get("/orders/1")).status_code == 200
+        assert (await front.post("/session")).status_code == 200
+    assert by_haproxy + sum(replica.refused for replica in replicas) == 50
+    assert by_haproxy > 0
+
+    while (await front.post("/orders", json={})).status_code != 200:
+        pass  # a moment has passed before long

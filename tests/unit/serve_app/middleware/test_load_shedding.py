@@ -130,6 +130,17 @@ async def test_too_many_requests_are_shed(routes: Routes) -> None:
     assert served.status_code == 200
 
 
+@pytest.mark.parametrize(("method", "told"), [("POST", "1"), ("GET", None)])
+async def test_haproxy_is_told_that_there_is_no_place_for_commands(
+    routes: Routes, method: str, told: str | None
+) -> None:
+    async with routes.client(max_in_flight=1) as client, asyncio.TaskGroup() as group:
+        await routes.occupy(group, client, method, "/hang", 1)
+        shed = await client.request(method, "/fine")
+        routes.release.set()
+    assert (shed.status_code, shed.headers.get("x-siren-full")) == (503, told)
+
+
 @pytest.mark.parametrize(
     ("flood", "starved", "served"),
     [
