@@ -160,7 +160,7 @@ class Settings(BaseSettings):
         300, ge=0, le=DAY_S, description="Seconds until replicas that nothing needs any more go."
     )
     max_in_flight: Live[int] = Field(
-        192,
+        256,
         ge=1,
         le=MOST_IN_FLIGHT,
         description="Requests a replica works on before it answers 503.",

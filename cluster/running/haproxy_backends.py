@@ -47,7 +47,7 @@ is asked for again then, which would only make it worse."""
 
 
 FULL_HEADER = "x-siren-full"
-FULL_MS = 100
+FULL_MS = 20
 COMMAND_RULES = """\
     acl is_command method POST PATCH DELETE
     acl is_session path /session
@@ -56,9 +56,9 @@ COMMAND_RULES = """\
     http-response set-var(proc.%(name)s_full) date(0,ms) if { res.hdr(%(header)s) -m found }
     http-response del-header %(header)s
 """
-"""Once a replica has no place left for a command, HAProxy refuses commands itself for a moment: a
-refusal costs a replica a third of what an order does, so that four times what can be done would
-leave nothing for it. In that moment a replica gets through a fraction of what it has."""
+"""Once a replica has no place left for a command, HAProxy refuses commands itself for a moment, in
+which a replica gets through a fraction of what it has: where replicas refuse all that is too much,
+that leaves them little time for what they took."""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def test_people_read_value_origin_and_what_a_change_takes(
     facts = lines[lines.index("port = 9000") + 1].strip()
     assert facts == "SIREN_PORT · default 8088 · takes a restart"
     assert lines[lines.index("log_format = text") + 1].strip() == "default · takes a deploy"
-    assert lines[lines.index("max_in_flight = 192") + 1].strip() == "default · changes live"
+    assert lines[lines.index("max_in_flight = 256") + 1].strip() == "default · changes live"
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
