@@ -4,6 +4,7 @@ What is written down here is the record that the journal is held against.
 """
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +47,15 @@ class Clients:
         self.answers: list[Answer] = []
         self.ids: dict[int, str] = {}
         self.at_work = 0
+        self.shared: set[tuple[int, str]] = set()
+        """Keys of orders that more than one step uses."""
         self._placed: dict[int, asyncio.Event] = {}
 
     def begin(self, steps: tuple[Step, ...]) -> None:
         """Let everybody do what they do."""
         self.at_work = len(steps)
+        keys = Counter((step.order, step.key) for step in steps)
+        self.shared = {each for each, times in keys.items() if times > 1}
         self._placed = {step.order: asyncio.Event() for step in steps}
         placings = [step.order for step in steps if step.what == "place"]
         self._placings = {order: placings.count(order) for order in set(placings)}
@@ -61,7 +66,8 @@ class Clients:
         try:
             await asyncio.sleep(step.at)
             if step.what not in ("place", *CHANGES):
-                await self._placed[step.order].wait()
+                if step.order in self._placings:
+                    await self._placed[step.order].wait()
                 if step.order not in self.ids:
                     return
             await self._ask_until_answered(step)

@@ -101,6 +101,8 @@ def refused_changed_nothing(found: Found) -> Iterator[str]:
         history = found.histories.get(answer.order_id)
         if answer.refusal is None or history is None or answer.sent > 1:
             continue
+        if (answer.step.order, answer.step.key) in found.world.clients.shared:
+            continue
         keys = {parts_of(stored.command_id)[0] for stored in history.events}
         if answer.key_hash in keys:
             what, named = answer.step.what, found.world.named(answer.order_id)
