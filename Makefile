@@ -48,7 +48,7 @@ test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies, wi
 soak: $(INSTALLED) ## The long forms of what `make test` holds in short (two and a half hours)
 	$(BIN)/python -m pytest -ra --capture=tee-sys tests/soak
 
-mutants: $(INSTALLED) ## Change the rules of an order in every small way: a test fails each time (6 minutes)
+mutants: $(INSTALLED) ## Change the rules of an order in every small way: a test fails each time (8 minutes)
 	$(BIN)/python -m tests.mutants
 
 bench: $(INSTALLED) ## Load the system over HTTP and print its figures (8 minutes)
