@@ -5,7 +5,7 @@ commit); an append whose expected version is stale is dropped alone and never sp
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -48,6 +48,8 @@ from actors.runtime.schema import Recorded, check_usable
 KEY_PARTS = 256
 """Keys are read by their first two digits: as long as one reader stays, SQLite's log grows."""
 BEHIND_HEX_DIGITS = "g"
+CLOCKS_DIFFER = timedelta(seconds=30)
+"""Machines agree upon the time within this, unless one of them is set."""
 ORDER_HOSTS = "order_hosts"
 """In `meta`: among how many hosts the slots are divided."""
 
@@ -220,20 +222,25 @@ class Journal:
     ) -> list[Due]:
         """Return open orders of some slots that were due by a moment, beyond the id `after`.
 
-        In order of id, so about the oldest first, and at most `limit`. Reads all open orders up to
-        the last one returned: an index of the moments would cost each order more than that.
+        Also those with a step outstanding since a moment that is yet to come: there the clock was
+        set back. In order of id, so about the oldest first, and at most `limit`. Reads all open
+        orders up to the last one returned: an index of the moments would cost each order more.
         """
-        o = open_orders.c
-        late = (o.due_at <= to_micros(by)) & (o.order_id > after)
+        o, e = open_orders.c, events.c
+        last_at = (
+            select(e.at).where(e.order_id == o.order_id).order_by(e.version.desc()).limit(1)
+        ).scalar_subquery()
+        waits_for_a_step = (o.due_at > to_micros(by + CLOCKS_DIFFER)) & (o.due_at <= last_at)
+        late = (o.due_at <= to_micros(by)) | waits_for_a_step
         query = (
             select(o.order_id, o.due_at)
-            .where(late, _in_slots(slots))
+            .where(late, o.order_id > after, _in_slots(slots))
             .order_by(o.order_id)
             .limit(limit)
         )
         async with self.database.read() as connection:
             rows = await connection.execute(query)
-            return [Due(row.order_id, from_micros(row.due_at)) for row in rows]
+            return [Due(row.order_id, min(by, from_micros(row.due_at))) for row in rows]
 
     async def count_overdue(self, by: datetime) -> tuple[int, datetime | None]:
         """Return how many open orders were due by a moment, and when the first of them was."""

@@ -8,9 +8,11 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 
 from actors.contracts.errors import Unavailable
 from actors.contracts.values import PrivateData
+from actors.order import journal_tables as tables
 from actors.order import overdue
 from actors.order.domain import commands as cmd
 from actors.order.ids import slots_of
@@ -22,6 +24,7 @@ from tests.support.services import InProcess
 from tests.support.waiting import until
 
 SOON = timedelta(seconds=30)
+TEN_MINUTES = 600_000_000
 
 
 class Silent:
@@ -140,6 +143,27 @@ async def test_two_systems_that_work_on_the_same_orders_do_no_harm_and_come_to_a
         history = await events(other, order_id)
         assert history == ["OrderPlaced", "PaymentRequested", "PaymentApproved", "PickupStarted"]
     assert await habit(one).look() == await habit(other).look() == 0
+
+
+async def test_an_order_that_was_left_open_before_the_clock_was_set_back_is_finished(
+    systems: tuple[InProcess, InProcess],
+) -> None:
+    one, other = systems
+    one.host._around.steps._payment = cast(Any, Silent())
+    order_id = await one.place(wait=0)
+    unpaid = await place_unpaid(one, datetime.now(UTC) + timedelta(minutes=15))
+    await die(one)
+    async with one.journal.database.write() as connection:
+        await connection.execute(update(tables.events).values(at=tables.events.c.at + TEN_MINUTES))
+        due_at = tables.open_orders.c.due_at
+        await connection.execute(update(tables.open_orders).values(due_at=due_at + TEN_MINUTES))
+
+    fetch = partial(other.journal.overdue, slots_of(0, 1))
+    assert await OverdueOrders(fetch, other.host).look() == 1
+    await settled(other)
+
+    assert (await events(other, order_id))[-1] == "PickupStarted"
+    assert await events(other, unpaid) == ["OrderPlaced"]
 
 
 async def test_an_order_that_is_worked_on_here_is_left_to_whoever_does(
