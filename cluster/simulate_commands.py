@@ -45,6 +45,12 @@ def simulate(
     processes: Annotated[
         int | None, typer.Option(min=1, max=256, help="At a time. (default: one a core)")
     ] = None,
+    first: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--first", help="End at the first violation, and name it only; in one process."
+        ),
+    ] = False,
 ) -> None:
     """Simulate orders in which everything goes wrong that can, and check that nothing is lost.
 
@@ -55,21 +61,26 @@ def simulate(
     """
     if schedules is not None and seconds is not None:
         raise typer.BadParameter("either so many or for so long", param_hint="--seconds")
+    if first and (processes or 1) > 1:
+        raise typer.BadParameter("seeds go one by one in one process", param_hint="--first")
     if exhaustive is not None:
-        if schedules is not None or seconds is not None:
+        if schedules is not None or seconds is not None or first:
             raise typer.BadParameter("explores all there are", param_hint="--exhaustive")
         _explore(exhaustive, processes)
         return
-    if schedules == 1:
+    if schedules == 1 and not first:
         _replay(seed)
         return
-    from cluster.simulation.runner import run_many  # noqa: PLC0415 - quick help
+    from cluster.simulation.runner import run_many, run_until_violated  # noqa: PLC0415 - quick help
 
     wanted = schedules if seconds is not None else schedules or DEFAULT_SCHEDULES
-    total = run_many(seed, wanted, seconds, _Progress(), processes)
+    if first:
+        total = run_until_violated(seed, wanted, seconds, _Progress())
+    else:
+        total = run_many(seed, wanted, seconds, _Progress(), processes)
     _sum_up(total, seed)
     if total.part.found:
-        _tell_violations(total)
+        _tell_violations(total, shrunk=0 if first else REPLAYED)
         raise typer.Exit(1)
 
 
@@ -106,10 +117,7 @@ def _sum_up(total: "Total", seed: int) -> None:
     console.print(f"faults: {faults or 'none'}")
 
 
-def _tell_violations(total: "Total") -> None:
-    from cluster.simulation.replay import shrink, told  # noqa: PLC0415 - quick help
-    from cluster.simulation.world import World  # noqa: PLC0415 - quick help
-
+def _tell_violations(total: "Total", shrunk: int) -> None:
     names: dict[str, list[int]] = {}
     for seed, violated in total.part.found:
         for name in violated:
@@ -117,15 +125,22 @@ def _tell_violations(total: "Total") -> None:
     for name, seeds in names.items():
         some = ", ".join(map(str, seeds[:10]))
         console.print(f"[red]{escape(name)}[/red]: {len(seeds):,} schedules, seeds {some}")
-    with World().open() as world:
-        for name, seeds in list(names.items())[:REPLAYED]:
-            shrunk = shrink(world, seeds[0], name)
-            if shrunk is not None:
-                console.print()
-                for line in told(shrunk.outcome, shrunk.script):
-                    console.print(escape(line))
+    for name, seeds in list(names.items())[:shrunk]:
+        _tell_shrunk(seeds[0], name)
     first = total.part.found[0][0]
     console.print(f"\nagain, as it was: siren simulate --seed {first} --schedules 1")
+
+
+def _tell_shrunk(seed: int, name: str) -> None:
+    from cluster.simulation.replay import shrink, told  # noqa: PLC0415 - quick help
+    from cluster.simulation.world import World  # noqa: PLC0415 - quick help
+
+    with World().open() as world:
+        least = shrink(world, seed, name)
+    if least is not None:
+        console.print()
+        for line in told(least.outcome, least.script):
+            console.print(escape(line))
 
 
 def _replay(seed: int) -> None:

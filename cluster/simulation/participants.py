@@ -12,6 +12,7 @@ from actors.order.actor import OrderActor
 from actors.order.host import OrderHost
 from actors.order.journal import Journal
 from actors.order.steps import Steps
+from actors.order.virtual_order import VirtualOrder
 from actors.payment.ledger import PaymentLedger
 from actors.payment.service import PaymentService
 from actors.peers import Peers
@@ -34,6 +35,26 @@ SECOND_PROJECTOR = "second projector"
 def role_of(service: str, system: str) -> str:
     """Return what a process is called."""
     return f"{service} {system}"
+
+
+class WatchedHost(OrderHost):
+    """Production's host of orders. Where it has an order twice in its memory, that is noted."""
+
+    def __init__(self, world: "World", *given: Any) -> None:
+        super().__init__(*given)
+        self._world = world
+        self._last: dict[str, VirtualOrder] = {}
+
+    def _activate(self, order_id: str) -> VirtualOrder:
+        order = super()._activate(order_id)
+        former = self._last.setdefault(order_id, order)
+        if former is not order:
+            self._last[order_id] = order
+            if former.busy:
+                named = self._world.named(order_id)
+                detail = f"{named} begins again beside itself, which others work on or wait for"
+                self._world.record.violated("an order is twice in memory", detail)
+        return order
 
 
 class HostProcess(OrderActor):
@@ -117,7 +138,7 @@ def _make_orders(world: "World", system: str) -> HostProcess:
     steps = Steps(_channel(world, PAYMENT, system), _channel(world, STORE, system))
     nudges = Nudges(world, role_of(PROJECTOR, system))
     world.nudges.append(nudges)
-    orders = OrderHost(journal, steps, nudges, settings.passivate_after_s)
+    orders = WatchedHost(world, journal, steps, nudges, settings.passivate_after_s)
     return HostProcess(world.installation, journal, orders)
 
 

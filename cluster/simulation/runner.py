@@ -139,12 +139,29 @@ def explore_many(
     return done
 
 
-def _chunks(first: int, schedules: int | None) -> Iterator[range]:
+def run_until_violated(
+    first: int, schedules: int | None, seconds: float | None, told: Callable[[Total], object]
+) -> Total:
+    """Run schedules in this process, in the order of their seeds, up to one that violates anything.
+
+    No more than so many, or for no longer than that.
+    """
+    total, worker = Total(), Worker()
+    with World().open() as world:
+        for seeds in _chunks(first, schedules, 1):
+            total.add(worker.run(world, seeds))
+            told(total)
+            if total.part.found or (seconds is not None and total.took_s >= seconds):
+                break
+    return total
+
+
+def _chunks(first: int, schedules: int | None, size: int = CHUNK) -> Iterator[range]:
     end = None if schedules is None else first + schedules
-    for start in count(first, CHUNK):
+    for start in count(first, size):
         if end is not None and start >= end:
             return
-        yield range(start, start + CHUNK if end is None else min(end, start + CHUNK))
+        yield range(start, start + size if end is None else min(end, start + size))
 
 
 def _parts(pool: Pool, chunks: Iterator[range], number: int) -> Iterator[Part]:
