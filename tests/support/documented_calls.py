@@ -86,6 +86,8 @@ def _is_of_no_known_method(response: Response) -> bool:
 
 
 def _is_beyond_a_schema(response: Response) -> bool:
+    if response.status_code == 402:  # whether a card is declined
+        return True
     if response.status_code != 422:
         return False
     problem = response.json()

@@ -121,6 +121,7 @@ def write(
         for service, database in databases.items():
             for table, rows in TABLES[service]:
                 _insert(database, table, rows(block))
+        made.count_seals(block)
         if report is not None:
             report(len(block.orders))
     for service, database in databases.items():
@@ -147,6 +148,10 @@ def _insert(database: sqlite3.Connection, table: Table, rows: Any) -> None:
 
 def _keep_counts(service: Service, database: sqlite3.Connection, made: History) -> None:
     """Let the projector and the stores' numbers go on where the history ends."""
+    if service == "journal":
+        sums = {"id": 1, **made.sums, "unsealed_until": 0}
+        marks = ", ".join(f":{name}" for name in sums)
+        database.execute(f"INSERT INTO seal_sums ({', '.join(sums)}) VALUES ({marks})", sums)
     if service == "readmodel":
         database.execute("UPDATE checkpoint SET position = ? WHERE name = ?", (made.position, LIVE))
     if service == "stores":

@@ -3,12 +3,13 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
 from actors.order.ids import key_of, slot_of
+from actors.order.seals import MASK, SUMMED, seal_of, sums_of
 from actors.payment.service import payment_key
 from actors.store.demo_stores import TIME_ZONE, store_rows
 from actors.store.pickup_numbers import local_day, pickup_number
@@ -42,7 +43,8 @@ class Plan:
 class Made:
     """One order: its stencil and what fills it. `shift`: microseconds from BASE to its placement.
 
-    `seq` and `position` are the journal positions of its first and last event.
+    `seq` and `position` are the journal positions of its first and last event; `seal` is that of
+    its last row so far.
     """
 
     stencil: Stencil
@@ -54,6 +56,7 @@ class Made:
     day: str | None
     seq: int = 0
     position: int = 0
+    seal: int = 0
 
     def moved(self, at: int | None) -> int | None:
         """Return a time of the stencil as this order's; None stays None."""
@@ -67,6 +70,8 @@ class Block:
     orders: list[Made]
     sequence: list[tuple[Made, int]]
     first_position: int
+    sealed: list[tuple[str, int, int]] = field(default_factory=list)
+    """Order id, version and seal of the events whose rows were made."""
 
 
 class History:
@@ -79,6 +84,7 @@ class History:
         live = lives.charging if plan.kind == "charging" else lives.waiting
         self._live = [cut(live(store)) for store in STORES]
         self.position = 0
+        self.sums = dict.fromkeys(SUMMED, 0)
         self.numbers: dict[str, tuple[str, int]] = defaultdict(lambda: ("", 0))
 
     def blocks(self) -> Iterator[Block]:
@@ -91,6 +97,11 @@ class History:
         for start in range(0, plan.live, BLOCK):
             count = min(BLOCK, plan.live - start)
             yield self._block([self._order(self._pick(self._live), plan.now) for _ in range(count)])
+
+    def count_seals(self, block: Block) -> None:
+        """Add the seals of a block's rows to the sums of all."""
+        for name, value in sums_of(block.sealed).items():
+            self.sums[name] = self.sums[name] + value & MASK
 
     def _pick(self, among: list[Stencil]) -> Stencil:
         return among[int(self._random.random() * len(among))]
@@ -159,7 +170,10 @@ def event_rows(block: Block) -> Iterator[Row]:
         data, command = event.text % made.values, made.commands[event.command]
         at = event.at + made.shift
         head = (position, made.order_id, event.version, event.tag, event.schema_version)
-        yield (*head, data, at, command)
+        row = (*head, data, at, command)
+        made.seal = seal_of(made.seal, row[1:])
+        block.sealed.append((made.order_id, event.version, made.seal))
+        yield (*row, made.seal)
 
 
 def key_rows(block: Block) -> Iterator[Row]:

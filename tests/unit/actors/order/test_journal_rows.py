@@ -45,6 +45,7 @@ ROWS = st.tuples(
     TEXTS | ANYTHING,
     st.integers(0, 2**52) | ANYTHING,
     ANYTHING,
+    st.none() | ANYTHING,
 )
 
 
@@ -70,13 +71,13 @@ def test_any_row_is_read_or_told_of(row: tuple[Any, ...]) -> None:
 def test_an_old_event_is_upcast_into_one_of_today_s_or_it_is_damaged(
     tag: str, version: int, data: object
 ) -> None:
-    history = read((1, ORDER_ID, 1, tag, version, json.dumps(data), 0, "c"))
+    history = read((1, ORDER_ID, 1, tag, version, json.dumps(data), 0, "c", None))
     if isinstance(history, Damaged):
         return
     assert isinstance(history, History)
     (event,) = (stored.event for stored in history.events)
     assert isinstance(event, EVENT_TYPES[tag])
-    again = (1, ORDER_ID, 1, *encode_event(event), 0, "c")
+    again = (1, ORDER_ID, 1, *encode_event(event), 0, "c", None)
     assert stored_event(again)[1].event == event
 
 
@@ -84,17 +85,17 @@ def test_an_old_event_is_upcast_into_one_of_today_s_or_it_is_damaged(
 def test_a_version_is_old_known_new_or_none_at_all(tag: str) -> None:
     newest = SCHEMA_VERSIONS[tag]
     for version in (newest + 1, 2**62):
-        assert isinstance(read((1, ORDER_ID, 1, tag, version, "{}", 0, "c")), UnknownEvent)
+        assert isinstance(read((1, ORDER_ID, 1, tag, version, "{}", 0, "c", None)), UnknownEvent)
     for none in (0, -1, None, 1.5, "2"):
-        assert isinstance(read((1, ORDER_ID, 1, tag, none, "{}", 0, "c")), Damaged)
+        assert isinstance(read((1, ORDER_ID, 1, tag, none, "{}", 0, "c", None)), Damaged)
 
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("data", ["[" * DEEP, '{"x":' + "[" * DEEP + "]" * DEEP + "}"])
 def test_what_is_nested_too_deep_damages_its_own_order_alone(version: int, data: str) -> None:
     """As the parser gives up on it in a way of its own."""
-    deep = (1, ORDER_ID, 1, "PickedUp", version, data, 0, "c")
-    beside = (2, "other", 1, "PickedUp", 2, "{}", 0, "c")
+    deep = (1, ORDER_ID, 1, "PickedUp", version, data, 0, "c", None)
+    beside = (2, "other", 1, "PickedUp", 2, "{}", 0, "c", None)
     found = histories_of([ORDER_ID, "other"], [[deep, beside], [], []], unreadable)
     assert isinstance(found[ORDER_ID], Damaged)
     assert isinstance(found["other"], History)
