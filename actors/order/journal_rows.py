@@ -34,7 +34,7 @@ def sealed_rows(stored: Sequence[StoredEvent], former: int) -> tuple[list[dict[s
     rows = []
     for each in stored:
         row = row_of(each)
-        row["seal"] = former = seal_of(former, tuple(row.values()))
+        row["seal"] = former = seal_of(former, row.values())
         rows.append(row)
     return rows, former
 
