@@ -71,6 +71,8 @@ class Clients:
                 if step.order not in self.ids:
                     return
             await self._ask_until_answered(step)
+        except Exception as error:  # noqa: BLE001 - or it would pass as if nobody had asked
+            self._world.record.surprised_by(error)
         finally:
             self.at_work -= 1
             if step.what == "place":

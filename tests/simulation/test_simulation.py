@@ -57,6 +57,14 @@ def test_a_charge_under_a_new_key_each_time_is_found_and_named(
     assert "charged twice" in found
 
 
+def test_clients_that_fail_by_themselves_do_not_pass_for_a_quiet_day(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("actors.client.AsyncSiren.place")
+    outcome = world.run(plan_of(0))
+    assert "an unexpected error" in {violation.name for violation in outcome.violations}
+
+
 def test_a_violation_is_shrunk_to_what_it_takes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
