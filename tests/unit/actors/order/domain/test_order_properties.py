@@ -6,6 +6,7 @@ their way until hypothesis delivers them: once, twice, out of order, or never.
 
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -19,6 +20,8 @@ from actors.order.domain.order import Order, evolve, fold
 from actors.order.domain.saga import AuthorizePayment, CancelPayment, Step, next_steps
 from tests.support.orders import DUE, NOON, ORDER_ID, TOTAL, place
 from tests.support.participants import Acknowledged, Ahead, Message, Payment, Reply, Store, deliver
+
+pytestmark = pytest.mark.timeout(400)  # long lives, beside all other tests
 
 # Few keys, so that they meet again; not all of them in the hands of one kind of command.
 KEYS = st.sampled_from(["k1", "k2", "k3", "k4"])
@@ -315,6 +318,4 @@ class OrderUnderFire(RuleBasedStateMachine):
 
 
 TestOrderUnderFire = OrderUnderFire.TestCase
-TestOrderUnderFire.settings = settings(
-    max_examples=3 * settings().max_examples, stateful_step_count=30
-)
+TestOrderUnderFire.settings = settings(stateful_step_count=30)
