@@ -38,7 +38,9 @@ class Append(Struct, frozen=True):
     seal: int = 0
 
 
-Outcome = int | Conflict | AlreadyPlaced
+Refusal = Conflict | AlreadyPlaced
+"""Why an append was not stored."""
+Outcome = int | Refusal
 """What became of an append: the order's last seal, or why it was not stored."""
 
 
@@ -59,13 +61,13 @@ def append_all(
 
 def _arbitrate(
     statements: Statements, transaction: Transaction, batch: list[Append]
-) -> tuple[list[Append], list[Conflict | AlreadyPlaced | None]]:
+) -> tuple[list[Append], list[Refusal | None]]:
     """Split a batch into those whose expected version stands and the others' errors."""
     mine, keys = _concerned(batch)
     versions: dict[str, int] = dict(transaction.all(statements.versions, mine))  # type: ignore[arg-type]
     placed: dict[str, str] = dict(transaction.all(statements.keys, keys)) if keys["keys"] else {}  # type: ignore[arg-type]
     winners: list[Append] = []
-    results: list[Conflict | AlreadyPlaced | None] = []
+    results: list[Refusal | None] = []
     for append in batch:
         current = versions.get(append.order_id, 0)
         if current != append.expected_version:

@@ -15,8 +15,7 @@ from tests.support.power.cutting import (
     at_random,
     cut_power_side_by_side,
 )
-from tests.support.power.disk import Disk
-from tests.support.power.recording import Recording, record_system
+from tests.support.power.recording import Recording, assert_whole, record_system
 
 SEED = 2026
 CUTS = 2000
@@ -30,12 +29,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def test_every_process_was_recorded(recording: Recording) -> None:
-    disk = Disk(recording.calls, recording.folder)
-    disk.go_to(recording.ended)
-    found = disk.contents()
-    files = {name: content for name, content in recording.files.items() if "-shm" not in name}
-    assert found.keys() == files.keys()
-    assert [name for name in files if found[name] != files[name]] == []
+    assert_whole(recording)
 
 
 def test_no_acknowledged_order_is_lost_in_2000_power_cuts(recording: Recording) -> None:

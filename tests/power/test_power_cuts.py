@@ -16,8 +16,7 @@ from tests.support.power.cutting import (
     cut_power,
     during_the_first_start,
 )
-from tests.support.power.disk import Disk
-from tests.support.power.recording import Recording, record_in_process
+from tests.support.power.recording import Recording, assert_whole, record_in_process
 
 SEED = 16
 
@@ -29,12 +28,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def test_what_is_recorded_is_what_is_in_the_files(recording: Recording) -> None:
-    disk = Disk(recording.calls, recording.folder)
-    disk.go_to(recording.ended)
-    found = disk.contents()
-    files = {name: content for name, content in recording.files.items() if "-shm" not in name}
-    assert found.keys() == files.keys()
-    assert [name for name in files if found[name] != files[name]] == []
+    assert_whole(recording)
 
 
 async def test_no_acknowledged_order_is_lost_whenever_the_power_fails(

@@ -15,6 +15,8 @@ from schemathesis import Case, GenerationMode, Response
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
+from tests.support.routes import http_scope
+
 BASE = "http://localhost"
 MODES = list(GenerationMode)
 # What no schema can say. For the rest, the schemas are taken at their word.
@@ -127,19 +129,7 @@ def _bytes(text: str | bytes) -> bytes:
 
 async def exchange(app: Any, scope: dict[str, Any], body: bytes = b"") -> list[dict[str, Any]]:
     """Return the messages of an answer; whoever asks leaves when a part of its body has come."""
-    whole = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "GET",
-        "query_string": b"",
-        "root_path": "",
-        "scheme": "http",
-        "headers": [(b"host", b"localhost")],
-        "client": ("127.0.0.1", 1),
-        "server": ("localhost", 80),
-        **scope,
-    }
+    whole = http_scope(scope)
     sent: list[dict[str, Any]] = []
     left = asyncio.Event()
     requested = [{"type": "http.request", "body": body, "more_body": False}]

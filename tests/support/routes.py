@@ -38,6 +38,23 @@ def address(path: str, ids: dict[str, str]) -> str:
     return re.sub(r"\{(\w+):id\}", lambda found: ids[found[1]], path)
 
 
+def http_scope(scope: dict[str, Any]) -> dict[str, Any]:
+    """Return a request's whole ASGI scope, of which `scope` has what matters."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 80),
+        **scope,
+    }
+
+
 async def raw(client: httpx.AsyncClient, **scope: Any) -> list[dict[str, Any]]:
     """Return the messages with which the application answers a request made by hand."""
     transport = client._transport
@@ -53,19 +70,7 @@ async def raw(client: httpx.AsyncClient, **scope: Any) -> list[dict[str, Any]]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    whole = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "GET",
-        "query_string": b"",
-        "root_path": "",
-        "scheme": "http",
-        "headers": [(b"host", b"localhost")],
-        "client": ("127.0.0.1", 1),
-        "server": ("localhost", 80),
-        **scope,
-    }
+    whole = http_scope(scope)
     async with asyncio.timeout(20):
         await transport.app(whole, receive, send)
     return sent

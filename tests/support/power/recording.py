@@ -16,7 +16,7 @@ from actors.settings import Settings
 from tests.support.in_process import client_of, in_process
 from tests.support.power import recorder
 from tests.support.power.customers import Asked, Witness
-from tests.support.power.disk import Call, read_calls
+from tests.support.power.disk import Call, Disk, read_calls
 from tests.support.system import ROOT, SERVICES, System
 
 CHECKPOINT_PAGES = 60
@@ -117,3 +117,13 @@ def _recording(data: Path, logs: Path, witness: Witness) -> Recording:
             return Recording(
                 str(data), calls, witness.asked, witness.prices, witness.alone_until, began, files
             )
+
+
+def assert_whole(recording: Recording) -> None:
+    """Check that what was recorded, put together, is what is in the files."""
+    disk = Disk(recording.calls, recording.folder)
+    disk.go_to(recording.ended)
+    found = disk.contents()
+    files = {name: content for name, content in recording.files.items() if "-shm" not in name}
+    assert found.keys() == files.keys()
+    assert [name for name in files if found[name] != files[name]] == []
