@@ -116,7 +116,7 @@ class AsyncSiren:
         return await self._ask(known, repeat, wait)
 
     def _placement(self, placing_id: str, order: NewOrder, offer: Offer) -> cmd.PlaceOrder:
-        deadline = timedelta(seconds=self.live.now.payment_deadline_s)
+        within_s = self.live.now.payment_deadline_s
         return cmd.PlaceOrder(
             id=placing_id,
             customer_id=order.customer_id,
@@ -124,10 +124,11 @@ class AsyncSiren:
             lines=offer.priced(order.items),
             currency=offer.currency,
             body_hash=self._body_hash(order),
-            payment_due=datetime.now(UTC) + deadline,
+            payment_due=datetime.now(UTC) + timedelta(seconds=within_s),
             pay=order.token is not None,
             private=PrivateData(order.name, order.tel, order.token),
             expected_total=order.expected_total,
+            pay_within_s=within_s,
         )
 
     def _body_hash(self, order: NewOrder) -> str:

@@ -25,6 +25,9 @@ class PlaceOrder:
     """Place an order with prices taken from the menu; `pay` asks for the first charge at once.
 
     `expected_total` is what the customer agreed to pay, in the minor unit; None: whatever it is.
+    It has to be paid within `pay_within_s` seconds from when it is placed. `payment_due` says the
+    same by the sender's clock: what a sender says that does not know `pay_within_s`, and what is
+    read by a host that does not.
     """
 
     id: str
@@ -37,6 +40,7 @@ class PlaceOrder:
     pay: bool
     private: PrivateData
     expected_total: int | None = None
+    pay_within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

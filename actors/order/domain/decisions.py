@@ -5,7 +5,7 @@ is pure; the order is the only arbiter of pay, cancel, accept, start, ready, com
 time-out. `order.py` folds the events into the next state.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from actors.contracts.errors import Invalid, NotFound, PriceChanged, Rejected
@@ -46,7 +46,7 @@ def decide(order: Order | None, command: cmd.Command, now: datetime) -> tuple[ev
     """
     if order is None:
         if isinstance(command, cmd.PlaceOrder):
-            return _place(command)
+            return _place(command, now)
         raise NotFound("order_not_found", "There is no order with this id.")
     if isinstance(command, cmd.Placement):
         if order.body_hash != command.body_hash:
@@ -71,8 +71,9 @@ def _is_repeat(known: CarriedOut, command: cmd.Request, body: str) -> bool:
     return known.first_event == FIRST_EVENT.get(type(command))
 
 
-def _place(command: cmd.PlaceOrder) -> tuple[ev.Event, ...]:
+def _place(command: cmd.PlaceOrder, now: datetime) -> tuple[ev.Event, ...]:
     check(command)
+    within = command.pay_within_s
     total = sum(line.amount for line in command.lines)
     if command.expected_total not in (None, total):
         raise PriceChanged(total)
@@ -83,7 +84,8 @@ def _place(command: cmd.PlaceOrder) -> tuple[ev.Event, ...]:
         total=total,
         currency=command.currency,
         body_hash=command.body_hash,
-        payment_due=command.payment_due,
+        # By one clock, that of the moments it is held against: another may be set meanwhile.
+        payment_due=command.payment_due if within is None else now + timedelta(seconds=within),
     )
     return (placed, ev.PaymentRequested(1, total)) if command.pay else (placed,)
 

@@ -1,6 +1,7 @@
 """The rules of an order: given events, when a command comes, then events or a refusal."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from tests.support.orders import (
     DECLINED,
     DUE,
     ERASED,
+    NOON,
     PAID_LIFE,
     PICKED_UP,
     PICKED_UP_LIFE,
@@ -76,6 +78,22 @@ def test_an_order_without_a_payment_waits_to_be_paid() -> None:
 
 def test_the_total_is_the_sum_of_the_menu_prices() -> None:
     assert given(PLACED).total == 2 * 4500 + 3500 == TOTAL
+
+
+def test_the_time_to_pay_counts_from_the_placement_whatever_the_senders_clock_says() -> None:
+    due = [
+        event.payment_due
+        for senders in (NOON - timedelta(hours=1), NOON + timedelta(hours=1))
+        for event in when(None, replace(place(), payment_due=senders, pay_within_s=900.0))
+        if isinstance(event, ev.OrderPlaced)
+    ]
+    assert due == [NOON + timedelta(seconds=900)] * 2
+
+
+def test_a_sender_of_before_says_the_deadline_as_a_moment() -> None:
+    assert when(None, place(pay=False)) == (PLACED,)
+    assert place().pay_within_s is None
+    assert PLACED.payment_due == DUE
 
 
 def test_placing_again_with_the_same_body_changes_nothing_whatever_happened_since() -> None:
