@@ -5,16 +5,11 @@ can arrive while a payment is under way, and their outcomes come back as command
 """
 
 from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any
 
-from actors.contracts.errors import (
-    AlreadyPlaced,
-    Conflict,
-    Damaged,
-    Invalid,
-    Rejected,
-    Unavailable,
-)
+from actors.contracts.errors import AlreadyPlaced, Conflict, Damaged, Invalid, Rejected, Unavailable
 from actors.contracts.messages import OrderReply
 from actors.contracts.values import OrderStatus, PaymentStatus, PrivateData
 from actors.order.command_outcome import append_of, carry_out
@@ -33,6 +28,9 @@ from actors.order.surroundings import Surroundings
 from actors.order.waiters import Waiters
 from actors.runtime.circuit import CIRCUIT_OPEN
 from actors.runtime.message_codec import to_json
+from actors.runtime.rpc_link import STANDSTILL_S
+
+Commands = tuple[cmd.Command, ...]
 
 
 class VirtualOrder:
@@ -79,8 +77,9 @@ class VirtualOrder:
         """Run a command in the mailbox; return whether it caused any event.
 
         Raises what `decide` raises, `AlreadyPlaced` where the command would place a second order,
-        and `Unavailable` where the journal cannot be reached.
+        and `Unavailable` where the journal cannot be reached, or its turn comes too late.
         """
+        until = monotonic() + STANDSTILL_S
         try:
             async with self.mailbox:
                 remembered = self._loaded
@@ -88,7 +87,7 @@ class VirtualOrder:
                 if not remembered and not isinstance(command, cmd.PlaceOrder):
                     await self._load()
                 try:
-                    return await self._decide_and_append((command,))
+                    return await self._decide_and_append((command,), until)
                 except (Rejected, Invalid):
                     if not remembered and not isinstance(command, cmd.PlaceOrder):
                         raise
@@ -96,7 +95,7 @@ class VirtualOrder:
                     await self._load()
                     if self.order is None:
                         await self._refer()
-                    return await self._decide_and_append((command,))
+                    return await self._decide_and_append((command,), until)
         finally:
             if self.order is None:  # the last who asked for it lets it go
                 self._around.let_go(self)
@@ -198,10 +197,11 @@ class VirtualOrder:
         if placed is not None:
             raise AlreadyPlaced(placed)
 
-    async def _decide_and_append(self, commands: tuple[cmd.Command, ...]) -> bool:
+    async def _decide_and_append(self, commands: Commands, until: float = inf) -> bool:
         while True:
-            now = self._around.clock()
-            stored, evolved = carry_out(self.order_id, self.order, commands, now)
+            if monotonic() > until:  # its sender may have been refused it by our successor
+                raise Unavailable("too_late", "The order was not free in time; ask again.")
+            stored, evolved = carry_out(self.order_id, self.order, commands, self._around.clock())
             if evolved is None or not stored:
                 return False
             try:

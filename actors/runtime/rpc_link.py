@@ -16,6 +16,9 @@ import msgspec
 
 HEARTBEAT_S = 1.0
 """How often a callee that works on a request says that it lives."""
+STANDSTILL_S = 5.0
+"""A process that has stood still for so long (SIGSTOP, say) may have been replaced meanwhile, and
+what it was asked may have been answered by another: after `SILENCE_S`, and no sooner."""
 CONNECT_S = 5.0
 """How long a connection may take until the callee has welcomed the caller."""
 FULL_BATCH = 256

@@ -24,6 +24,7 @@ from actors.runtime.rpc_link import (
     KEY_BYTES,
     LARGEST_MESSAGE,
     NO_FRAMES,
+    STANDSTILL_S,
     Endpoint,
     Link,
     decode_frames,
@@ -51,6 +52,9 @@ class RpcServer:
 
     Listens on `host`, on one of `ports` that is free, once `endpoint` was asked for. `trouble`
     tells what does not go on behind it and should: what is answered to a `HealthRequest`.
+
+    What has waited in its connections while the process stood still is not begun: it hangs up, and
+    callers repeat what they still want.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class RpcServer:
         self._trouble = trouble
         self._in_hand = 0
         self._answered_at = self._may_wait_until = 0.0
+        self._awake_at = 0.0
         self._host = host
         self._ports = ports
         self._key = secrets.token_bytes(KEY_BYTES)
@@ -93,6 +98,9 @@ class RpcServer:
     async def _listen(self) -> asyncio.Server:
         # Others look for one in the same moment: each begins somewhere else.
         ports = random.sample(self._ports, len(self._ports))
+        if not self._awake_at:
+            self._awake_at = time.monotonic()
+            self._stay_awake()
         listen = asyncio.get_running_loop().create_server
         for port in ports[:-1]:
             with suppress(OSError):
@@ -113,8 +121,25 @@ class RpcServer:
     def _forget(self, link: Link) -> None:
         self._callers.pop(link, None)
 
+    def _stay_awake(self) -> None:
+        self._has_stood_still()
+        asyncio.get_running_loop().call_later(HEARTBEAT_S, self._stay_awake)
+
+    def _has_stood_still(self) -> bool:
+        """Hang up on everybody where nothing went on here for long: no look, and no request."""
+        now, before = time.monotonic(), self._awake_at
+        self._awake_at = now
+        if now - before <= STANDSTILL_S:
+            return False
+        for link in list(self._callers):
+            link.abort()
+        return True
+
     def _received(self, link: Link, message: bytes) -> None:
         caller = self._callers.get(link)
+        if self._has_stood_still():
+            link.abort()
+            return
         if caller is None:
             self._welcome(link, message)
             return

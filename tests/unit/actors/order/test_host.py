@@ -10,9 +10,13 @@ from uuid import uuid4
 import pytest
 
 from actors.contracts.errors import NotFound, Rejected, Unavailable
+from actors.contracts.messages import OrderRequest
 from actors.contracts.values import PrivateData
+from actors.order import virtual_order
+from actors.order.command_codec import pack_command
 from actors.order.domain import commands as cmd
 from actors.order.host import OrderHost
+from actors.runtime.rpc_link import STANDSTILL_S
 from actors.settings import Settings
 from tests.support.orders import LINES
 from tests.support.services import InProcess
@@ -176,3 +180,51 @@ async def test_a_mailbox_that_is_never_left_is_told_and_one_that_waits_for_the_j
     load.release.set()
     await working
     assert system.host._held == {}
+
+
+# --- a host that stood still, and may have been replaced meanwhile --------------------------------
+
+
+class Awake:
+    """The seconds that a host counts; `stand_still` is a SIGSTOP, and a SIGCONT much later."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def stand_still(self) -> None:
+        self.now += STANDSTILL_S + 1
+
+
+@pytest.fixture
+def awake(monkeypatch: pytest.MonkeyPatch) -> Awake:
+    awake = Awake()
+    monkeypatch.setattr(virtual_order, "monotonic", awake)
+    return awake
+
+
+@pytest.mark.parametrize("where", ["load", "append"])
+async def test_what_a_host_had_in_hand_when_it_stood_still_is_decided_no_more(
+    system: InProcess, awake: Awake, where: str
+) -> None:
+    """Its successor may have refused it by then."""
+    order_id = await system.place()
+    await system.settle()
+    if where == "load":
+        passivate_all(system.host)
+    held = Held(system, where)
+    starting = asyncio.create_task(system.do(order_id, cmd.StartPreparation))
+    await held.begun.wait()
+    if where == "append":  # which meets a version that is taken
+        successor = OrderHost(
+            system.journal, system.host._around.steps, lambda: None, passivate_after_s=600
+        )
+        erasure = pack_command(cmd.EraseCustomer(uuid4().hex))
+        await successor.handle(OrderRequest(order_id, erasure, 0))
+    awake.stand_still()
+    held.release.set()
+    with pytest.raises(Unavailable, match="too_late"):
+        await starting
+    assert (await system.do(order_id, cmd.StartPreparation)).order_status == "PREPARING"

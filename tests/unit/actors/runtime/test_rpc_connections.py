@@ -1,6 +1,7 @@
 """Whom a channel is connected to: looked for again, given up where silent, let in by its key."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from actors.contracts.errors import Unavailable
 from actors.contracts.messages import TicketReply
-from actors.runtime import rpc_client
+from actors.runtime import rpc_client, rpc_server
 from actors.runtime.rpc_link import Endpoint
 from tests.support.wire import LOOPBACK, Callee, Wire, echo
 
@@ -139,3 +140,21 @@ async def test_a_channel_rests_once_everybody_gave_up(wire: Wire) -> None:
     wire.missing = []
     assert await wire.ask("b") == TicketReply("b")
     assert wire.callee.handled == ["b"]
+
+
+async def test_what_waited_while_a_callee_stood_still_is_begun_only_where_it_is_still_wanted(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its caller may have asked the callee's successor meanwhile, and may have been refused."""
+    monkeypatch.setattr(rpc_server, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(rpc_server, "STANDSTILL_S", 0.3)
+    await wire.ask("before")
+    given_up = asyncio.create_task(wire.ask("given up", timeout=0.2))
+    wanted = asyncio.create_task(wire.ask("wanted"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # sent, and not received
+    time.sleep(0.5)  # noqa: ASYNC251 - the loop stands still, as the process does
+    with pytest.raises(Unavailable):
+        await given_up
+    assert await wanted == TicketReply("wanted")
+    assert wire.callee.handled == ["before", "wanted"]
