@@ -4,8 +4,8 @@ What is written down here is the record that the journal is held against.
 """
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,14 +28,29 @@ PATIENCE = 2
 
 @dataclass
 class Answer:
-    """What somebody was told: `reply`, or why not; `sent`: how many times it was asked."""
+    """What somebody was told in the end: `reply`, or why not."""
 
     step: Step
     order_id: str
     key_hash: str
     reply: OrderReply | None
     refusal: SirenError | None
-    sent: int
+
+
+@dataclass
+class Ask:
+    """One request, from when to when somebody waited, and how it was refused if it was.
+
+    Nobody knows what becomes of one that is neither refused nor `answered`.
+    """
+
+    order: int
+    what: str
+    key: str
+    asked_at: float
+    ended_at: float = inf
+    answered: bool = False
+    refusal: SirenError | None = None
 
 
 class Clients:
@@ -45,17 +60,14 @@ class Clients:
         self._world = world
         self._siren = siren
         self.answers: list[Answer] = []
+        self.asks: list[Ask] = []
         self.ids: dict[int, str] = {}
         self.at_work = 0
-        self.shared: set[tuple[int, str]] = set()
-        """Keys of orders that more than one step uses."""
         self._placed: dict[int, asyncio.Event] = {}
 
     def begin(self, steps: tuple[Step, ...]) -> None:
         """Let everybody do what they do."""
         self.at_work = len(steps)
-        keys = Counter((step.order, step.key) for step in steps)
-        self.shared = {each for each, times in keys.items() if times > 1}
         self._placed = {step.order: asyncio.Event() for step in steps}
         placings = [step.order for step in steps if step.what == "place"]
         self._placings = {order: placings.count(order) for order in set(placings)}
@@ -81,29 +93,41 @@ class Clients:
                     self._placed[step.order].set()
 
     async def _ask_until_answered(self, step: Step) -> None:
-        key, patience, sent = step.key, PATIENCE, 0
+        key, patience = step.key, PATIENCE
         for attempt in range(step.tries):
             try:
                 reply = await self._ask(step, key)
             except Unavailable as error:
-                sent += 1
                 self._tell(step, f"no answer ({error.code})")
                 await asyncio.sleep(0.3 * 2**attempt)
                 continue
             except SirenError as refusal:
-                self._note(step, key, None, refusal, sent)
+                self._note(step, key, None, refusal)
                 if refusal.code not in OUT_OF_TURN or not patience:
                     return
                 patience -= 1
-                sent = 0
                 key = f"{step.key}.{patience}"  # not a repeat: it is asked anew
                 await asyncio.sleep(1.0)
                 continue
             if reply is not None:
-                self._note(step, key, reply, None, sent)
+                self._note(step, key, reply, None)
             return
 
     async def _ask(self, step: Step, key: str) -> OrderReply | None:
+        loop = self._world.loop
+        ask = Ask(step.order, step.what, key, loop.now)
+        self.asks.append(ask)
+        try:
+            reply = await self._send(step, key)
+            ask.answered = True
+        except SirenError as error:
+            ask.refusal = None if isinstance(error, Unavailable) else error
+            raise
+        finally:
+            ask.ended_at = loop.now
+        return reply
+
+    async def _send(self, step: Step, key: str) -> OrderReply | None:
         siren, wait = self._siren, step.wait
         if step.what == "place":
             return await siren.place(_order(step), key, wait)  # type: ignore[no-any-return]
@@ -128,7 +152,6 @@ class Clients:
         key: str,
         reply: OrderReply | None,
         refusal: SirenError | None,
-        sent: int,
     ) -> None:
         order_id = self.ids.get(step.order, "")
         if reply is not None:
@@ -140,14 +163,16 @@ class Clients:
                         "placed twice", f"key {key} placed {known} and {order_id}"
                     )
                 self._placed[step.order].set()
-        secret = self._world.installation.secret
-        hashed = hash_key(secret, order_id, key) if order_id else ""
-        sent += getattr(refusal, "sent", 1)
-        self.answers.append(Answer(step, order_id, hashed, reply, refusal, sent))
+        hashed = self.hashed(order_id, key) if order_id else ""
+        self.answers.append(Answer(step, order_id, hashed, reply, refusal))
         if reply is not None:
             self._tell(step, f"{reply.order_status}, version {reply.version}")
         else:
             self._tell(step, f"refused: {refusal}")
+
+    def hashed(self, order_id: str, key: str) -> str:
+        """Return a key as the journal has it."""
+        return hash_key(self._world.installation.secret, order_id, key)
 
     def _tell(self, step: Step, words: str) -> None:
         if self._world.trace is not None:

@@ -13,8 +13,10 @@ from actors.order.domain.commands import parts_of
 from actors.order.domain.detail import detail
 from actors.order.domain.order import Order, fold
 from actors.order.histories import History, histories_of
+from actors.order.overdue import OVERDUE
 from actors.runtime.message_codec import to_json
-from cluster.simulation.clients import PRICE
+from cluster.simulation.clients import PRICE, Ask
+from cluster.simulation.standing_in import LOOK_S
 
 if TYPE_CHECKING:
     from cluster.simulation.world import World
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 LATE_S = 3.0
 CLOCK_LOOK_S = 61.0
 """A clock that is set is noticed within a minute."""
+OTHERS_LOOK_S = OVERDUE.total_seconds() + 1.25 * LOOK_S + LATE_S
+"""What a system leaves that ends is found by another one's look for what is overdue."""
 PAID_FOR = (
     OrderStatus.PAID,
     OrderStatus.ACCEPTED,
@@ -92,21 +96,51 @@ def acknowledged_is_there(found: Found) -> Iterator[str]:
                 yield f"{named}: {what} was acknowledged, and is not in the journal"
 
 
-def refused_changed_nothing(found: Found) -> Iterator[str]:
-    """Look for commands that were refused: they are not in the journal.
+def _refused_and_done(found: Found) -> Iterator[tuple[Ask, str, float]]:
+    """Yield each request that was refused and whose key is in the journal: since when it is."""
+    clients, record = found.world.clients, found.world.record
+    for ask in clients.asks:
+        order_id = clients.ids.get(ask.order, "")
+        if ask.refusal is None or order_id not in found.histories:
+            continue
+        hashed = clients.hashed(order_id, ask.key)
+        for stored in found.histories[order_id].events:
+            if parts_of(stored.command_id)[0] == hashed:
+                yield ask, hashed, record.committed_at[order_id, stored.version]
+                break
 
-    Of one that was sent again, the refusal is one copy's: another may be carried out later.
+
+def refused_changed_nothing(found: Found) -> Iterator[str]:
+    """Look for requests that were refused, and done all the same.
+
+    A refusal uses no key up. So where another request under the same key was under way meanwhile,
+    or came later, it may be that one's work; not if it was over before this one was sent, without
+    an answer: what nobody waits for any more must not be begun. Of what the network carried twice,
+    or later than anybody waited for, a refusal is one copy's: no connection does that, and the
+    simulated one does, to see whether it is harmless otherwise.
     """
-    for answer in found.world.clients.answers:
-        history = found.histories.get(answer.order_id)
-        if answer.refusal is None or history is None or answer.sent > 1:
-            continue
-        if (answer.step.order, answer.step.key) in found.world.clients.shared:
-            continue
-        keys = {parts_of(stored.command_id)[0] for stored in history.events}
-        if answer.key_hash in keys:
-            what, named = answer.step.what, found.world.named(answer.order_id)
-            yield f"{what} of {named} was refused ({answer.refusal.code}), and is in the journal"
+    world = found.world
+    for ask, hashed, at in _refused_and_done(found):
+        unlikely = any(hashed.encode() in data for data in world.network.unlikely)
+        others = (
+            other
+            for other in world.clients.asks
+            if (other.order, other.key) == (ask.order, ask.key) and other.refusal is None
+        )
+        excused = any(other.asked_at <= at and other.ended_at > ask.asked_at for other in others)
+        if at >= ask.asked_at and not unlikely and not excused:
+            assert ask.refusal is not None
+            named = world.named(world.clients.ids[ask.order])
+            yield f"{ask.what} of {named} was refused ({ask.refusal.code}), and is in the journal"
+
+
+def repeats_are_known(found: Found) -> Iterator[str]:
+    """Look for requests that had been carried out when they were asked again, and were refused."""
+    for ask, _, at in _refused_and_done(found):
+        if at < ask.asked_at:
+            assert ask.refusal is not None
+            named = found.world.named(found.world.clients.ids[ask.order])
+            yield f"{ask.what} of {named} was done before it was refused ({ask.refusal.code})"
 
 
 def paid_orders_are_charged_once(found: Found) -> Iterator[str]:
@@ -202,6 +236,7 @@ def deadlines_are_obeyed(found: Found) -> Iterator[str]:
     """See that what nobody paid is cancelled when its time has come: not before, and soon after.
 
     Where a clock was set, within the minute in which that is noticed, and never by an hour later.
+    Where a system ended, once another one has looked.
     """
     world = found.world
     for order_id, order in found.orders.items():
@@ -215,7 +250,9 @@ def deadlines_are_obeyed(found: Found) -> Iterator[str]:
         allowed = world.installation.settings.payment_deadline_s
         if not world.clock_was_set and canceled.at < order.payment_due:
             yield f"{named} was given up before its deadline"
-        slack = CLOCK_LOOK_S if world.clock_was_set else LATE_S
+        slack = OTHERS_LOOK_S if world.ended else LATE_S
+        if world.clock_was_set:
+            slack = max(slack, CLOCK_LOOK_S)
         late = at - max(placed_at + allowed, world.last_fault_at + allowed)
         if late > slack:
             yield f"{named} was given up {late:.1f} s after its deadline"
@@ -232,6 +269,7 @@ def time_goes_on(found: Found) -> Iterator[str]:
 INVARIANTS: dict[str, Invariant] = {
     "acknowledged and lost": acknowledged_is_there,
     "refused and done": refused_changed_nothing,
+    "a repeat is refused": repeats_are_known,
     "charged wrongly": paid_orders_are_charged_once,
     "charged for nothing": others_are_not_charged,
     "ticket and order differ": tickets_follow_orders,

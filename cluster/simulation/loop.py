@@ -27,9 +27,12 @@ class Machine:
 
 
 class Incarnation:
-    """One life of a process. `service` is what it runs; `held` what waits while it is stopped."""
+    """One life of a process. `service` is what it runs.
 
-    __slots__ = ("dead", "held", "machine", "number", "role", "service")
+    `held` is what waits while it is stopped, since `stopped_at`.
+    """
+
+    __slots__ = ("dead", "held", "machine", "number", "role", "service", "stopped_at")
 
     def __init__(self, role: str, number: int, machine: Machine) -> None:
         self.role = role
@@ -37,6 +40,7 @@ class Incarnation:
         self.machine = machine
         self.dead = False
         self.held: list[Handle] | None = None
+        self.stopped_at = 0.0
         self.service: Any = None
 
     def __str__(self) -> str:

@@ -1,8 +1,8 @@
 """The network: each request and each reply is a message that may be lost, late, or there twice.
 
 Stands in for `RpcClient` and `RpcServer`. What they promise holds: what is lost with its connection
-is sent again, also to the successor of whoever died or was replaced; and a caller waits no longer
-than its timeout.
+is sent again, also to the successor of whoever died or was replaced; a caller waits no longer than
+its timeout; and who has stood still hangs up on what has waited for it meanwhile.
 """
 
 import asyncio
@@ -19,11 +19,15 @@ from cluster.simulation.ports import Port
 if TYPE_CHECKING:
     from cluster.simulation.world import World
 
+STANDSTILL_S = 1.9
+"""Stands in for production's: whoever stands still for longer may have a successor by then (see
+`World.stop`)."""
+
 
 class Call:
     """A request that somebody waits for. `target`: who got it last."""
 
-    __slots__ = ("data", "future", "name", "role", "sender", "sent", "target")
+    __slots__ = ("data", "future", "name", "role", "sender", "target")
 
     def __init__(
         self, sender: Incarnation, role: str, request: Message, future: asyncio.Future[bytes]
@@ -34,7 +38,6 @@ class Call:
         self.name = type(request).__name__
         self.future = future
         self.target: Incarnation | None = None
-        self.sent = 0
 
 
 class Channel(Port):
@@ -59,7 +62,6 @@ class Channel(Port):
             expiry.cancel()
             network.open.pop(call, None)
         if isinstance(reply, SirenError):
-            reply.sent = call.sent  # type: ignore[attr-defined]
             raise reply
         return reply
 
@@ -100,6 +102,8 @@ class Network:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.open: dict[Call, None] = {}
+        self.unlikely: list[bytes] = []
+        """Requests that are carried twice, or later than anybody waits for: TCP does neither."""
         self._waiting: dict[str, list[Call]] = {}
         self.constant = False
         """Whether all messages take the same time."""
@@ -107,6 +111,7 @@ class Network:
     def forget(self) -> None:
         """Begin anew."""
         self.open.clear()
+        self.unlikely.clear()
         self._waiting.clear()
 
     def delay_s(self, bits: int, fault: Fault | None) -> float:
@@ -124,7 +129,6 @@ class Network:
             return
         fault, bits = world.chance.draw(place(f"{sender.role} → {call.role}: request", REQUEST))
         delay, now = self.delay_s(bits, fault), world.loop.now
-        call.sent += 1 + (fault is Fault.TWICE)
         if world.trace is not None:
             world.tell(f"{sender} → {call.role}: {call.name}{world.described(call.data)}")
         if fault is not None:
@@ -135,6 +139,7 @@ class Network:
                 self._again(call, bits)
                 return
             if fault is Fault.TWICE:
+                self.unlikely.append(call.data)
                 again = now + delay + 0.002 + (bits >> 48 & 0xFF) / 64
                 world.expect(world.loop.at(again, world.itself, self._deliver, call))
         deliver = world.loop.at(now + delay, world.itself, self._deliver, call)
@@ -151,11 +156,17 @@ class Network:
         if target is None or target.dead:
             self._waiting.setdefault(call.role, []).append(call)
             return
+        if call not in self.open:
+            self.unlikely.append(call.data)
         call.target = target
         with world.loop.within(target):
-            world.loop.create_task(self._serve(call, target))
+            awake_at = world.loop.now if target.held is None else target.stopped_at
+            world.loop.create_task(self._serve(call, target, awake_at))
 
-    async def _serve(self, call: Call, target: Incarnation) -> None:
+    async def _serve(self, call: Call, target: Incarnation, awake_at: float) -> None:
+        if self._world.loop.now - awake_at > STANDSTILL_S:
+            self._again(call, self._world.chance.seed)
+            return
         request = unpack(call.data)
         try:
             reply = await target.service.handle(request)

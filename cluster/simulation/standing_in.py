@@ -15,6 +15,7 @@ import actors.client
 import actors.order.actor
 import actors.order.ids
 import actors.order.overdue
+import actors.order.virtual_order
 import actors.payment.ledger
 import actors.runtime.clock
 import actors.runtime.database
@@ -22,6 +23,7 @@ import actors.runtime.retrying
 import readmodel.projector
 from actors.runtime.clock import EPOCH
 from cluster.simulation.loop import SimulatedLoop
+from cluster.simulation.network import STANDSTILL_S
 from cluster.simulation.storage import Disks
 
 BEGINNING = datetime(2026, 3, 1, 3, tzinfo=UTC)
@@ -99,6 +101,8 @@ def standing_in(
         (actors.runtime.clock, "datetime", clock),
         (actors.client, "datetime", clock),
         (actors.order.ids, "time", clock),
+        (actors.order.virtual_order, "monotonic", loop.time),
+        (actors.order.virtual_order, "STANDSTILL_S", STANDSTILL_S),
         (actors.payment.ledger, "token_hex", numbers.token_hex),
         (actors.runtime.database, "InlineSqlite", disks.inline),
         (actors.runtime.database, "Engines", disks.engines),

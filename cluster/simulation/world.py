@@ -168,7 +168,7 @@ class World(Port):
         self.record = Record(self)
         self.machines = {system: Machine(system) for system in SYSTEMS}
         self._lives: dict[str, int] = {}
-        self._ended: set[str] = set()
+        self.ended: set[str] = set()
         self._names: dict[str, str] = {}
         self._busy_until = 0.0
         self.clock_was_set = False
@@ -261,7 +261,7 @@ class World(Port):
         if victim.dead:
             return
         victim.dead = True
-        if self.registry.get(victim.role) is victim and victim.role not in self._ended:
+        if self.registry.get(victim.role) is victim and victim.role not in self.ended:
             when = self.loop.now + 0.05 + (bits >> 36 & 0xFF) / 80
             self.expect(self.loop.at(when, self.itself, self._succeed, victim))
         self.network.lost(victim)
@@ -271,13 +271,13 @@ class World(Port):
         if victim.dead or victim.held is not None:
             return
         victim.held = []
-        now = self.loop.now
-        on_at, next_at = now + 0.2 + (bits >> 30 & 0xFF) / 20, now + 0.5 + (bits >> 44 & 0xFF) / 80
+        now = victim.stopped_at = self.loop.now
+        on_at, next_at = now + 0.2 + (bits >> 30 & 0xFF) / 20, now + 2.0 + (bits >> 44 & 0xFF) / 80
         self.expect(self.loop.at(on_at, self.itself, self._go_on, victim))
         self.expect(self.loop.at(next_at, self.itself, self._succeed, victim))
 
     def _succeed(self, former: Incarnation) -> None:
-        stands = self.registry.get(former.role) is former and former.role not in self._ended
+        stands = self.registry.get(former.role) is former and former.role not in self.ended
         if stands and (former.dead or former.held is not None):
             self.start(former.role)
             if not former.dead:
@@ -298,9 +298,9 @@ class World(Port):
 
     def _route(self, service: str) -> str:
         first = self.registry.get(role_of(service, "B"))
-        if first is None or role_of(service, "B") in self._ended:
+        if first is None or role_of(service, "B") in self.ended:
             return role_of(service, "A")
-        if role_of(service, "A") in self._ended:
+        if role_of(service, "A") in self.ended:
             return role_of(service, "B")
         return role_of(service, SYSTEMS[self.numbers.next() % 2])
 
@@ -371,7 +371,7 @@ class World(Port):
                 self.start(role_of(SECOND_PROJECTOR, system))
             case Fault.ENDS:
                 self.tell_fault(f"system {system}", fault)
-                self._ended |= {
+                self.ended |= {
                     role_of(service, system) for service in (*SERVICES, SECOND_PROJECTOR)
                 }
                 self._kill_all(system)
