@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 
 from cluster.chaos.fault import Begun, Do, Fault
 from cluster.chaos.guard import Guard
-from cluster.running.process_kinds import KINDS, Kind, of_kind
+from cluster.running.process_kinds import GATEWAY, KINDS, Kind, of_kind
 
 STOPPED_S = (1.0, 8.0)
+ANSWERS_WITHIN_S = 1.0
 
 
 def faults(folder: Path, guard: Guard, chance: random.Random) -> Iterator[Fault]:
@@ -49,5 +51,33 @@ def _stopped(folder: Path, kind: Kind, guard: Guard, chance: random.Random) -> D
 
 
 def _one(folder: Path, kind: Kind, chance: random.Random) -> psutil.Process | None:
+    """Return one that may be taken away.
+
+    None where there is none, or nobody would be left to answer clients: on a busy machine, a replica
+    that was lost before takes long to be replaced.
+    """
     found = sorted(of_kind(folder, kind), key=lambda process: process.pid)
+    if kind.name == GATEWAY:
+        found = [process for process in found if _answers(process)]
+        if len(found) == 1:
+            return None
     return chance.choice(found) if found else None
+
+
+def _answers(process: psutil.Process) -> bool:
+    """Return whether a replica answers by HTTP on this machine, at one of the ports it listens on."""
+    with suppress(psutil.Error):
+        ports = {
+            each.laddr.port
+            for each in process.net_connections("tcp")
+            if each.status == psutil.CONN_LISTEN
+        }
+        return any(map(_is_healthy, ports))
+    return False
+
+
+def _is_healthy(port: int) -> bool:
+    with suppress(httpx.HTTPError):
+        url = f"http://127.0.0.1:{port}/-/healthz"
+        return httpx.get(url, timeout=ANSWERS_WITHIN_S, trust_env=False).is_success
+    return False
