@@ -53,8 +53,8 @@ def _stopped(folder: Path, kind: Kind, guard: Guard, chance: random.Random) -> D
 def _one(folder: Path, kind: Kind, chance: random.Random) -> psutil.Process | None:
     """Return one that may be taken away.
 
-    None where there is none, or nobody would be left to answer clients: on a busy machine, a replica
-    that was lost before takes long to be replaced.
+    None where there is none, or nobody would be left to answer clients: on a busy machine, a
+    replica that was lost before takes long to be replaced.
     """
     found = sorted(of_kind(folder, kind), key=lambda process: process.pid)
     if kind.name == GATEWAY:
@@ -65,7 +65,7 @@ def _one(folder: Path, kind: Kind, chance: random.Random) -> psutil.Process | No
 
 
 def _answers(process: psutil.Process) -> bool:
-    """Return whether a replica answers by HTTP on this machine, at one of the ports it listens on."""
+    """Return whether a replica answers by HTTP at one of the ports that it listens on."""
     with suppress(psutil.Error):
         ports = {
             each.laddr.port
