@@ -7,7 +7,6 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 from ray.exceptions import RayError
 
+from actors.command_waits import ANSWER_MARGIN_S, WORK_S, Waiting, followed, patiently
 from actors.contracts.errors import (
     AlreadyPlaced,
     Invalid,
@@ -49,15 +49,7 @@ from actors.store.queries import StoreQueries
 from actors.store.validation import check_capacity, check_price, check_switch
 
 DEFAULT_WAIT_S = 2.0
-WORK_S = 0.5
-"""How long an answer may take before whoever asked counts as one who merely waits."""
-ANSWER_MARGIN_S = 10.0
-"""How much longer than its `wait` a command may take before it counts as unavailable: a host that a
-deploy replaces is away for 2 s, and for 8 or 9 on a machine with much else to do."""
-
 logger = logging.getLogger("siren")
-Waiting = Callable[[], AbstractContextManager[bool]]
-"""Entered while a command that was carried out waits to be settled; False: it may not wait."""
 
 
 class AsyncSiren:
@@ -78,7 +70,7 @@ class AsyncSiren:
         hosts = range(installation.order_hosts)
         self._order_hosts = [RpcClient(self._reach(host)) for host in hosts]
         self._store = RpcClient(partial(peers.store, installation))
-        self.waiting: Waiting = _patiently
+        self.waiting: Waiting = patiently
         self.commands = Waits(is_at_work=lambda: False)
         """The waits for answers to commands."""
 
@@ -255,23 +247,15 @@ class AsyncSiren:
 
     async def _ask(self, order_id: str, command: cmd.Command, wait: float) -> OrderReply:
         ORDER_ID.set(order_id)
-        wait, loop = bounded(wait), asyncio.get_running_loop()
+        wait, began = bounded(wait), asyncio.get_running_loop().time()
         channel = self._order_hosts[host_of(order_id, self.installation.order_hosts)]
         request = OrderRequest(order_id, pack_command(command), min(wait, WORK_S))
-        began = loop.time()
         with self.commands.up_to(wait + ANSWER_MARGIN_S + NEVER_S):
             reply: OrderReply = await channel.ask(request, wait + ANSWER_MARGIN_S)
-            left = began + wait - loop.time()
-            if reply.settled or left <= 0 or loop.time() < began + WORK_S:
-                return reply  # a payment is answered once it is final, settled or not
-            # Sent again it causes nothing, and waits for the rest. What it did is done, whatever
-            # comes.
-            with self.waiting() as may_wait, suppress(SirenError):
-                if may_wait:
-                    again = OrderRequest(order_id, request.command, left)
-                    later: OrderReply = await channel.ask(again, left + ANSWER_MARGIN_S)
-                    return msgspec.structs.replace(later, replayed=reply.replayed)
-            return reply
+            if reply.settled:
+                return reply
+            later = await followed(channel, request, reply, began, began + wait, self.waiting)
+            return msgspec.structs.replace(later, replayed=reply.replayed)
 
     async def _refusal(self, order_id: str) -> str | None:
         """Return why its store would not make an order now; None where nothing is known of it."""
@@ -303,7 +287,3 @@ def bounded(wait: float) -> float:
     if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not wait >= 0:
         raise invalid("Must be a number of seconds, 0 or more", "/wait")
     return min(wait, MAX_WAIT_S)
-
-
-def _patiently() -> AbstractContextManager[bool]:
-    return nullcontext(enter_result=True)

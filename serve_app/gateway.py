@@ -11,7 +11,7 @@ from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from ray.serve.schema import LoggingConfig
 
-from actors.client import ANSWER_MARGIN_S
+from actors.command_waits import ANSWER_MARGIN_S
 from actors.contracts.limits import MAX_WAIT_S
 from actors.installation import Installation
 from actors.peers import Peers

@@ -46,19 +46,18 @@ MANY_READS = 100
 is asked for again then, which would only make it worse."""
 
 
-FULL_HEADER = "x-siren-full"
-FULL_MS = 20
-COMMAND_RULES = """\
+IS_COMMAND = """\
     acl is_command method POST PATCH DELETE
     acl is_session path /session
-    acl is_full date(0,ms),sub(proc.%(name)s_full) lt %(ms)d
-    http-request return status 503 errorfile %(overloaded)s if is_command !is_session is_full
-    http-response set-var(proc.%(name)s_full) date(0,ms) if { res.hdr(%(header)s) -m found }
-    http-response del-header %(header)s
 """
-"""Once a replica has no place left for a command, HAProxy refuses commands itself for a moment, in
-which a replica gets through a fraction of what it has: where replicas refuse all that is too much,
-that leaves them little time for what they took."""
+TAKES_HEADER = "x-siren-takes"
+"""How many commands a replica takes at a time: it tells so with each answer."""
+COMMAND_RULES = """\
+    http-request return status 503 errorfile %(overloaded)s if { be_conn%(taken)s gt 0 }
+"""
+"""What replicas have no place for is refused before it reaches them, where that costs a fraction:
+four times what they can take would leave them little time for what they took. Nothing is refused
+while one has told nothing yet."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,10 @@ def split_off(application: Section, frontend: Section, bound: StreamBound) -> li
     """Return an application's other backends, and let the frontend and all of them choose."""
     streams = _tracking(application, "streams", STREAM_RULES % vars(bound))
     reads = _tracking(application, "reads", READ_RULES)
+    commands = _tracking(application, "commands", _learn(application, frontend, bound))
     _choose(application.head.split()[1], frontend)
-    _prefer(application, reads)
-    _spare(application, bound)
-    return [streams, reads]
+    _prefer(application, reads, commands)
+    return [streams, reads, commands]
 
 
 def _tracking(application: Section, kind: str, rules: str) -> Section:
@@ -90,13 +89,15 @@ def _tracking(application: Section, kind: str, rules: str) -> Section:
 
 
 def _choose(name: str, frontend: Section) -> None:
-    """Send streams, and reads that another replica could answer, to backends of their own."""
+    """Send streams, commands, and reads another replica could answer, to backends of their own."""
     other = f"{{ nbsrv({name}) ge 2 }} {{ be_conn({name}-reads) lt {MANY_READS} }}"
     read = f"{{ method GET HEAD }} !may_take_long {other}"
     ours = (
         *MAY_TAKE_LONG.splitlines(),
+        *IS_COMMAND.splitlines(),
         f"    use_backend {name}-streams if is_{name} {{ {STREAMS} }}",
         f"    use_backend {name}-reads if is_{name} {read}",
+        f"    use_backend {name}-commands if is_{name} is_command !is_session",
     )
     frontend.lines = [
         changed
@@ -107,7 +108,7 @@ def _choose(name: str, frontend: Section) -> None:
     ]
 
 
-def _prefer(application: Section, reads: Section) -> None:
+def _prefer(application: Section, reads: Section, commands: Section) -> None:
     """Send requests to the replica on this machine, where others are elsewhere.
 
     So a machine that vanishes takes along no request of another one's customers. Where all are
@@ -118,7 +119,8 @@ def _prefer(application: Section, reads: Section) -> None:
     replicas = [each for each in servers(application) if "backup" not in each[2]]
     if not replicas:
         return
-    names = [part.head.split()[1] for part in (application, reads)]
+    parts = (application, reads, commands)
+    names = [part.head.split()[1] for part in parts]
     here = [server for server, address, _ in replicas if _is_here(address.rpartition(":")[0])]
     if 0 < len(here) < len(replicas):
         first, rules = here[0], [f"use-server {here[0]} if"]
@@ -126,7 +128,7 @@ def _prefer(application: Section, reads: Section) -> None:
         first, rules = replicas[0][0], [_while_few(server, names) for server, _, _ in replicas]
     shunned = f"proc.{names[0].replace('-', '_')}_shunned"
     rules[0] += f" !{{ date,sub({shunned}) lt {SHUNNED_S} }}"
-    for part in (application, reads):
+    for part in parts:
         part.put("".join(f"    {rule}\n" for rule in rules))
     reads.put(
         "    http-request set-var(txn.asked) date(0,ms)\n"
@@ -135,13 +137,22 @@ def _prefer(application: Section, reads: Section) -> None:
     )
 
 
-def _spare(application: Section, bound: StreamBound) -> None:
-    """Let HAProxy refuse commands while replicas are full."""
+def _learn(application: Section, frontend: Section, bound: StreamBound) -> str:
+    """Remember what each replica takes; return the rules of a backend that keeps to all of it."""
     name = application.head.split()[1].replace("-", "_")
-    application.put(
-        COMMAND_RULES
-        % {"name": name, "ms": FULL_MS, "header": FULL_HEADER, "overloaded": bound.overloaded}
+    replicas = [server for server, _, options in servers(application) if "backup" not in options]
+    takes = {f"proc.{name}_takes_{n}": server for n, server in enumerate(replicas)}
+    frontend.put(
+        "".join(
+            f"    http-response set-var({variable}) res.hdr({TAKES_HEADER}),add(0)"
+            f" if {{ srv_name {server} }} {{ res.hdr({TAKES_HEADER}) -m found }}\n"
+            for variable, server in takes.items()
+        )
     )
+    if not takes:
+        return ""
+    taken = "".join(f",sub({variable})" for variable in takes)
+    return COMMAND_RULES % {"overloaded": bound.overloaded, "taken": taken}
 
 
 def _while_few(server: str, backends: list[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from cluster.running.haproxy_backends import STREAMS, StreamBound, split_off
+from cluster.running.haproxy_backends import STREAMS, TAKES_HEADER, StreamBound, split_off
 from cluster.running.haproxy_sections import Section, only, sections
 
 SECRET_HEADER = "x-siren-system"  # noqa: S105 - its name
@@ -82,6 +82,7 @@ FRONTEND_RULES = """\
     http-request del-header x-request-disconnect-disabled
     http-request set-header x-request-disconnect-disabled ?1 unless { %(streams)s }
     http-request set-header x-request-id %%[uuid] unless { req.hdr(x-request-id) -m found }
+    http-response del-header %(takes)s
     http-response set-header connection close if { status 413 }
     acl is_of_a_parser res.hdr(content-type) -m beg text/plain
     http-response return status 400 errorfile %(bad_request)s if { status 400 } is_of_a_parser
@@ -210,6 +211,7 @@ def _rules(edge: Edge, folder: Path) -> str:
         "digits": LONGEST_LENGTH,
         "header": SECRET_HEADER,
         "streams": STREAMS,
+        "takes": TAKES_HEADER,
         "secret": edge.secret,
     }
 

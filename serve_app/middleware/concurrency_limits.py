@@ -5,12 +5,14 @@ order to settle, for a version of the view, for a stream's next event. Those who
 bounds of their own, so that they hold up nobody.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from enum import Enum
 
+from actors.command_waits import LATE_S
 from serve_app.contract.identity import Identity, Role
 from serve_app.contract.problem_types import OVERLOADED, TOO_MANY_AT_ONCE, TOO_MANY_STREAMS
 from serve_app.contract.problems import Refused, problem
@@ -27,6 +29,11 @@ AT_ONCE = {Role.CUSTOMER: 30, Role.STAFF: 100}
 """Requests that one subject may have under way; owner and service may have any number."""
 STREAMS_EACH = {Role.CUSTOMER: 20, Role.STAFF: 100}
 """Streams that one subject may keep open beside them."""
+
+FEWEST = 32
+"""Commands that are begun at a time however long each takes."""
+GAIN = 1 / 8
+"""How many more each of them that is in time lets begin: it settles within seconds."""
 
 Subject = tuple[Role, str]
 
@@ -91,10 +98,30 @@ class _Quota:
                 del self._taken[subject]
 
 
+class _Pace:
+    """How many commands are begun at a time so that four of five take no longer than `LATE_S`.
+
+    With more of them each only takes longer, until those who sent them have gone.
+    """
+
+    __slots__ = ("at_once",)
+
+    def __init__(self, at_once: float) -> None:
+        self.at_once = at_once
+
+    def note(self, took_s: float, most: int) -> None:
+        """Learn from a command for which work was done for so long."""
+        if took_s > LATE_S:
+            self.at_once = max(FEWEST, self.at_once - 4 * GAIN)
+        else:
+            self.at_once = min(most, self.at_once + GAIN)
+
+
 class Places:
     """The places of one replica: `at_once` for work, and bounds for those who wait."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self._reads, self._commands, self._all_work, self.waiting = (_Bound(0) for _ in range(4))
         self.resize(at_once)
         self._work = {
@@ -102,6 +129,8 @@ class Places:
             Kind.COMMAND: (self._commands, self._all_work),
             Kind.HEALTH: (_Bound(HEALTH),),
         }
+        self.waiting_commands = 0
+        self._pace = _Pace(self._commands.most)
         self.streams = _Bound(STREAMS)
         self.requests_of = _Quota(AT_ONCE)
         self.streams_of = _Quota(STREAMS_EACH)
@@ -117,6 +146,21 @@ class Places:
         """How many requests are worked on: neither those that wait, nor streams, nor health."""
         return self._all_work.taken
 
+    @property
+    def commands(self) -> int:
+        """How many commands should be under way at this moment, with those that merely wait.
+
+        Never none: whoever is told so would not ask again.
+        """
+        left_by_reads = self._all_work.most - self._reads.taken
+        at_work = min(int(self._pace.at_once), self._commands.most, left_by_reads)
+        return max(1, at_work + self.waiting_commands)
+
+    def worked(self, kind: Kind, took_s: float) -> None:
+        """Learn for how long work was done for a request."""
+        if kind is Kind.COMMAND:
+            self._pace.note(took_s, self._commands.most)
+
     def enter(self, kind: Kind) -> "Place | None":
         """Return a place to use in a `with`, None where this kind has none left."""
         bounds = self._work[kind]
@@ -125,17 +169,19 @@ class Places:
                 for taken in bounds[:number]:
                     taken.give_back()
                 return None
-        return Place(self, bounds)
+        return Place(self, bounds, kind)
 
 
 class Place:
     """What one request has taken: `current` in the block, and given back at its end."""
 
-    __slots__ = ("_places", "_requests_of", "_streams_of", "_token", "_work")
+    __slots__ = ("_began", "_kind", "_places", "_requests_of", "_streams_of", "_token", "_work")
 
-    def __init__(self, places: Places, work: tuple[_Bound, ...]) -> None:
+    def __init__(self, places: Places, work: tuple[_Bound, ...], kind: Kind) -> None:
         self._places = places
         self._work = work
+        self._kind = kind
+        self._began = places.clock()
         self._requests_of: Identity | None = None
         self._streams_of: Identity | None = None
         self._token: Token[Place | None] | None = None
@@ -166,9 +212,12 @@ class Place:
             yield False
             return
         self._stop_working()
+        is_command = self._kind is Kind.COMMAND
+        self._places.waiting_commands += is_command
         try:
             yield True
         finally:
+            self._places.waiting_commands -= is_command
             self._places.waiting.give_back()
 
     def become_stream(self, identity: Identity) -> None:
@@ -184,6 +233,8 @@ class Place:
         self._forget_request()
 
     def _stop_working(self) -> None:
+        if self._work:
+            self._places.worked(self._kind, self._places.clock() - self._began)
         for bound in self._work:
             bound.give_back()
         self._work = ()

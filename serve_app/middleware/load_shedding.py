@@ -2,7 +2,6 @@
 
 import logging
 import traceback
-from dataclasses import replace
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,8 +13,9 @@ HEALTH = ("/healthz", "/readyz")
 READS = ("GET", "HEAD", "OPTIONS")
 # Beginning a session asks no service: a flood of orders shall not keep anybody from it.
 SESSION = "/session"
-FULL = replace(OVERLOADED, headers={**OVERLOADED.headers, "X-Siren-Full": "1"})
-"""What a command gets. HAProxy takes the header away, and answers the next ones for a moment."""
+TAKES = b"x-siren-takes"
+"""With each answer HAProxy is told how many commands this replica takes. It refuses the rest
+itself, at a fraction of what that costs here, and hands the header on to nobody."""
 
 logger = logging.getLogger("siren")
 
@@ -36,11 +36,10 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        kind = _kind(scope)
-        place = self._places.enter(kind)
+        place = self._places.enter(_kind(scope))
         if place is None:
-            refusal = FULL if kind is Kind.COMMAND else OVERLOADED
-            await problem(refusal)(scope, receive, send)
+            takes = {TAKES.decode(): str(self._places.commands)}
+            await problem(OVERLOADED, headers=takes)(scope, receive, send)
             return
         with place:
             await self._serve(scope, receive, send)
@@ -50,7 +49,10 @@ class Guard:
 
         async def observed(message: Message) -> None:
             nonlocal started
-            started = True
+            if not started:
+                started = True
+                told = (TAKES, b"%d" % self._places.commands)
+                message["headers"] = [*message.get("headers", ()), told]
             await send(message)
 
         try:

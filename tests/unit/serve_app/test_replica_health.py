@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.client import ANSWER_MARGIN_S
+from actors.command_waits import ANSWER_MARGIN_S
 from actors.order.domain import commands as cmd
 from actors.runtime.rpc_client import RpcClient
 from serve_app.backend import Backend

@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cluster.running import haproxy_backends
 from cluster.running.haproxy_backends import FEW_REQUESTS
 from cluster.running.haproxy_config import most_streams
 from tests.support.haproxy import PATIENCE, in_front_of
@@ -21,6 +20,8 @@ class Replica:
         self.name = name
         self.port = 0
         self.held: list[str] = []
+        self.takes: int | None = None
+        """How many commands it says that it takes."""
         self.holding = holding
         self.release = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -47,13 +48,12 @@ class Replica:
                     self.held.append(address)
                     self.holding.release()
                     await self.release.wait()
-                if "full" in address:
-                    writer.write(
-                        b"HTTP/1.1 503 Busy\r\nX-Siren-Full: 1\r\nContent-Length: 0\r\n\r\n"
-                    )
-                    continue
                 body = self.name.encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+                takes = b"" if self.takes is None else b"X-Siren-Takes: %d\r\n" % self.takes
+                length = len(body)
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (takes, length, body)
+                )
                 await writer.drain()
         writer.close()
 
@@ -183,26 +183,44 @@ async def test_streams_leave_connections_to_all_others_and_the_next_one_comes_ag
         assert (await client.get("/held/stream")).status_code == 200
 
 
-async def test_while_a_replica_is_full_commands_alone_are_refused_before_it(
-    replicas: list[Replica], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("places", [(3, 2), (1, 0)])
+async def test_commands_that_no_replica_takes_are_refused_before_it(
+    front: httpx.AsyncClient, replicas: list[Replica], places: tuple[int, int]
 ) -> None:
-    """With a moment that is longer than the test."""
-    monkeypatch.setattr(haproxy_backends, "FULL_MS", 3_600_000)
-    async with in_front_of({each.name: each.port for each in replicas}, tmp_path) as front:
-        full = await front.post("/orders/full", json={})
-        assert (full.status_code, full.content) == (503, b"")
-        assert "x-siren-full" not in full.headers
+    """Whatever answer tells how many are taken."""
+    await _tell(front, replicas, places)
+    waiting = [asyncio.create_task(front.post("/held")) for _ in range(sum(places))]
+    await _hold(sum(places), replicas)
 
-        refused = await front.post("/orders", json={})
-        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-        assert refused.headers["retry-after"] == "1"
-        assert (await front.get("/orders/1")).status_code == 200
-        assert (await front.post("/session")).status_code == 200
+    refused = await front.post("/orders", json={})
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    assert refused.headers["retry-after"] == "1"
+    assert (await front.get("/orders/1")).status_code == 200
+    assert (await front.post("/session")).status_code == 200
+
+    for replica in replicas:
+        replica.release.set()
+    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
+    assert (await front.post("/orders", json={})).status_code == 200
 
 
-async def test_commands_are_taken_again_after_a_moment(
-    front: httpx.AsyncClient,
+async def test_commands_are_taken_while_a_replica_has_not_told_how_many(
+    front: httpx.AsyncClient, replicas: list[Replica]
 ) -> None:
-    assert (await front.post("/orders/full", json={})).status_code == 503
-    while (await front.post("/orders", json={})).status_code != 200:
-        pass
+    replicas[0].takes = 0
+    assert [(await front.post("/")).status_code for _ in range(3)] == [200] * 3
+
+
+async def _tell(front: httpx.AsyncClient, replicas: list[Replica], places: tuple[int, int]) -> None:
+    """Let each replica tell how many commands it takes, in an answer to a read."""
+    for replica, takes in zip(replicas, places, strict=True):
+        replica.takes = takes
+    answers = [asyncio.create_task(front.get("/held/stream")) for _ in range(2)]
+    await _hold(2, replicas)
+    assert [len(replica.held) for replica in replicas] == [1, 1]
+    for replica in replicas:
+        replica.release.set()
+    for answer in await asyncio.gather(*answers):
+        assert "x-siren-takes" not in answer.headers
+    for replica in replicas:
+        replica.release.clear()

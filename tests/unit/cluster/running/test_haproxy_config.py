@@ -24,6 +24,7 @@ from tests.support.haproxy import FILES, SECRET, changed, written
 
 STREAMS = "backend http-siren-streams"
 READS = "backend http-siren-reads"
+COMMANDS = "backend http-siren-commands"
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_where_others_are_elsewhere_the_replica_here_is_preferred_unless_it_left
     lines = _lines(file.read_text())
     rule = "use-server r1 if !{ date,sub(proc.http_siren_shunned) lt 5 }"
     found = [(head, line) for head, line in lines if line.startswith("use-server ")]
-    assert found == [("backend http-siren", rule), (READS, rule)]
+    assert found == [("backend http-siren", rule), (READS, rule), (COMMANDS, rule)]
     subprocess.run([_real_binary(), "-c", "-f", str(file)], capture_output=True, check=True)
 
 
@@ -116,7 +117,7 @@ def test_a_client_that_closes_its_sending_side_is_not_given_up(
     assert {head for head, line in lines if line == "option abortonclose"} == {STREAMS}
 
 
-def test_streams_and_reads_have_backends_of_their_own_with_the_same_replicas(
+def test_streams_reads_and_commands_have_backends_of_their_own_with_the_same_replicas(
     serving: str, tmp_path: Path
 ) -> None:
     lines = _lines(changed(serving, tmp_path))
@@ -126,9 +127,10 @@ def test_streams_and_reads_have_backends_of_their_own_with_the_same_replicas(
     assert choices == [
         "use_backend http-siren-streams if is_http-siren { path_end /stream }",
         f"use_backend http-siren-reads if is_http-siren {read} {other}",
+        "use_backend http-siren-commands if is_http-siren is_command !is_session",
         "use_backend http-siren if is_http-siren",
     ]
-    for backend in (STREAMS, READS):
+    for backend in (STREAMS, READS, COMMANDS):
         servers = [line for head, line in lines if head == backend and line.startswith("server ")]
         assert servers == [
             "server r0 127.0.0.1:18000 track http-siren/r0",

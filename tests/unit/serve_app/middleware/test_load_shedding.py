@@ -12,10 +12,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from actors.command_waits import LATE_S
 from serve_app.contract.identity import OWNER, Identity, Role
 from serve_app.contract.problems import Refused
 from serve_app.middleware.concurrency_limits import (
     AT_ONCE,
+    FEWEST,
     HEALTH,
     SHARE,
     STREAMS_EACH,
@@ -130,15 +132,68 @@ async def test_too_many_requests_are_shed(routes: Routes) -> None:
     assert served.status_code == 200
 
 
-@pytest.mark.parametrize(("method", "told"), [("POST", "1"), ("GET", None)])
-async def test_haproxy_is_told_that_there_is_no_place_for_commands(
-    routes: Routes, method: str, told: str | None
+@pytest.mark.parametrize(
+    ("method", "path", "count", "asking", "takes"),
+    [
+        ("POST", "/hang", 0, "POST", 8),
+        ("POST", "/hang", 8, "POST", 8),
+        ("POST", "/hang", 8, "HEAD", 8),
+        ("GET", "/hang", 7, "POST", 3),
+        ("POST", "/wait", 5, "POST", 8 + 5),
+        ("GET", "/wait", 5, "POST", 8),
+    ],
+)
+async def test_each_answer_tells_haproxy_how_many_commands_are_taken(
+    routes: Routes, method: str, path: str, count: int, asking: str, takes: int
 ) -> None:
-    async with routes.client(max_in_flight=1) as client, asyncio.TaskGroup() as group:
-        await routes.occupy(group, client, method, "/hang", 1)
-        shed = await client.request(method, "/fine")
+    async with routes.client(max_in_flight=10) as client, asyncio.TaskGroup() as group:
+        await routes.occupy(group, client, method, path, count)
+        answer = await client.request(asking, "/fine")
+        assert answer.headers["x-siren-takes"] == str(takes)
         routes.release.set()
-    assert (shed.status_code, shed.headers.get("x-siren-full")) == (503, told)
+
+
+async def test_haproxy_is_never_told_that_no_command_is_taken(routes: Routes) -> None:
+    """It would send none, and so would not be told that there is a place again."""
+    async with routes.client(max_in_flight=1) as client, asyncio.TaskGroup() as group:
+        await routes.occupy(group, client, "GET", "/hang", 1)
+        answer = await client.post("/fine")
+        assert (answer.status_code, answer.headers["x-siren-takes"]) == (503, "1")
+        routes.release.set()
+
+
+def test_fewer_commands_are_taken_while_each_takes_long_and_all_again_when_they_do_not() -> None:
+    now = 0.0
+    places = Places(100, lambda: now)
+
+    def serve(kind: Kind, takes_s: float) -> None:
+        nonlocal now
+        place = places.enter(kind)
+        assert place is not None
+        with place:
+            now += takes_s
+
+    def wait_for(takes_s: float) -> None:
+        nonlocal now
+        place = places.enter(Kind.COMMAND)
+        assert place is not None
+        with place, place.waiting():
+            now += takes_s
+
+    most = places.commands
+    wait_for(30.0)
+    serve(Kind.READ, 30.0)
+    serve(Kind.HEALTH, 30.0)
+    assert places.commands == most == 80
+
+    serve(Kind.COMMAND, LATE_S + 0.01)
+    assert places.commands < most
+    for _ in range(1000):
+        serve(Kind.COMMAND, LATE_S + 0.01)
+    assert places.commands == FEWEST
+    for _ in range(1000):
+        serve(Kind.COMMAND, LATE_S)
+    assert places.commands == most
 
 
 @pytest.mark.parametrize(
