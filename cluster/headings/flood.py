@@ -10,6 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
+
+import uvloop
 
 from cluster.headings.load import (
     Labelled,
@@ -68,10 +71,9 @@ class _Customer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
         if self._asked is not None:
-            transport.write(self._asked.data)
+            self._transport.write(self._asked.data)
 
     def ask(self, request: Request, now: float) -> None:
         """Send a request, now or as soon as the connection stands."""
@@ -245,4 +247,4 @@ def _flood(
     token: str | None,
 ) -> Flood:
     requests = workload() if token is None else signed(workload(), token)
-    return asyncio.run(flood(port, requests, rate, seconds, patience=patience))
+    return uvloop.run(flood(port, requests, rate, seconds, patience=patience))

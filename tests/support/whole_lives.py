@@ -10,6 +10,7 @@ from cluster.headings.load import Labelled, Request, http_request
 from cluster.headings.workloads import (
     ACCEPTED,
     BUTTONS,
+    LONG_WAIT,
     REFUNDED,
     STORES,
     order_id_of,
@@ -50,7 +51,8 @@ class WholeLives:
 
     def _placing(self, number: int) -> Request:
         store = STORES[number % len(STORES)]
-        data = place_request(f"c-{number % 1000}", store, "tok_approve", f"{self._run}-{number}")
+        customer, key = f"c-{number % 1000}", f"{self._run}-{number}"
+        data = place_request(customer, store, "tok_approve", key, Prefer=LONG_WAIT)
         return Labelled(data, 201, ACCEPTED, "place", partial(self._placed, number))
 
     def _placed(self, number: int, body: bytes) -> None:
@@ -60,10 +62,10 @@ class WholeLives:
     def _following(self, order_id: str, step: int) -> Request:
         self._moved_at = time.monotonic()
         if step == len(BUTTONS):
-            cancel = http_request("POST", f"/orders/{order_id}/cancel")
+            cancel = http_request("POST", f"/orders/{order_id}/cancel", Prefer=LONG_WAIT)
             return Labelled(cancel, 200, REFUNDED, "cancel", self._ended)
         button, status = BUTTONS[step]
-        press = http_request("POST", f"/pickups/{order_id}/{button}")
+        press = http_request("POST", f"/pickups/{order_id}/{button}", Prefer=LONG_WAIT)
         needle = b'"order_status":"%b"' % status
         return Labelled(press, 200, needle, button, partial(self._pressed, order_id, step))
 
