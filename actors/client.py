@@ -38,7 +38,7 @@ from actors.order.journal import Journal
 from actors.order.new_order import NewOrder, body_of, check_new_order
 from actors.order.queries import OrderHistories
 from actors.peers import Peers
-from actors.runtime.database_faults import damaged_databases
+from actors.runtime.database_faults import damaged_databases, words_of
 from actors.runtime.live_settings import LiveSettings
 from actors.runtime.logs import ORDER_ID
 from actors.runtime.message_codec import to_json
@@ -226,7 +226,7 @@ class AsyncSiren:
         except (RayError, SirenError, TimeoutError, ValueError) as error:
             # The cause is for operators: it may name hosts and files.
             cause = getattr(error, "cause", None) or error
-            logger.warning("order-host:%d is not ready: %s", host, str(cause) or type(cause))
+            logger.warning("order-host:%d is not ready: %s", host, words_of(cause))
             return f"order-host:{host}"
         return None
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from actors.contracts.errors import Damaged, Unavailable, UnknownEvent
 from actors.runtime.faults import FAULTS
+from actors.runtime.unwritable import why_unwritable
 from actors.settings import SERVICES, Service, Settings
 
 # SQLSTATEs that are no fault of the statement: connection, conflict, resources, operator, system,
@@ -35,6 +36,8 @@ DAMAGED_CODES = {
     sqlite3.SQLITE_IOERR_CORRUPTFS,
 }
 """Beside SQLITE_CORRUPT and SQLITE_NOTADB in all their kinds."""
+UNTOLD_CODES = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+"""Behind which SQLite does not say why: a system that only reads, a quota, a permission."""
 PARTS = ("", "-wal", "-shm")
 """What the names of an SQLite database's files end in."""
 ERRNO = re.compile(r"\[Errno -?\d+\] |<class '[^']*'>: ")
@@ -107,8 +110,16 @@ class DatabaseFaults:
             return self.damaged(words)
         cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
         if isinstance(error, UNREACHABLE) or cut_off or sqlstate.startswith(PASSING_STATES):
-            return Unavailable("database_unavailable", self._told(words))
+            return Unavailable("database_unavailable", self._told(words + self._why(original)))
         return None
+
+    def _why(self, error: object) -> str:
+        """Return what the system says of a file that SQLite could not write, "" where nothing."""
+        code = getattr(error, "sqlite_errorcode", None)
+        if self._file is None or code is None or code & 0xFF not in UNTOLD_CODES:
+            return ""
+        why = why_unwritable(self._file)
+        return "" if why is None else f": {why}"
 
     def _of_row(self, error: BaseException) -> Unavailable | None:
         if isinstance(error, UNREADABLE):
