@@ -67,6 +67,9 @@ def up(
     dashboard: Annotated[  # noqa: FBT002
         bool, typer.Option("--dashboard", help="Ray's dashboard, too: four processes more.")
     ] = False,
+    despite_damage: Annotated[  # noqa: FBT002
+        bool, typer.Option("--despite-damage", help="Serve what damaged files still have.")
+    ] = False,
 ) -> None:
     """Start the whole system on this machine, in the foreground; Ctrl-C stops it."""
     environment.prepare()
@@ -74,7 +77,7 @@ def up(
     from cluster.greeting import teller  # noqa: PLC0415 - quick help, as below
 
     told = teller(settings)
-    system = Up(settings, told.say, told.greet, dashboard=dashboard)
+    system = Up(settings, told.say, told.greet, dashboard=dashboard, despite_damage=despite_damage)
     try:
         code = system.run()
     except SirenError as error:

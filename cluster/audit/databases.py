@@ -18,6 +18,7 @@ from actors.settings import SERVICES, Service, Settings
 from actors.store import tables as store_tables
 from cluster.operations.read_only import ReadOnly, check_files, check_journal_version, check_tables
 from cluster.running.integrity import quick_check
+from cluster.running.lost_logs import lost_log
 from readmodel import tables as view_tables
 
 METADATA = {
@@ -75,10 +76,15 @@ class Databases:
         with self.around("journal", meta.name):
             await check_journal_version(self._opened["journal"])
 
-    async def look_through(self) -> None:
-        """Look through the files, indexes included, for what is damaged."""
+    async def look_through(self, *, at_rest: bool) -> None:
+        """Look through the files, indexes included, for what is damaged.
+
+        `at_rest`: nobody writes, so that the ends of their logs can be told from what comes next.
+        """
         for service, file in self._files.items():
             words = await asyncio.to_thread(quick_check, file)
+            if not words and at_rest:
+                words = await asyncio.to_thread(lost_log, file)
             if words:
                 self.damage.setdefault(self.place(service, "the file"), words)
 

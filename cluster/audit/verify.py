@@ -115,7 +115,7 @@ class _Audit:
         self._totals.unsealed = seals.unsealed
         self._totals.lag = await whole_tables.lag(self._databases)
         await whole_tables.check_books(self._databases)
-        await self._databases.look_through()
+        await self._databases.look_through(at_rest=not self._running)
         for place, words in self._databases.damage.items():
             self._found(Violation(place, "database_damaged", words))
         return self._totals

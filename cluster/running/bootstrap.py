@@ -87,14 +87,6 @@ async def _create_store(url: str) -> None:
         await store.close()
 
 
-async def _create_payments(url: str) -> None:
-    await _create(PaymentLedger(url))
-
-
-async def _create_provider(url: str) -> None:
-    await _create(SimulatedProvider(url))
-
-
 async def _create(owner: PaymentLedger | SimulatedProvider) -> None:
     try:
         await owner.create()
@@ -104,8 +96,8 @@ async def _create(owner: PaymentLedger | SimulatedProvider) -> None:
 
 CREATIONS: dict[Service, Callable[[str], Awaitable[None]]] = {
     "stores": _create_store,
-    "payments": _create_payments,
-    "provider": _create_provider,
+    "payments": lambda url: _create(PaymentLedger(url)),
+    "provider": lambda url: _create(SimulatedProvider(url)),
     "readmodel": create_tables,
 }
 """How what is missing in each service's database is created, beside the journal's."""
@@ -210,13 +202,19 @@ def start_gateway(installation: Installation, token_secret: bytes, system_secret
 
 @contextmanager
 def running(
-    settings: Settings, claim: Claim, report: Report, *, dashboard: bool = False
+    settings: Settings,
+    claim: Claim,
+    report: Report,
+    *,
+    dashboard: bool = False,
+    despite_damage: bool = False,
 ) -> Iterator[Installation]:
     """Run the whole system on this machine for as long as the block lasts, Ray's dashboard too.
 
     `claim` is what `haproxy.claim` gave before Ray was imported; `report` gets a line for each step
-    of the start, and may raise to end it there. Raises `SirenError` where the system cannot be
-    started safely. What `ray.shutdown` leaves behind is the caller's to end.
+    of the start, and may raise to end it there; `despite_damage` as `integrity` has it. Raises
+    `SirenError` where the system cannot be started safely. What `ray.shutdown` leaves behind is the
+    caller's to end.
     """
     check(settings)
     keep_files_private()
@@ -229,7 +227,7 @@ def running(
         check_metrics_port(settings.metrics_port)
         token_secret = make_secret(settings)
         report("preparing the databases")
-        integrity.check_files(settings, report)
+        integrity.check_files(settings, report, despite_damage=despite_damage)
         release = Release(schemas=known_schemas())
         installation = asyncio.run(prepare_databases(settings, report, release=release))
         tell_live(settings, report)

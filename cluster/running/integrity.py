@@ -1,36 +1,34 @@
 """Looks at the SQLite files before anything is built on them. Changes none that cannot be rebuilt.
 
-What is damaged is noted beside its file, told, and served around; what would be taken for a new
-installation, although orders are known elsewhere, is refused.
+What is damaged is noted beside its file, told, and refused, unless its owner says that the rest
+shall be served; so is what would be taken for a new installation, although orders are known
+elsewhere. A damaged view is folded anew.
 """
 
-import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
 from urllib.parse import quote
 
 from actors.contracts.errors import SirenError
 from actors.runtime.database_faults import (
     PARTS,
-    aside_of,
     forget_damage,
     is_damage,
     note_damage,
+    noted_damage,
     set_aside,
     sqlite_files,
 )
 from actors.settings import Service, Settings
+from cluster.running.lost_logs import keep_log, lost_log
 
 QUICK_S = 2.0
 """How long the start waits for all files to be looked through, at most."""
 STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock
-WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
-WAL_HEADER = 32
 FOUND = 5
 HOLDING: dict[Service, str] = {
     "journal": "events",
@@ -39,36 +37,38 @@ HOLDING: dict[Service, str] = {
     "stores": "tickets",
 }
 """The table of each service that has rows as soon as there are orders; the view is derived."""
+VIEW: Service = "readmodel"
 
 Report = Callable[[str], None]
 
 
-def check_files(settings: Settings, report: Report) -> None:
+def check_files(settings: Settings, report: Report, *, despite_damage: bool = False) -> None:
     """Look at all files, for `QUICK_S` at most; larger ones are gone through in the background.
 
-    Raises `SirenError` where the journal cannot be read at all, where a file is gone or empty
-    although another one knows of orders, or where what is in its place is no file.
+    One of which damage is noted is looked through to its end. Raises `SirenError` where a file is
+    damaged: with `despite_damage` only where the journal cannot be read at all. Also where a file
+    is gone or empty although another one knows of orders, or where in its place is no file.
     """
     present = sqlite_files(settings)
     for file in present.values():
         _refuse_what_is_no_file(file)
     if not any(has_content(file) for file in present.values()):
         return
-    for file in present.values():  # before anything opens them: SQLite would write over it
-        _keep_garbage(file, report)
+    for service, file in present.items():  # before anything opens them: SQLite would write over it
+        _look_at_log(file, report, refuse=service != VIEW and not despite_damage)
     _refuse_what_is_gone(present)
     deadline = time.monotonic() + QUICK_S
     unfinished = []
     for service, file in present.items():
         if not has_content(file):
             continue
-        words = quick_check(file, deadline)
+        words = quick_check(file, None if noted_damage(file) else deadline)
         if words is None:
             unfinished.append(file)
             continue
         _tell(file, words, report)
-        if words and not _opens(file):
-            _put_aside_or_refuse(service, file, words, report)
+        if words:
+            _put_aside_or_refuse(service, file, words, report, despite_damage=despite_damage)
     if unfinished:
         names = ", ".join(file.name for file in unfinished)
         report(f"looking {names} through for damage, in the background")
@@ -111,13 +111,36 @@ def _tell(file: Path, words: str, report: Report) -> None:
         forget_damage(file)
 
 
-def _put_aside_or_refuse(service: Service, file: Path, words: str, report: Report) -> None:
-    if service == "readmodel":
-        report(f"{file} was set aside as {set_aside(file).name}; the view is folded anew")
-        forget_damage(file)
-    elif service == "journal":
+def _look_at_log(file: Path, report: Report, *, refuse: bool) -> None:
+    words = lost_log(file)
+    if not words:
+        return
+    if refuse:
+        raise _damaged(file, words)
+    report(f"{file} IS DAMAGED: {words}; a copy is kept as {keep_log(file).name}")
+
+
+def _put_aside_or_refuse(
+    service: Service, file: Path, words: str, report: Report, *, despite_damage: bool
+) -> None:
+    opens = _opens(file)
+    if service == VIEW:
+        if not opens:
+            report(f"{file} was set aside as {set_aside(file).name}; the view is folded anew")
+            forget_damage(file)
+    elif service == "journal" and not opens:
         detail = f"{file} cannot be read: {words}. It was not changed: restore it from a backup"
         raise SirenError("journal_damaged", detail)
+    elif not despite_damage:
+        raise _damaged(file, words)
+
+
+def _damaged(file: Path, words: str) -> SirenError:
+    detail = (
+        f"{file} is damaged: {words}. Nothing was changed: restore it from a backup, or start with "
+        "--despite-damage to serve all that is elsewhere"
+    )
+    return SirenError("database_damaged", detail)
 
 
 def _refuse_what_is_no_file(file: Path) -> None:
@@ -141,30 +164,6 @@ def _refuse_what_is_gone(files: dict[Service, Path]) -> None:
             "orders: restore it from a backup, or move all of them away to begin anew"
         )
         raise SirenError("database_missing", detail)
-
-
-def _keep_garbage(file: Path, report: Report) -> None:
-    """Keep a copy of a write-ahead log that SQLite would take for empty, and write over."""
-    log = file.with_name(file.name + "-wal")
-    if not log.exists() or log.stat().st_size == 0:
-        return
-    with log.open("rb") as opened:
-        header = opened.read(WAL_HEADER)
-    if header[:4] in WAL_MAGIC and _checksum(header[:24], header[:4]) == header[24:]:
-        return
-    kept = aside_of(log)
-    shutil.copy2(log, kept)
-    report(f"{log} IS DAMAGED: commits in it are lost; a copy is kept as {kept.name}")
-
-
-def _checksum(data: bytes, magic: bytes) -> bytes:
-    """Return the checksum of a log's header (https://www.sqlite.org/fileformat2.html#walformat)."""
-    order: Literal["big", "little"] = "big" if magic[3] & 1 else "little"
-    first = second = 0
-    for at in range(0, len(data), 8):
-        first = (first + int.from_bytes(data[at : at + 4], order) + second) & 0xFFFFFFFF
-        second = (second + int.from_bytes(data[at + 4 : at + 8], order) + first) & 0xFFFFFFFF
-    return first.to_bytes(4, "big") + second.to_bytes(4, "big")
 
 
 def _open(file: Path, mode: str = "rw") -> sqlite3.Connection:

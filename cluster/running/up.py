@@ -49,9 +49,11 @@ class Up:
         greet: Callable[[], None],
         *,
         dashboard: bool = False,
+        despite_damage: bool = False,
     ) -> None:
         self._settings = settings
         self._dashboard = dashboard
+        self._despite_damage = despite_damage
         self._say = say
         self._greet = greet
         self._step, self._said_at = "loading", time.monotonic()
@@ -116,7 +118,13 @@ class Up:
             from cluster.running.ray_state_api import serve_state  # noqa: PLC0415
 
             dashboard = self._dashboard
-            with bootstrap.running(self._settings, claim, self._begin, dashboard=dashboard):
+            with bootstrap.running(
+                self._settings,
+                claim,
+                self._begin,
+                dashboard=dashboard,
+                despite_damage=self._despite_damage,
+            ):
                 self._is_up.set()
                 self._greet()
                 if not dashboard:  # which has the state API as well

@@ -11,14 +11,17 @@ from tests.support.system import System, eventually
 pytestmark = pytest.mark.timeout(500)
 
 
-def test_a_damaged_page_is_named_and_the_rest_is_served(tmp_path: Path) -> None:
+def test_a_damaged_page_is_named_and_the_rest_is_served_to_who_wants_it(tmp_path: Path) -> None:
     system = System(tmp_path / "data")
     system.start()
     orders = [accepted(system) for _ in range(12)]
     system.kill_everything()
     journal = system.data_dir / "journal.db"
     zero_leaf(journal, "events")
-    system.started_at = "/healthz"
+    refused = system.siren("up")
+    assert refused.returncode == 1
+    assert f"{journal} is damaged: " in refused.stderr.replace("\n", "")
+    system.started_at, system.options = "/healthz", ("--despite-damage",)
     system.start()
     try:
         eventually(lambda: system.http.get("/readyz").status_code == 503, "it is not ready")

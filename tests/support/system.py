@@ -109,6 +109,8 @@ class System:
         self._process: subprocess.Popen[bytes] | None = None
         self.started_at = "/readyz"
         """What answers 200 once it is started; a damaged one has reason not to be ready."""
+        self.options: tuple[str, ...] = ()
+        """Of `siren up`."""
         self._ray_folders: list[str] = []
         self.http = httpx.Client(base_url=self.url, timeout=40)
 
@@ -141,7 +143,7 @@ class System:
             began = time.monotonic()
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [self._python, "-m", "cluster.cli", "up"],
+                    [self._python, "-m", "cluster.cli", "up", *self.options],
                     env=self.environment,
                     cwd=self._checkout,
                     stdout=log,

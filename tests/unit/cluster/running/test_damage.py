@@ -119,11 +119,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]
 async def damaged(
     folder: Path, template: Path, service: Service, damage: Damage
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Start on a damaged copy as `siren up` does, and return a client of its gateway."""
+    """Start on a damaged copy as its owner may, and return a client of its gateway."""
     shutil.copytree(template, folder)
     damage(folder / f"{service}.db")
     settings = Settings(data_dir=folder)
-    check_files(settings, print)
+    check_files(settings, print, despite_damage=True)
     async with in_process(settings) as siren, client_of(siren) as client:
         yield client
 
@@ -181,6 +181,26 @@ async def test_damage_is_told_and_gone_around(
         assert violations == []
     else:
         assert violations
+
+
+@pytest.mark.parametrize("service", TABLES)
+@pytest.mark.parametrize("harm", [zero_leaf, zero_header, truncate])
+def test_a_start_refuses_a_damaged_file_and_folds_a_damaged_view_anew(
+    tmp_path: Path, template: tuple[Path, list[str]], service: Service, harm: Any
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(template[0], data)
+    file = data / f"{service}.db"
+    harm(file, TABLES[service][0]) if harm is zero_leaf else harm(file)
+    found, told = file.read_bytes(), list[str]()
+    if service == "readmodel":
+        check_files(Settings(data_dir=data), told.append)
+        assert noted_damage(file) or list(data.glob("readmodel.db.set-aside-*"))
+    else:
+        with pytest.raises(SirenError, match=rf"{service}\.db (is damaged|cannot be read)"):
+            check_files(Settings(data_dir=data), told.append)
+        assert file.read_bytes() == found
+    assert any(f"{service}.db IS DAMAGED: " in line for line in told)
 
 
 async def test_a_damaged_end_of_the_journal_keeps_nothing_from_the_view_that_stands_before_it(
@@ -294,10 +314,39 @@ def test_a_log_that_is_none_is_kept_and_told(
     garbage_log(journal)
     garbage = journal.with_name("journal.db-wal").read_bytes()
     told: list[str] = []
-    check_files(Settings(data_dir=tmp_path / "data"), told.append)
-    assert any("journal.db-wal IS DAMAGED" in line for line in told)
+    settings = Settings(data_dir=tmp_path / "data")
+    with pytest.raises(SirenError, match=r"nothing of journal\.db-wal can be read"):
+        check_files(settings, told.append)
+    check_files(settings, told.append, despite_damage=True)
+    assert any("journal.db IS DAMAGED: nothing of journal.db-wal" in line for line in told)
     (kept,) = journal.parent.glob("journal.db-wal.set-aside-*")
     assert kept.read_bytes() == garbage
+
+
+async def test_commits_that_are_lost_in_the_middle_of_a_log_are_refused_and_told(
+    tmp_path: Path, template: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(template[0], data)
+    with closing(sqlite3.connect(template[0] / "journal.db", isolation_level=None)) as database:
+        for number in range(8):
+            database.execute("INSERT INTO meta VALUES (?, '')", [str(number)])
+        log = (template[0] / "journal.db-wal").read_bytes()
+        database.execute("DELETE FROM meta WHERE value = ''")
+    middle = len(log) // 3
+    log = (
+        log[:middle] + bytes(byte ^ 0xFF for byte in log[middle : middle + 64]) + log[middle + 64 :]
+    )
+    (data / "journal.db-wal").write_bytes(log)
+    words = "commits behind a damaged place in journal.db-wal are lost"
+    assert any(words in each for each in await audited(data, monkeypatch))
+    told: list[str] = []
+    with pytest.raises(SirenError, match=words):
+        check_files(Settings(data_dir=data), told.append)
+    assert (data / "journal.db-wal").read_bytes() == log
+    check_files(Settings(data_dir=data), told.append, despite_damage=True)
+    (kept,) = data.glob("journal.db-wal.set-aside-*")
+    assert kept.read_bytes() == log
 
 
 def test_a_log_that_a_crash_left_is_none_of_it(tmp_path: Path) -> None:
@@ -326,6 +375,8 @@ def test_what_takes_too_long_is_looked_through_in_the_background(
     words = f"{data / 'payments.db'} IS DAMAGED: "
     eventually(lambda: any(line.startswith(words) for line in told), "the damage is told")
     assert noted_damage(data / "payments.db")
+    with pytest.raises(SirenError, match=r"payments\.db is damaged: "):  # now it has its time
+        check_files(Settings(data_dir=data), told.append)
 
 
 def test_a_file_that_somebody_else_holds_is_not_called_damaged(
