@@ -178,7 +178,9 @@ class Database:
             assert self._postgres is not None
             arguments = statement.arguments(parameters)
             with self._wait(READ_LIMIT_S):
-                return await self._postgres.fetch(statement.text, arguments, READ_LIMIT_S)
+                return await self._postgres.fetch(
+                    statement.text, arguments, READ_LIMIT_S, again=True
+                )
 
     async def fetch_all(
         self, statements: tuple[Prepared, ...], parameters: Row

@@ -76,24 +76,39 @@ class PostgresConnections:
         self._idle: list[Any] = []
 
     async def fetch(
-        self, text: str, arguments: Sequence[Any], limit_s: float | None = None
+        self,
+        text: str,
+        arguments: Sequence[Any],
+        limit_s: float | None = None,
+        *,
+        again: bool = False,
     ) -> Sequence[Sequence[Any]]:
         """Return the rows of one statement; whatever it changed is committed by then.
 
-        Raises `TimeoutError` after `limit_s`, the connection included.
+        `again`: it only reads, and is asked once more where its connection is lost. Raises
+        `TimeoutError` after `limit_s`, connections included.
         """
         try:
-            async with asyncio.timeout(limit_s), self._borrowed() as connection:
-                rows: Sequence[Sequence[Any]]
-                if self._prepares:
-                    rows = await connection.fetch(text, *arguments)
-                else:
-                    async with connection.transaction():
-                        rows = await connection.fetch(text, *arguments)
-                return rows
+            async with asyncio.timeout(limit_s):
+                try:
+                    return await self._fetched(text, arguments)
+                except Exception as error:
+                    if not (again and _is_lost(error)):
+                        raise
+                return await self._fetched(text, arguments)
         except TimeoutError:
             self._give_up_idle()
             raise
+
+    async def _fetched(self, text: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        async with self._borrowed() as connection:
+            rows: Sequence[Sequence[Any]]
+            if self._prepares:
+                rows = await connection.fetch(text, *arguments)
+            else:
+                async with connection.transaction():
+                    rows = await connection.fetch(text, *arguments)
+            return rows
 
     async def value(self, text: str, *arguments: str | None, limit_s: float | None = None) -> Any:
         """Return the only value of one statement's only row, as `fetch` does."""
@@ -147,6 +162,14 @@ class PostgresConnections:
             if not connection.is_closed():
                 return connection
         return None
+
+
+def _is_lost(error: Exception) -> bool:
+    """Return whether a connection went, so that another one may do."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    return state.startswith(GONE) or (
+        isinstance(error, OSError) and not isinstance(error, TimeoutError)
+    )
 
 
 def prepares(url: URL) -> bool:

