@@ -53,11 +53,19 @@ IS_COMMAND = """\
 TAKES_HEADER = "x-siren-takes"
 """How many commands a replica takes at a time: it tells so with each answer."""
 COMMAND_RULES = """\
-    http-request return status 503 errorfile %(overloaded)s if { be_conn%(taken)s gt 0 }
+    stick-table type string len 64 size 10k expire 60s store conn_cur
+    acl is_order path /orders
+    http-request track-sc0 req.body,json_query('$.store_id') if is_order
+    http-request track-sc0 str(unknown) if is_order !{ sc0_tracked }
+    acl is_too_much be_conn%(less)s gt 0
+    acl is_much be_conn,mul(4)%(less)s%(less)s%(less)s gt 0
+    acl is_one_store sc0_conn_cur,sub(1),mul(2)%(less)s gt 0
+    http-request return status 503 errorfile %(overloaded)s if is_too_much or is_much is_one_store
 """
 """What replicas have no place for is refused before it reaches them, where that costs a fraction:
-four times what they can take would leave them little time for what they took. Nothing is refused
-while one has told nothing yet."""
+four times what they can take would leave them little time for what they took. The last quarter of
+the places is for orders of stores that have less than half of them: so whoever orders elsewhere is
+served beside a crowd at one store. Nothing is refused while a replica has told nothing yet."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +159,8 @@ def _learn(application: Section, frontend: Section, bound: StreamBound) -> str:
     )
     if not takes:
         return ""
-    taken = "".join(f",sub({variable})" for variable in takes)
-    return COMMAND_RULES % {"overloaded": bound.overloaded, "taken": taken}
+    less = "".join(f",sub({variable})" for variable in takes)
+    return COMMAND_RULES % {"overloaded": bound.overloaded, "less": less}
 
 
 def _while_few(server: str, backends: list[str]) -> str:

@@ -14,11 +14,12 @@ from tests.support.haproxy import PATIENCE, in_front_of
 
 
 class Replica:
-    """Answers with its name: at once, or once it is told to where the address says `held`."""
+    """Answers with its name: at once, or once it is told to where the address says `holds`."""
 
     def __init__(self, name: str, holding: asyncio.Semaphore) -> None:
         self.name = name
         self.port = 0
+        self.holds = "held"
         self.held: list[str] = []
         self.takes: int | None = None
         """How many commands it says that it takes."""
@@ -44,7 +45,7 @@ class Replica:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 address = head.split(b" ")[1].decode()
-                if "held" in address:
+                if self.holds in address:
                     self.held.append(address)
                     self.holding.release()
                     await self.release.wait()
@@ -202,6 +203,26 @@ async def test_commands_that_no_replica_takes_are_refused_before_it(
         replica.release.set()
     assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
     assert (await front.post("/orders", json={})).status_code == 200
+
+
+@pytest.mark.parametrize("body", [{"store_id": "crowded"}, {"store_id": 17}, {}])
+async def test_beside_a_crowd_at_one_store_orders_of_others_are_taken(
+    front: httpx.AsyncClient, replicas: list[Replica], body: dict[str, object]
+) -> None:
+    await _tell(front, replicas, (6, 6))
+    for replica in replicas:
+        replica.holds = "orders"
+    crowd = [asyncio.create_task(front.post("/orders", json=body)) for _ in range(9)]
+    await _hold(9, replicas)
+
+    assert (await front.post("/orders", json=body)).status_code == 503
+    others = [{"store_id": "quiet"}, {"store_id": "calm"}]
+    beside = [asyncio.create_task(front.post("/orders", json=other)) for other in others]
+    await _hold(2, replicas)
+    for replica in replicas:
+        replica.release.set()
+    assert {answer.status_code for answer in await asyncio.gather(*crowd, *beside)} == {200}
+    assert (await front.post("/orders", json=body)).status_code == 200
 
 
 async def test_commands_are_taken_while_a_replica_has_not_told_how_many(
