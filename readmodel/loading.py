@@ -20,21 +20,24 @@ Loaded = tuple[dict[str, Folded], dict[str, Exception]]
 
 
 async def load_before(
-    journal: Journal, rows: Sequence[Any], first_versions: dict[str, int]
+    journal: Journal, rows: Sequence[Sequence[Any]], first_versions: dict[str, int]
 ) -> Loaded:
-    """Return orders as they were before the given versions; `rows` are the view's of them."""
+    """Return orders as they were before the given versions.
+
+    `rows` are the view's of them: id, position of the first event, and of the last one.
+    """
     folded: dict[str, Folded] = {}
     failed: dict[str, Exception] = {}
     for start in range(0, len(rows), AT_ONCE):
         part = rows[start : start + AT_ONCE]
         # Not `load`: what it shares with others goes on when the projection is cut off.
-        histories = await journal.load_each([row.order_id for row in part])
-        for row, history in zip(part, histories, strict=True):
-            order = _fold(history, first_versions[row.order_id])
+        histories = await journal.load_each([order_id for order_id, *_ in part])
+        for (order_id, seq, position), history in zip(part, histories, strict=True):
+            order = _fold(history, first_versions[order_id])
             if isinstance(order, Exception):
-                failed[row.order_id] = order
+                failed[order_id] = order
             elif order is not None:
-                folded[row.order_id] = Folded(row.seq, row.position, order, _person(history))
+                folded[order_id] = Folded(seq, position, order, _person(history))
     return folded, failed
 
 

@@ -83,7 +83,6 @@ class Projection:
         self._database = database
         self._table = table
         self._name = name
-        self._mine = checkpoint.c.name == name
         self._cached: OrderedDict[str, Folded] = OrderedDict()
         self._aside = SetAside(journal)
         insert = database.insert(table)
@@ -103,9 +102,11 @@ class Projection:
             .where(here)
             .values(position=bindparam("there"), event=bindparam("new_event", type_=Text))
         )
-        self._where = database.prepare(
-            select(c.name, c.position).where(c.name == bindparam("mine"))
-        )
+        mine = c.name == bindparam("mine")
+        self._where = database.prepare(select(c.name, c.position).where(mine))
+        self._seek = database.prepare(select(c.position, c.event).where(mine))
+        known = select(table.c.order_id, table.c.seq, table.c.position)
+        self._known = database.prepare(known.where(database.among(table.c.order_id, "order_ids")))
         self._commits = GroupCommit(database, (self._where,), (self._step, self._upsert), "view")
 
     async def catch_up(self, batch: int = BATCH) -> int:
@@ -208,16 +209,13 @@ class Projection:
     async def _reload(self) -> None:
         """Begin afresh: what is in memory may be ahead of the view, or behind it."""
         self._cached.clear()
-        query = select(checkpoint.c.position, checkpoint.c.event).where(self._mine)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
-        if row is None:
+        rows = await self._database.fetch(self._seek, {"mine": self._name})
+        if not rows:
             raise Conflict("no_checkpoint", f"{self._name} was replaced, or never created.")
-        self.position = row.position
+        self.position, event = rows[0]
         # Code that did not know marks moves the position alone.
-        current = (row.event or "").startswith(f"{row.position} ")
-        self._last = row.event if current else None
-        await self._aside.recall(anew=row.position == 0)
+        self._last = event if (event or "").startswith(f"{self.position} ") else None
+        await self._aside.recall(anew=self.position == 0)
         self._certain = True
 
     async def _fold(self, batch: Batch) -> tuple[dict[str, Folded], list[dict[str, Any]]]:
@@ -260,10 +258,7 @@ class Projection:
 
     async def _load(self, first_versions: dict[str, int]) -> Loaded:
         """Return orders as they were before the given versions, and what cannot be read."""
-        mine = self._table.c.order_id.in_(first_versions)
-        async with self._database.read() as connection:
-            query = select(self._table.c.order_id, self._table.c.seq, self._table.c.position)
-            rows = (await connection.execute(query.where(mine))).all()
+        rows = await self._database.fetch(self._known, {"order_ids": list(first_versions)})
         return await load_before(self._journal, rows, first_versions)
 
     async def _commit(

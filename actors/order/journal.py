@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import Select, func, select
 
 from actors.contracts.errors import Damaged
 from actors.contracts.values import PrivateData
@@ -24,7 +24,7 @@ from actors.order.histories import (
     UnreadableEvent,
     histories_of,
 )
-from actors.order.ids import SLOTS, key_of
+from actors.order.ids import key_of
 from actors.order.journal_appends import Append, append_all, believed
 from actors.order.journal_failures import JournalFailures
 from actors.order.journal_schema import OLDEST, SCHEMA_VERSION, schema_of
@@ -39,6 +39,7 @@ from actors.order.journal_tables import (
     order_keys,
 )
 from actors.order.metrics import count_events
+from actors.order.open_order_queries import DUE_OF_ONE, due_in, overdue_in
 from actors.runtime.batching import Batcher
 from actors.runtime.clock import from_micros, to_micros, utc_now
 from actors.runtime.database import Database
@@ -211,11 +212,11 @@ class Journal:
 
     async def open_orders(self, slots: Sequence[int]) -> list[Due]:
         """Return the open orders of some slots, those longest due first."""
-        return await self._due(_in_slots(slots))
+        return await self._due(due_in(tuple(slots)))
 
     async def open_order(self, order_id: str) -> list[Due]:
         """Return the one order if it is open, else nothing."""
-        return await self._due(open_orders.c.order_id == order_id)
+        return await self._due(DUE_OF_ONE, mine=order_id)
 
     async def overdue(
         self, slots: Sequence[int], by: datetime, after: str, limit: int
@@ -226,20 +227,11 @@ class Journal:
         set back. In order of id, so about the oldest first, and at most `limit`. Reads all open
         orders up to the last one returned: an index of the moments would cost each order more.
         """
-        o, e = open_orders.c, events.c
-        last_at = (
-            select(e.at).where(e.order_id == o.order_id).order_by(e.version.desc()).limit(1)
-        ).scalar_subquery()
-        waits_for_a_step = (o.due_at > to_micros(by + CLOCKS_DIFFER)) & (o.due_at <= last_at)
-        late = (o.due_at <= to_micros(by)) | waits_for_a_step
-        query = (
-            select(o.order_id, o.due_at)
-            .where(late, o.order_id > after, _in_slots(slots))
-            .order_by(o.order_id)
-            .limit(limit)
-        )
+        query, late = overdue_in(tuple(slots)), to_micros(by)
+        ahead = to_micros(by + CLOCKS_DIFFER)
+        bound = {"late": late, "ahead": ahead, "after": after, "most": limit}
         async with self.database.read() as connection:
-            rows = await connection.execute(query)
+            rows = await connection.execute(query, bound)
             return [Due(row.order_id, min(by, from_micros(row.due_at))) for row in rows]
 
     async def count_overdue(self, by: datetime) -> tuple[int, datetime | None]:
@@ -259,17 +251,10 @@ class Journal:
         """Close all connections."""
         await self.database.close()
 
-    async def _due(self, condition: ColumnElement[bool]) -> list[Due]:
-        o, e = open_orders.c, events.c
+    async def _due(self, query: Select[Any], **bound: Any) -> list[Due]:
         now = to_micros(utc_now())
-        # Only of those that seem to be due in the future: the clock may have been set back since.
-        mine = (e.order_id == o.order_id) & (o.due_at > now)
-        began, last = (
-            select(edge(e.at)).where(mine).scalar_subquery() for edge in (func.min, func.max)
-        )
-        query = select(o.order_id, o.due_at, began, last).where(condition).order_by(o.due_at)
         async with self.database.read() as connection:
-            rows = await connection.execute(query)
+            rows = await connection.execute(query, {"now": now, **bound})
             return [Due(row[0], from_micros(_due_by(now, *row[1:]))) for row in rows]
 
     async def _commit(self, batch: list[Append]) -> list[Any]:
@@ -278,10 +263,6 @@ class Journal:
         results = await self._commits.run(work, seen, len(batch))
         count_events(a.events for a, no in zip(batch, results, strict=True) if isinstance(no, int))
         return results
-
-
-def _in_slots(slots: Sequence[int]) -> ColumnElement[bool]:
-    return true() if len(slots) == SLOTS else open_orders.c.slot.in_(slots)
 
 
 def _due_by(now: int, due_at: int, began: int | None, last: int | None) -> int:

@@ -89,8 +89,7 @@ class JournalFailures:
 
     async def lasting(self, work: str) -> list[Failure]:
         """Return failures of one kind that have not ended, the oldest first, at most `MOST`."""
-        f = order_failures.c
-        return await self._where(f.ended_at.is_(None) & (f.work == work))
+        return await self._found(_LASTING, work=work)
 
     async def overdue(self, by: datetime) -> tuple[int, list[Overdue]]:
         """Return how many orders should have gone on by a moment, and the first `MOST` of them.
@@ -140,11 +139,23 @@ class JournalFailures:
         return found
 
     async def _where(self, condition: Any) -> list[Failure]:
-        query = select(order_failures).where(condition).order_by(order_failures.c.since).limit(MOST)
+        return await self._found(_query(condition))
+
+    async def _found(self, query: Any, **bound: Any) -> list[Failure]:
         async with self._database.read() as connection:
             if not await connection.run_sync(_has_table):
                 return []  # of an earlier version, and not opened by this one yet
-            return [_failure_of(row) for row in await connection.execute(query)]
+            return [_failure_of(row) for row in await connection.execute(query, bound)]
+
+
+def _query(condition: Any) -> Any:
+    return select(order_failures).where(condition).order_by(order_failures.c.since).limit(MOST)
+
+
+_LASTING = _query(
+    order_failures.c.ended_at.is_(None) & (order_failures.c.work == bindparam("work"))
+)
+"""Built once: each projector asks for it as it begins."""
 
 
 def _aside() -> Any:

@@ -36,7 +36,7 @@ class Prepared:
         See `Database.among`.
         """
         given = {**self._fixed, **parameters}
-        values = (given[name] for name in self._names)
+        values = map(given.__getitem__, self._names)
         if not self._lists_are_json:
             return list(values)
         return [_json(value).decode() if type(value) is list else value for value in values]
