@@ -11,16 +11,7 @@ from functools import lru_cache
 from zlib import crc32
 
 _MASK = (1 << 64) - 1
-
-
-def mix(seed: int, salt: int, number: int) -> int:
-    """Return 64 bits that look like chance (the finalizer of splitmix64)."""
-    x = (
-        seed * 0x9E3779B97F4A7C15 + salt * 0xD1B54A32D192ED03 + number * 0x8CB92BA72F3D8DD7
-    ) & _MASK
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
-    return x ^ (x >> 31)
+_OF_SEED, _OF_PLACE = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
 
 
 class Fault(StrEnum):
@@ -70,7 +61,7 @@ NUDGE = (Fault.SWALLOWED, Fault.DELAYED)
 
 @dataclass(frozen=True)
 class Place:
-    """Somewhere that faults happen, and which ones; `salt` tells its numbers from others'.
+    """Somewhere that faults happen, and which ones; `salt` makes its numbers its own.
 
     `seldom`: how many times the rate is halved there, since it is passed so often.
     """
@@ -84,7 +75,7 @@ class Place:
 @lru_cache(maxsize=4096)
 def place(name: str, kinds: tuple[Fault, ...]) -> Place:
     """Return a place by its name."""
-    return Place(name, kinds, crc32(name.encode()), SELDOM if kinds is READ else 0)
+    return Place(name, kinds, crc32(name.encode()) * _OF_PLACE, SELDOM if kinds is READ else 0)
 
 
 Point = tuple[str, int]
@@ -110,26 +101,28 @@ class Chance:
         self._rate = rate
         self._left = most
         self._counts: dict[str, int] = {}
-
-    def number(self, at: Place, number: int) -> int:
-        """Return the bits of a point."""
-        return mix(self.seed, at.salt, number)
+        self._salt = seed * _OF_SEED
 
     def draw(self, at: Place) -> tuple[Fault | None, int]:
         """Pass a place: return what goes wrong there, if anything does, and the point's bits."""
-        number = self._counts[at.name] = self._counts.get(at.name, 0) + 1
-        bits = mix(self.seed, at.salt, number)
+        counts, name = self._counts, at.name
+        number = counts[name] = counts.get(name, 0) + 1
+        # 64 bits that look like chance: the finalizer of splitmix64
+        bits = (self._salt + at.salt + number * 0x8CB92BA72F3D8DD7) & _MASK
+        bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & _MASK
+        bits ^= bits >> 31
         if self.over:
             return None, bits
         if self.points is not None:
             self.points.append((at, number))
         if self.script is not None:
-            fault = self.script.get((at.name, number))
+            fault = self.script.get((name, number))
         elif self._left > 0 and (bits & 0xFFFF) < self._rate >> at.seldom:
             fault = at.kinds[(bits >> 16) % len(at.kinds)]
         else:
             return None, bits
         if fault is not None:
             self._left -= 1
-            self.happened[at.name, number] = fault
+            self.happened[name, number] = fault
         return fault, bits

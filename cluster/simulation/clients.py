@@ -175,7 +175,7 @@ class Clients:
         return hash_key(self._world.installation.secret, order_id, key)
 
     def _tell(self, step: Step, words: str) -> None:
-        if self._world.trace is not None:
+        if self._world.story.lines is not None:
             who = "the barista" if step.what in BARISTA else "the customer"
             self._world.tell(f"{who} is told of {step.what}: {words}")
 

@@ -250,7 +250,7 @@ def deadlines_are_obeyed(found: Found) -> Iterator[str]:
         allowed = world.installation.settings.payment_deadline_s
         if not world.clock_was_set and canceled.at < order.payment_due:
             yield f"{named} was given up before its deadline"
-        slack = OTHERS_LOOK_S if world.ended else LATE_S
+        slack = OTHERS_LOOK_S if world.processes.ended else LATE_S
         if world.clock_was_set:
             slack = max(slack, CLOCK_LOOK_S)
         late = at - max(placed_at + allowed, world.last_fault_at + allowed)

@@ -7,11 +7,11 @@ running when it was, as in an operating system; what belongs to a dead one never
 
 import asyncio
 import gc
-import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from contextvars import Context, copy_context
+from contextvars import Context
+from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
@@ -47,33 +47,22 @@ class Incarnation:
         return self.role if self.number == 1 else f"{self.role} #{self.number}"
 
 
-class Handle:
-    """Something that will run, unless it is cancelled."""
+class Handle(list[Any]):
+    """Something that will run, unless it is cancelled: owner, what is called, with what, context.
 
-    __slots__ = ("args", "call", "context", "owner", "when")
+    A list, since hundreds are made for each schedule.
+    """
 
-    def __init__(
-        self,
-        owner: Incarnation,
-        call: Callable[..., object],
-        args: tuple[Any, ...],
-        context: Context | None,
-        when: float,
-    ) -> None:
-        self.owner = owner
-        self.call: Callable[..., object] | None = call
-        self.args = args
-        self.context = context
-        self.when = when
+    __slots__ = ()
 
     def cancel(self) -> None:
         """See that it never runs."""
-        self.call = None
-        self.args = ()
+        self[1] = None
+        self[2] = ()
 
     def cancelled(self) -> bool:
         """Whether it was cancelled."""
-        return self.call is None
+        return self[1] is None
 
 
 class _Future(asyncio.Future[Any]):
@@ -142,7 +131,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     ) -> Handle:
         """Run something in the next turn."""
         owner = self.current
-        handle = Handle(owner, callback, args, context or copy_context(), self.now)
+        handle = Handle((owner, callback, args, context))
         if not owner.dead:
             self._ready.append(handle)
         return handle
@@ -165,7 +154,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
     ) -> Handle:
         """Run something once the time is `when`."""
-        return self.at(when, self.current, callback, *args, context=context)
+        owner = self.current
+        handle = Handle((owner, callback, args, context))
+        if not owner.dead:
+            self._number += 1
+            heappush(self._timers, (when, self._number, handle))
+        return handle
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Pass on what nobody has caught; not that a dead process left work behind."""
@@ -179,19 +173,25 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     # --- what the simulation asks of it -----------------------------------------------------------
 
     def at(
-        self,
-        when: float,
-        owner: Incarnation,
-        callback: Callable[..., object],
-        *args: Any,
-        context: Context | None = None,
-    ) -> Handle:
+        self, when: float, owner: Incarnation, callback: Callable[..., object], *args: Any
+    ) -> None:
         """Run something of an incarnation's once the time is `when`."""
-        handle = Handle(owner, callback, args, context or copy_context(), when)
         if not owner.dead:
             self._number += 1
-            heapq.heappush(self._timers, (when, self._number, handle))
-        return handle
+            heappush(self._timers, (when, self._number, Handle((owner, callback, args, None))))
+
+    def begin(self, owner: Incarnation, work: Coroutine[Any, Any, Any]) -> None:
+        """Start a coroutine in an incarnation."""
+        before, self.current = self.current, owner
+        self.create_task(work)
+        self.current = before
+
+    def settle(self, owner: Incarnation, future: asyncio.Future[Any], result: Any) -> None:
+        """Give a future of an incarnation's its result, unless nobody waits for it any more."""
+        if not owner.dead and not future.done():
+            before, self.current = self.current, owner
+            future.set_result(result)
+            self.current = before
 
     @contextmanager
     def within(self, owner: Incarnation) -> Iterator[None]:
@@ -212,35 +212,31 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         ready = self._ready
         while ready:
             handle = ready.popleft()
-            call, owner = handle.call, handle.owner
+            owner, call, args, context = handle
             if call is None or owner.dead:
                 continue
             if owner.held is not None:
                 owner.held.append(handle)
                 continue
             self.current = owner
-            handle.context.run(call, *handle.args)  # type: ignore[union-attr]
+            if context is None:
+                call(*args)
+            else:
+                context.run(call, *args)
 
     def advance(self) -> bool:
         """Go to the next moment for which something is scheduled; False where there is none."""
-        timers = self._timers
+        timers, ready = self._timers, self._ready
         while timers:
-            when, _, handle = heapq.heappop(timers)
-            if handle.call is None or handle.owner.dead:
+            when, _, handle = heappop(timers)
+            if handle[1] is None or handle[0].dead:
                 continue
             self.now = max(self.now, when)
-            self._ready.append(handle)
-            while timers and timers[0][0] <= self.now:
-                self._ready.append(heapq.heappop(timers)[2])
+            ready.append(handle)
+            while timers and timers[0][0] <= when:
+                ready.append(heappop(timers)[2])
             return True
         return False
-
-    def next_at(self) -> float:
-        """Return the next moment for which something is scheduled; infinity where there is none."""
-        timers = self._timers
-        while timers and (timers[0][2].call is None or timers[0][2].owner.dead):
-            heapq.heappop(timers)
-        return timers[0][0] if timers else float("inf")
 
     def forget(self) -> None:
         """Let go of everything, and begin anew at 0."""
@@ -261,10 +257,13 @@ def running(loop: SimulatedLoop) -> Iterator[None]:
     asyncio._set_running_loop(loop)  # noqa: SLF001 - what BaseEventLoop does
     was_enabled = gc.isenabled()
     gc.disable()
+    every = asyncio.tasks._all_tasks  # type: ignore[attr-defined]  # noqa: SLF001
+    every.add = {}.get  # nobody asks for all tasks; to note each costs as much as a message
     try:
         yield
     finally:
         loop.forget()
+        del every.add
         asyncio._set_running_loop(None)  # noqa: SLF001
         if was_enabled:
             gc.enable()

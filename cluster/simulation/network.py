@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 from actors.contracts.errors import INTERNAL_ERROR, SirenError, Unavailable
 from actors.contracts.messages import Message, OrderReply
 from actors.runtime.message_codec import pack, unpack
-from cluster.simulation.chance import NUDGE, REPLY, REQUEST, Fault, place
+from cluster.simulation.chance import NUDGE, REPLY, REQUEST, Fault, Place, place
 from cluster.simulation.loop import Incarnation
 from cluster.simulation.ports import Port
 
 if TYPE_CHECKING:
     from cluster.simulation.world import World
 
+
 STANDSTILL_S = 1.9
 """Stands in for production's: whoever stands still for longer may have a successor by then (see
-`World.stop`)."""
+`Processes.stop`)."""
 
 
 class Call:
@@ -90,10 +91,9 @@ class Nudges(Port):
 
     def _arrive(self) -> None:
         self.under_way = False
-        target = self._world.registry.get(self._role)
+        target = self._world.processes.registry.get(self._role)
         if target is not None and not target.dead:
-            with self._world.loop.within(target):
-                self._world.loop.create_task(target.service.nudge())
+            self._world.loop.begin(target, target.service.nudge())
 
 
 class Network:
@@ -124,44 +124,64 @@ class Network:
 
     def send(self, call: Call) -> None:
         """Send a request on its way."""
-        world, sender = self._world, call.sender
+        sender = call.sender
         if sender.dead or call.future.done():
             return
-        fault, bits = world.chance.draw(place(f"{sender.role} → {call.role}: request", REQUEST))
-        delay, now = self.delay_s(bits, fault), world.loop.now
-        if world.trace is not None:
-            world.tell(f"{sender} → {call.role}: {call.name}{world.described(call.data)}")
+        if self._world.story.lines is not None:
+            said = self._world.story.described(call.data)
+            self._world.tell(f"{sender} → {call.role}: {call.name}{said}")
+        at = place(f"{sender.role} → {call.role}: request", REQUEST)
+        fault = self._carry(call, at, self._deliver, call)
+        if fault is Fault.TWICE:
+            self.unlikely.append(call.data)
         if fault is not None:
-            world.tell_fault(f"{call.name} {sender} → {call.role}", fault)
-            if fault is Fault.SWALLOWED:
-                return
-            if fault is Fault.DROPPED:
+            self._world.tell_fault(f"{call.name} {sender} → {call.role}", fault)
+
+    def _reply(self, call: Call, target: Incarnation, data: bytes) -> None:
+        if target.dead:
+            return
+        if self._world.story.lines is not None:
+            self._world.tell(f"{target} → {call.sender}: {self._world.story.described(data)}")
+        at = place(f"{target.role} → {call.sender.role}: reply", REPLY)
+        settle = self._world.loop.settle
+        fault = self._carry(call, at, settle, call.sender, call.future, data)
+        if fault is not None:
+            self._world.tell_fault(f"the reply {target} → {call.sender}", fault)
+
+    def _carry(
+        self, call: Call, at: Place, arrive: Callable[..., object], *what: Any
+    ) -> Fault | None:
+        """Send a message of a call on its way to where it arrives; return what goes wrong."""
+        world = self._world
+        fault, bits = world.chance.draw(at)
+        when = world.loop.now + self.delay_s(bits, fault)
+        match fault:
+            case None:
+                world.loop.at(when, world.itself, arrive, *what)
+            case Fault.DROPPED:
                 self._again(call, bits)
-                return
-            if fault is Fault.TWICE:
-                self.unlikely.append(call.data)
-                again = now + delay + 0.002 + (bits >> 48 & 0xFF) / 64
-                world.expect(world.loop.at(again, world.itself, self._deliver, call))
-        deliver = world.loop.at(now + delay, world.itself, self._deliver, call)
-        if fault is Fault.DELAYED:
-            world.expect(deliver)
+            case Fault.DELAYED:
+                world.surely_at(when, arrive, *what)
+            case Fault.TWICE:
+                world.loop.at(when, world.itself, arrive, *what)
+                world.surely_at(when + 0.002 + (bits >> 48 & 0xFF) / 64, arrive, *what)
+        return fault
 
     def _again(self, call: Call, bits: int) -> None:
         pause = 0.02 + (bits >> 40 & 0x3F) / 64
         self._world.loop.at(self._world.loop.now + pause, call.sender, self.send, call)
 
     def _deliver(self, call: Call) -> None:
-        world = self._world
-        target = world.registry.get(call.role)
+        target = self._world.processes.registry.get(call.role)
         if target is None or target.dead:
             self._waiting.setdefault(call.role, []).append(call)
             return
         if call not in self.open:
             self.unlikely.append(call.data)
         call.target = target
-        with world.loop.within(target):
-            awake_at = world.loop.now if target.held is None else target.stopped_at
-            world.loop.create_task(self._serve(call, target, awake_at))
+        loop = self._world.loop
+        awake_at = loop.now if target.held is None else target.stopped_at
+        loop.begin(target, self._serve(call, target, awake_at))
 
     async def _serve(self, call: Call, target: Incarnation, awake_at: float) -> None:
         if self._world.loop.now - awake_at > STANDSTILL_S:
@@ -179,29 +199,6 @@ class Network:
             self._world.record.surprised_by(error)
             data = pack(Unavailable(INTERNAL_ERROR, "The service failed; ask again."))
         self._reply(call, target, data)
-
-    def _reply(self, call: Call, target: Incarnation, data: bytes) -> None:
-        world = self._world
-        if target.dead:
-            return
-        at = place(f"{target.role} → {call.sender.role}: reply", REPLY)
-        fault, bits = world.chance.draw(at)
-        if world.trace is not None:
-            world.tell(f"{target} → {call.sender}: {world.described(data)}")
-        if fault is not None:
-            world.tell_fault(f"the reply {target} → {call.sender}", fault)
-            if fault is Fault.SWALLOWED:
-                return
-            if fault is Fault.DROPPED:
-                self._again(call, bits)
-                return
-        when = world.loop.now + self.delay_s(bits, fault)
-        world.loop.at(when, world.itself, self._answer, call, data)
-
-    def _answer(self, call: Call, data: bytes) -> None:
-        if not call.sender.dead and not call.future.done():
-            with self._world.loop.within(call.sender):
-                call.future.set_result(data)
 
     def lost(self, target: Incarnation) -> None:
         """Send again what a dead or replaced incarnation has not answered."""

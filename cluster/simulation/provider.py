@@ -55,7 +55,7 @@ class ThirdParty(Port):
         if sender.dead:
             return await future
         fault, bits = world.chance.draw(place(f"{sender.role} → provider: {method}", ASKED))
-        if world.trace is not None:
+        if world.story.lines is not None:
             world.tell(f"{sender} → provider: {method} {world.named(args[0])}")
         if fault is not None:
             world.tell_fault(f"{method} {sender} → provider", fault)
@@ -65,31 +65,27 @@ class ThirdParty(Port):
             if fault is Fault.SWALLOWED:
                 return await future
         when = loop.now + world.network.delay_s(bits, fault)
-        arrival = loop.at(when, world.itself, self._arrive, sender, future, method, args)
+        asked = sender, future, method, args
+        if fault is None:
+            loop.at(when, world.itself, self._arrive, *asked)
+        else:
+            world.surely_at(when, self._arrive, *asked)
         if fault is Fault.TWICE:
-            again = when + 0.002 + (bits >> 48 & 0xFF) / 64
-            arrival = loop.at(again, world.itself, self._arrive, sender, future, method, args)
-        if fault is not None:
-            world.expect(arrival)
+            world.surely_at(when + 0.002 + (bits >> 48 & 0xFF) / 64, self._arrive, *asked)
         return await future
 
     def _arrive(self, sender: Any, future: "asyncio.Future[Any]", method: str, args: Any) -> None:
         answer = getattr(self, f"_{method}")(*args)
         world = self._world
         fault, bits = world.chance.draw(place(f"provider → {sender.role}: {method}", ANSWERED))
-        if world.trace is not None:
+        if world.story.lines is not None:
             world.tell(f"provider → {sender}: {method} {getattr(answer, 'status', 'done')}")
         if fault is not None:
             world.tell_fault(f"the answer of the provider to {method}", fault)
             if fault is Fault.SWALLOWED:
                 return
         when = world.loop.now + world.network.delay_s(bits, fault)
-        world.loop.at(when, world.itself, self._answer, sender, future, answer)
-
-    def _answer(self, sender: Any, future: "asyncio.Future[Any]", answer: Any) -> None:
-        if not sender.dead and not future.done():
-            with self._world.loop.within(sender):
-                future.set_result(answer)
+        world.loop.at(when, world.itself, world.loop.settle, sender, future, answer)
 
     def _authorize(self, key: str, amount: int, currency: str, token: str) -> Charge:
         known = self.charges.get(key)

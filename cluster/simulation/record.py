@@ -45,7 +45,10 @@ class Record:
         self.position = 0
         self.tickets: dict[str, str] = {}
         self.states: set[int] = set()
-        self._parts: dict[str, object] = {}
+        self.open_orders: list[str] = []
+        self.folded = 0
+        """The position of the view."""
+        self._parts: dict[str, int] = dict.fromkeys(_PARTS, 0)
 
     def violated(self, name: str, detail: str) -> None:
         """Note that an invariant does not hold."""
@@ -86,9 +89,15 @@ class Record:
 
     def _part(self, name: str, value: object) -> None:
         """Count the state that all are in now."""
-        self._parts[name] = value
-        self._parts["alive"] = self._world.standing()
-        self.states.add(crc32(repr(sorted(self._parts.items())).encode()))
+        self._parts[name] = self.number_of(value)
+        self._parts["alive"] = self._world.processes.standing()
+        # That of a tuple of numbers is the same in each process, unlike those of texts.
+        self.states.add(hash(tuple(self._parts.values())))
+
+    @staticmethod
+    def number_of(value: object) -> int:
+        """Return a number that tells a part of the state from others."""
+        return crc32(repr(value).encode())
 
     def _journal(self) -> None:
         world = self._world
@@ -107,8 +116,10 @@ class Record:
             self.committed_at[order_id, version] = world.loop.now
             told = f"{kind} {_attempt(data)}" if kind == "PaymentRequested" else kind
             self.events.setdefault(order_id, []).append(told)
-            if world.trace is not None:
+            if world.story.lines is not None:
                 world.tell(f"{world.loop.current} commits {told} of {world.named(order_id)}")
+        open_orders = world.disks["journal"].rows("SELECT order_id FROM open_orders")
+        self.open_orders = [row[0] for row in open_orders]
         if rows:
             self._part("journal", tuple(map(tuple, self.events.values())))
 
@@ -116,7 +127,7 @@ class Record:
         rows = self._world.disks["payments"].rows(
             "SELECT order_id, status, attempts, refused FROM payments"
         )
-        if self._world.trace is not None:
+        if self._world.story.lines is not None:
             for order_id, status, attempts, refused in rows:
                 tomb = ", refused from now on" if refused else ""
                 named = self._world.named(order_id)
@@ -136,7 +147,7 @@ class Record:
             before = self.tickets.get(order_id)
             if status != before:
                 self.tickets[order_id] = status
-                if world.trace is not None:
+                if world.story.lines is not None:
                     current = world.loop.current
                     world.tell(f"{current} commits {status} ticket of {world.named(order_id)}")
             if before is None and number is not None:
@@ -154,13 +165,16 @@ class Record:
             self.violated("a ticket before its payment", detail)
 
     def _view(self) -> None:
-        self._part("view", self._world.disks["readmodel"].rows("SELECT position FROM checkpoint"))
+        rows = self._world.disks["readmodel"].rows("SELECT position FROM checkpoint")
+        self.folded = rows[0][0]
+        self._part("view", rows)
 
 
 def _attempt(data: str) -> str:
     return data.partition('"attempt":')[2].partition(",")[0].strip("} ")
 
 
+_PARTS = ("provider", "journal", "payments", "stores", "view", "alive")
 _LOOKS = {
     "journal": Record._journal,  # noqa: SLF001
     "payments": Record._payments,  # noqa: SLF001

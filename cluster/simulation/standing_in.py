@@ -22,18 +22,19 @@ import actors.runtime.database
 import actors.runtime.retrying
 import readmodel.projector
 from actors.runtime.clock import EPOCH
+from actors.runtime.database import Database
 from cluster.simulation.loop import SimulatedLoop
 from cluster.simulation.network import STANDSTILL_S
-from cluster.simulation.storage import Disks
+from cluster.simulation.storage import Disks, fetch, fetch_all, read, transact
 
 BEGINNING = datetime(2026, 3, 1, 3, tzinfo=UTC)
 """When each schedule begins; noon in Seoul."""
-POLL_S = 8.0
+POLL_S = 20.0
 """How often the projector looks without a nudge: each look costs the simulation what an event
 costs."""
 LOOK_S = 8.0
 SWEEP_S = 3.0
-PAUSE_S = 0.2
+PAUSE_S = 0.5
 
 
 class SimulatedClock:
@@ -106,6 +107,10 @@ def standing_in(
         (actors.payment.ledger, "token_hex", numbers.token_hex),
         (actors.runtime.database, "InlineSqlite", disks.inline),
         (actors.runtime.database, "Engines", disks.engines),
+        (Database, "transact", transact),
+        (Database, "fetch", fetch),
+        (Database, "fetch_all", fetch_all),
+        (Database, "read", read),
         (actors.order.overdue, "LOOK_S", LOOK_S),
         (actors.order.actor, "SWEEP_S", SWEEP_S),
         (readmodel.projector, "POLL_S", POLL_S),

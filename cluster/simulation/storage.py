@@ -1,31 +1,37 @@
 """The databases: production's statements on SQLite in memory, with faults around each commit.
 
-Stands in for `InlineSqlite` and `Engines`; `Database` above them is production's. One connection a
+Stands in for `InlineSqlite` and `Engines`, and for the ways of `Database` to them. One connection a
 database for all processes: transactions run one at a time here, as they do on any disk. What a
 schedule has written is rolled back after it.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import namedtuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import PurePath
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, Select, create_engine, make_url
 from sqlalchemy.pool import StaticPool
 
 from actors.order.journal_failures import _has_table
+from actors.runtime.database import Database
 from actors.runtime.statements import Prepared, Row, Transaction
 from cluster.simulation.ports import Port
 
 Result = TypeVar("Result")
+After = Callable[[], None] | None
 
 
 class Watched(Protocol):
     """What is asked before anything is read or written, and told after it was."""
 
-    async def before_write(self, service: str) -> Callable[[], None]:
-        """Wait, or fail; return what happens once it is committed, which may fail, too."""
+    def before_write(self, service: str) -> Awaitable[After] | None:
+        """Fail, or let a commit go on; or return what it waits for.
+
+        That is what happens once it is committed, which may fail, too.
+        """
 
     def before_read(self, service: str) -> None:
         """Fail, or not."""
@@ -44,7 +50,7 @@ class _Connection(sqlite3.Connection):
         pass
 
 
-class Disk:
+class Disk(Port):
     """One service's database, for as many processes as there are."""
 
     def __init__(self, service: str) -> None:
@@ -53,7 +59,7 @@ class Disk:
             ":memory:", factory=_Connection, isolation_level=None, cached_statements=512
         )
         engine = create_engine("sqlite://", creator=lambda: self.raw, poolclass=StaticPool)
-        self.alchemy: Connection = engine.connect()
+        self.ready = _Awaited(self.raw, engine.connect())
         self.watched: Watched | None = None
 
     def begin(self) -> None:
@@ -68,46 +74,62 @@ class Disk:
         """Return the rows of a query of the simulation's own, which nothing disturbs."""
         return self.raw.execute(statement, parameters).fetchall()
 
-    async def before_write(self) -> Callable[[], None]:
-        """See `Watched`."""
-        return _nothing if self.watched is None else await self.watched.before_write(self.service)
-
     def before_read(self) -> None:
         """See `Watched`."""
         if self.watched is not None:
             self.watched.before_read(self.service)
 
-    def run(self, work: Callable[[Any], Result]) -> Result:
+    async def transact(self, work: Callable[[Transaction], Result]) -> Result:
         """Run `work` in a transaction, and commit it."""
-        raw = self.raw
-        raw.execute("SAVEPOINT here")
-        try:
-            result = work(_Transaction(raw))
-        except BaseException:
-            raw.execute("ROLLBACK TO here")
-            raise
-        finally:
-            raw.execute("RELEASE here")
-        if self.watched is not None:
-            self.watched.committed(self.service)
+        waits = None if self.watched is None else self.watched.before_write(self.service)
+        after = None if waits is None else await waits
+        result = self._run(work)
+        if after is not None:
+            after()
         return result
 
+    def _run(self, work: Callable[[Transaction], Result]) -> Result:
+        transaction = _Transaction(self.raw)
+        try:
+            result = work(transaction)
+        except BaseException:
+            if transaction.changes:
+                self.take_back()
+            raise
+        if transaction.changes:
+            self.keep()
+        return result
 
-def _nothing() -> None:
-    pass
+    def keep(self) -> None:
+        """Commit."""
+        self.raw.execute("RELEASE here")
+        if self.watched is not None:
+            self.watched.committed(self.service)
+
+    def take_back(self) -> None:
+        """Roll back."""
+        self.raw.execute("ROLLBACK TO here")
+        self.raw.execute("RELEASE here")
 
 
 class _Transaction:
-    """See `Transaction`."""
+    """See `Transaction`. `changes`: whether it has changed anything."""
+
+    __slots__ = ("_execute", "_execute_many", "changes")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self._execute = connection.execute
+        self._execute_many = connection.executemany
+        self.changes = False
 
     def all(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-        return self._connection.execute(statement.text, statement.arguments(parameters)).fetchall()
+        return self._execute(statement.text, statement.arguments(parameters)).fetchall()
 
     def change(self, statement: Prepared, rows: Sequence[Row]) -> int:
-        return self._connection.executemany(statement.text, statement.rows(rows)).rowcount
+        if not self.changes:
+            self.changes = True
+            self._execute("SAVEPOINT here")
+        return self._execute_many(statement.text, statement.rows(rows)).rowcount
 
 
 class Disks:
@@ -140,36 +162,72 @@ class Disks:
 
 
 class Inline(Port):
-    """Stands in for `InlineSqlite`."""
+    """Stands in for `InlineSqlite`: the way to a disk."""
 
     path = "/simulated"
 
     def __init__(self, disk: Disk) -> None:
-        self._disk = disk
-        self._after: Callable[[], None] = _nothing
+        self.disk = disk
 
-    async def begin(self) -> None:
-        """Wait for the transaction's turn."""
-        self._after = await self._disk.before_write()
-
-    def run(self, work: Callable[[Transaction], Result]) -> Result:
-        """Run `work` in a transaction, which is rolled back where it fails; return its result."""
-        after, self._after = self._after, _nothing
-        result = self._disk.run(work)
-        after()
-        return result
-
-    def fetch(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-        """Return the rows of one query."""
-        self._disk.before_read()
-        return _Transaction(self._disk.raw).all(statement, parameters)
+    def close(self) -> None:
+        """Leave the connection to the others."""
 
     def has_lost_its_files(self) -> bool:
         """Return False: there are none."""
         return False
 
-    def close(self) -> None:
-        """Leave the connection to the others."""
+
+def _disk_of(database: Database) -> Disk:
+    return database._inline_write.disk  # type: ignore[no-any-return, union-attr]  # noqa: SLF001
+
+
+# What stands in for the methods of `Database`: without its turns and files, which only ever wait.
+
+
+async def transact(self: Database, work: Callable[[Transaction], Result]) -> Result:
+    """See `Database.transact`."""
+    with self.faults.reached:
+        return await _disk_of(self).transact(work)
+
+
+async def fetch(self: Database, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
+    """See `Database.fetch`."""
+    with self.faults.reached:
+        disk = _disk_of(self)
+        disk.before_read()
+        return disk.raw.execute(statement.text, statement.arguments(parameters)).fetchall()
+
+
+async def fetch_all(
+    self: Database, statements: tuple[Prepared, ...], parameters: Row
+) -> list[Sequence[Sequence[Any]]]:
+    """See `Database.fetch_all`."""
+    with self.faults.reached:
+        disk = _disk_of(self)
+        disk.before_read()
+        execute = disk.raw.execute
+        return [execute(each.text, each.arguments(parameters)).fetchall() for each in statements]
+
+
+class Reading:
+    """Stands in for what `Database.read` returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._reached = database.faults.reached
+        self._disk = _disk_of(database)
+
+    async def __aenter__(self) -> "_Awaited":
+        with self._reached:
+            self._disk.before_read()
+        return self._disk.ready
+
+    async def __aexit__(self, *raised: Any) -> None:  # noqa: PYI036
+        self._reached.__exit__(*raised)
+
+
+def read(self: Database) -> Reading:
+    """See `Database.read`."""
+    return Reading(self)
 
 
 class InPlaceOfEngines(Port):
@@ -182,25 +240,18 @@ class InPlaceOfEngines(Port):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["_Awaited"]:
         """Open a write transaction; nobody else runs while it is open."""
-        after = await self._disk.before_write()
-        raw = self._disk.raw
-        raw.execute("SAVEPOINT here")
+        disk = self._disk
+        waits = None if disk.watched is None else disk.watched.before_write(disk.service)
+        after = None if waits is None else await waits
+        disk.raw.execute("SAVEPOINT here")
         try:
-            yield _Awaited(self._disk.alchemy)
+            yield disk.ready
         except BaseException:
-            raw.execute("ROLLBACK TO here")
+            disk.take_back()
             raise
-        finally:
-            raw.execute("RELEASE here")
-        if self._disk.watched is not None:
-            self._disk.watched.committed(self._disk.service)
-        after()
-
-    @asynccontextmanager
-    async def connect(self) -> AsyncIterator["_Awaited"]:
-        """Open a read transaction."""
-        self._disk.before_read()
-        yield _Awaited(self._disk.alchemy)
+        disk.keep()
+        if after is not None:
+            after()
 
     async def dispose(self) -> None:
         """Leave the connection to the others."""
@@ -212,11 +263,20 @@ class InPlaceOfEngines(Port):
 class _Awaited:
     """An `AsyncConnection` that is ready at once."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, raw: sqlite3.Connection, connection: Connection) -> None:
+        self._raw = raw
         self._connection = connection
+        self._known: dict[Any, _Query] = {}
+        self._has_table = False
 
-    async def execute(self, *asked: Any) -> Any:
-        return self._connection.execute(*asked)
+    async def execute(self, statement: Any, bound: Any = None) -> Any:
+        # What is bound is of a query that is built once.
+        if not bound or not isinstance(statement, Select):
+            return self._connection.execute(statement, bound)
+        query = self._known.get(statement)
+        if query is None:
+            query = self._known[statement] = _Query(statement)
+        return query.rows(self._raw, bound)
 
     async def scalar(self, *asked: Any) -> Any:
         return self._connection.scalar(*asked)
@@ -228,9 +288,20 @@ class _Awaited:
         if work is not _has_table:
             return work(self._connection, *asked)
         # Asked before each look at failures, and a sixth of what that takes.
-        if self._connection not in _KNOWN_TO_HAVE and work(self._connection):
-            _KNOWN_TO_HAVE.add(self._connection)
-        return self._connection in _KNOWN_TO_HAVE
+        if not self._has_table:
+            self._has_table = bool(work(self._connection))
+        return self._has_table
 
 
-_KNOWN_TO_HAVE: set[Connection] = set()
+class _Query:
+    """A query of SQLAlchemy's that is compiled once, and whose rows are named tuples."""
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self._prepared = Prepared(statement, (), for_sqlite=True)
+        names = [getattr(column, "name", "") for column in statement.selected_columns]
+        named: Any = namedtuple("named", names, rename=True)  # type: ignore[misc]  # noqa: PYI024
+        self._row = named._make
+
+    def rows(self, raw: sqlite3.Connection, bound: Row) -> list[Any]:
+        found = raw.execute(self._prepared.text, self._prepared.arguments(bound))
+        return list(map(self._row, found))

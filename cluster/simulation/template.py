@@ -11,7 +11,12 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy.sql.visitors import Visitable
 
 from actors.installation import Installation
+from actors.order.event_reader import EventReader
+from actors.order.journal_failures import JournalFailures
+from actors.order.journal_statements import Statements
 from actors.runtime.counting import Count, Spread
+from actors.runtime.database import Database
+from actors.runtime.group_commit import GroupCommit
 from actors.runtime.statements import Prepared
 from actors.settings import Settings
 from cluster.simulation.ports import Port
@@ -24,6 +29,11 @@ SHARED = (
     ModuleType,
     Visitable,
     Prepared,
+    Database,
+    Statements,
+    EventReader,
+    GroupCommit,
+    JournalFailures,
     Count,
     Spread,
     Installation,
