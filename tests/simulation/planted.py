@@ -125,7 +125,7 @@ BUGS = (
     ),
     planted(
         "a payment of which nothing is known counts as declined",
-        {"charged for nothing"},
+        {"charged for nothing", "payment and order differ"},
         (
             STEPS,
             "        reply: PaymentReply = await self._payment.ask(charge, STEP_TIMEOUT_S)\n",

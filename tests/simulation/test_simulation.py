@@ -18,7 +18,7 @@ from cluster.simulation.replay import replay, shrink, told
 from cluster.simulation.world import World
 
 pytestmark = pytest.mark.timeout(300)
-SCHEDULES = 200
+SCHEDULES = 400
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_charge_under_a_new_key_each_time_is_found_and_named(
 ) -> None:
     _charge_anew_each_time(monkeypatch)
     found = {
-        violation.name for seed in range(40) for violation in world.run(plan_of(seed)).violations
+        violation.name for seed in range(80) for violation in world.run(plan_of(seed)).violations
     }
     assert "charged twice" in found
 
@@ -69,7 +69,7 @@ def test_a_violation_is_shrunk_to_what_it_takes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _charge_anew_each_time(monkeypatch)
-    seed = _first_violating(world, range(40))
+    seed = _first_violating(world, range(80))
     before = replay(world, seed)
     shrunk = shrink(world, seed)
     assert shrunk is not None
