@@ -23,7 +23,7 @@ def zero_leaf(file: Path, name: str, *, last: bool = False) -> None:
         (size,) = database.execute("PRAGMA page_size").fetchone()
         query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
         (page,) = database.execute(query, [name]).fetchone()
-    content = bytearray(file.read_bytes())
+    content = file.read_bytes()
     assert page > 1
     while content[start := (page - 1) * size] in (INTERIOR_TABLE, INTERIOR_INDEX):
         if last:
@@ -31,8 +31,9 @@ def zero_leaf(file: Path, name: str, *, last: bool = False) -> None:
             continue
         cell = start + int.from_bytes(content[start + CELLS_AT : start + CELLS_AT + 2], "big")
         page = int.from_bytes(content[cell : cell + 4], "big")
-    content[start : start + size] = bytes(size)
-    file.write_bytes(content)
+    with file.open("r+b") as opened:  # in its place: a system may be running on it
+        opened.seek(start)
+        opened.write(bytes(size))
 
 
 def zero_header(file: Path) -> None:

@@ -1,19 +1,15 @@
 """What is done to events behind the system's back is found, and told by order and version."""
 
-import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, text
-from typer.testing import CliRunner
 
 from actors.order.domain import commands as cmd
 from actors.order.journal import Journal
-from actors.runtime.database import Database
 from actors.settings import Settings
 from cluster.audit import verify
-from cluster.cli import app
+from tests.support.backups import backup, restored
+from tests.support.sealed import Sealed
 from tests.support.services import InProcess
 
 MINE = "WHERE order_id = :mine AND version = :version"
@@ -26,49 +22,6 @@ COLUMNS = (
     "at = at + 1",
     "command_id = 'another'",
 )
-
-
-class Sealed:
-    """Two orders of five events each, in a system that has ended."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.mine = self.other = ""
-
-    async def live(self) -> None:
-        async with InProcess(self.settings) as system:
-            self.mine, self.other = await system.place(), await system.place()
-            for order_id in (self.mine, self.other):
-                await system.do(order_id, cmd.StartPreparation)
-            await system.settle()
-
-    async def change(self, *statements: str, **values: Any) -> None:
-        database = Database(self.settings.url("journal"), MetaData())
-        given = {"mine": self.mine, "other": self.other, "version": 2, **values}
-        for statement in statements:
-            query = text(statement)
-            async with database.write() as connection:
-                await connection.execute(
-                    query, {name: given[name] for name in query.compile().params}
-                )
-        await database.close()
-
-    async def found(self) -> list[str]:
-        """Return the lines of the violations."""
-        data = ["--data", str(self.settings.data_dir)]
-        result = await asyncio.to_thread(CliRunner().invoke, app, ["verify", *data])
-        assert result.exit_code in (0, 1), result.output
-        lines = [line for line in result.stdout.splitlines() if "  " in line]
-        assert (result.exit_code == 1) == bool(lines), result.output
-        return lines
-
-    async def names(self, order_id: str, code: str, words: str = "") -> bool:
-        found = await self.found()
-        told = [
-            line for line in found if line.startswith(f"{order_id}  {code}: ") and words in line
-        ]
-        assert told, found
-        return True
 
 
 @pytest.fixture
@@ -105,6 +58,26 @@ async def test_removed_ends_and_orders_are_told(sealed: Sealed) -> None:
     await sealed.change("DELETE FROM events WHERE order_id = :other")
     assert await sealed.names("journal", "events_removed", "10 sealed events")
     assert await sealed.names(sealed.other, "order_removed")
+
+
+async def test_what_is_removed_from_the_middle_is_told(sealed: Sealed) -> None:
+    await sealed.change(f"DELETE FROM events {MINE}", version=3)
+    assert await sealed.names(sealed.mine, "events_removed", "version 3 is gone")
+    assert await sealed.names(sealed.mine, "version_gap", "version 3 is missing")
+
+
+async def test_a_restored_backup_is_proved_like_what_it_is_of(
+    sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await backup(sealed.settings, tmp_path / "backup")
+    monkeypatch.delenv("SIREN_JOURNAL_URL", raising=False)
+    sealed.settings = Settings(data_dir=tmp_path / "restored")
+    await restored(tmp_path / "backup", sealed.settings)
+    assert await sealed.found() == []
+    await sealed.change(f"UPDATE events SET at = at + 1 {MINE}")
+    assert await sealed.names(sealed.mine, "seal_broken", "version 2, ")
+    await sealed.change("DELETE FROM events WHERE order_id = :other")
+    assert await sealed.names(sealed.other, "events_removed", "each of versions 1 to 5 is gone")
 
 
 async def test_a_seal_that_is_taken_away_hides_nothing(sealed: Sealed) -> None:

@@ -229,6 +229,7 @@ class Steps:
             monkeypatch.setattr(deploying, name, self._step(name, failing))
         monkeypatch.setattr(deploying, "find_former", lambda: self.former)
         monkeypatch.setattr(deploying, "prepare_databases", self._databases)
+        monkeypatch.setattr(deploying, "end_of_older_code", self._end_of_older_code)
         monkeypatch.setattr(deploying, "deployment", lambda *_, **__: None)
         monkeypatch.setattr(deploying, "effective", self._effective)
         monkeypatch.setattr(places, "token_secret", lambda _: b"")
@@ -250,6 +251,9 @@ class Steps:
     async def _databases(self, *_: object) -> object:
         self.done.append("databases")
         return None
+
+    async def _end_of_older_code(self, _settings: object, running: object) -> None:
+        self.done.append(f"older code has ended: {running}")
 
 
 @pytest.mark.parametrize(
@@ -274,6 +278,16 @@ def test_a_version_is_tried_before_anything_is_replaced(
         prepared(settings, OnCluster(), lambda _: None, 0)
 
     assert steps.done == done
+
+
+def test_that_older_code_has_ended_is_noted_once_none_of_it_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = deploying.prepared
+    steps = Steps(monkeypatch, "")
+    prepared(cluster_settings(database_url=URL, jwt_secret=SECRET), OnCluster(), lambda _: None, 0)
+    before = ["preflight", "databases", "try_out", "replace_actors"]
+    assert steps.done == [*before, "older code has ended: {}"]
 
 
 def test_where_nothing_ran_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
