@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
 
 import psutil
 
@@ -32,6 +34,25 @@ PROBE_S = 5.0
 MB = 1024**2
 
 
+@dataclass(frozen=True)
+class Grown:
+    """What processes had before and after; a replica more is as many as settings let there be."""
+
+    before: dict[int, int]
+    after: dict[int, int]
+
+    @property
+    def mb(self) -> float:
+        """Return what those have more that were there before."""
+        both = self.before.keys() & self.after.keys()
+        return sum(self.after[pid] - self.before[pid] for pid in both) / MB
+
+    @property
+    def new(self) -> int:
+        """Return how many have come."""
+        return len(self.after.keys() - self.before.keys())
+
+
 async def _measure(target: Target) -> AsyncIterator[Outcome]:
     async with target.own(passivate_after_s=PASSIVATE_AFTER_S) as system:
         target.say(f"what it can take: {CONNECTIONS} connections")
@@ -57,8 +78,7 @@ async def _flooded(
         system.port, placed_paid_accepted, TIMES * peak, seconds, patience=patience
     )
     ended = time.monotonic()
-    grown = (_memory(system) - before) / MB
-    yield _of_flood(seen, peak, who, grown)
+    yield _of_flood(seen, peak, who, Grown(before, _memory(system)))
     probe = await _again_normal(system, peak, ended)
     yield Outcome(
         f"and {NORMAL_S:.0f} s later at the latest",
@@ -68,20 +88,26 @@ async def _flooded(
     )
 
 
-def _of_flood(seen: Flood, peak: float, who: str, grown: float) -> Outcome:
+def _of_flood(seen: Flood, peak: float, who: str, grown: Grown) -> Outcome:
     share, p99 = seen.goodput / peak, percentile(seen.took, 99)
     return Outcome(
         f"{seen.offered:,.0f} orders/s wanted, of customers {who}, where {peak:,.0f} can be taken",
         f"{seen.goodput:,.0f}/s accepted in time, {share:.0%} of the peak, p99 {p99:,.0f} ms; "
         f"{seen.refused:,} told to come again, {seen.left:,} left, {len(seen.wrong)} wrong; "
-        f"{grown:+.0f} MB",
+        f"{grown.mb:+.0f} MB, and {grown.new} more processes",
         all_of(
             at_least(share, GOODPUT),
             at_most(p99, P99_MUST_MS, P99_AIM_MS),
             at_most(len(seen.wrong) + seen.impolite, 0),
-            at_most(grown, GROWN_MUST_MB),
+            at_most(grown.mb, GROWN_MUST_MB),
         ),
-        {"peak": peak, "goodput": seen.goodput, "p99_ms": p99, "grown_mb": grown},
+        {
+            "peak": peak,
+            "goodput": seen.goodput,
+            "p99_ms": p99,
+            "grown_mb": grown.mb,
+            "new_processes": grown.new,
+        },
         seen.wrong,
     )
 
@@ -95,15 +121,13 @@ async def _again_normal(system: OwnSystem, peak: float, ended: float) -> tuple[f
             return probe.rate, since
 
 
-def _memory(system: Site) -> int:
-    """Return what all its processes have for themselves alone, in bytes."""
-    total = 0
+def _memory(system: Site) -> dict[int, int]:
+    """Return what each of its processes has for itself alone, in bytes."""
+    taken = {}
     for process in system.processes():
-        try:
-            total += process.memory_full_info().uss
-        except psutil.Error:
-            continue
-    return total
+        with suppress(psutil.Error):
+            taken[process.pid] = process.memory_full_info().uss
+    return taken
 
 
 HEADING = Heading("overload", "", _measure, limit_s=900)

@@ -21,7 +21,7 @@ async def test_too_many_orders_are_each_accepted_or_told_to_come_again(public: S
     for patience in (None, IMPATIENT_S):
         seen = await flood_in_own_process(public.port, orders, RATE, SECONDS, patience=patience)
         assert seen.wrong == []
-        assert seen.good > 0
+        assert seen.took or seen.left  # who leaves so soon may have come for nothing
         assert seen.refused > 0
         assert seen.impolite == 0
         assert (seen.left > 0) == (patience is not None)
