@@ -56,6 +56,7 @@ READ = (Fault.REFUSED,)
 ASKED = (Fault.SWALLOWED, Fault.DELAYED, Fault.TWICE, Fault.FAILS)
 ANSWERED = (Fault.SWALLOWED, Fault.DELAYED)
 SELDOM = 3
+FOCUSED = 8
 NUDGE = (Fault.SWALLOWED, Fault.DELAYED)
 
 
@@ -86,12 +87,18 @@ Script = dict[Point, Fault]
 class Chance:
     """The chance of one schedule. With a `script` nothing goes wrong but what stands in it.
 
-    `rate`: of so many of 65,536 points something goes wrong, at most `most` times. `points` has, in
-    order, all points that were passed, where that is asked for.
+    `rate`: of so many of 65,536 points something goes wrong, at most `most` times; `FOCUSED` times
+    as often at places with the word `focus` in their names. `points` has, in order, all points that
+    were passed, where that is asked for.
     """
 
     def __init__(
-        self, seed: int, rate: int = 0, most: int = 0, script: Script | None = None
+        self,
+        seed: int,
+        rate: int = 0,
+        most: int = 0,
+        script: Script | None = None,
+        focus: str = "",
     ) -> None:
         self.seed = seed
         self.script = script
@@ -99,9 +106,14 @@ class Chance:
         self.points: list[tuple[Place, int]] | None = None
         self.over = False
         self._rate = rate
+        self._focus = focus
         self._left = most
         self._counts: dict[str, int] = {}
         self._salt = seed * _OF_SEED
+
+    def _rate_at(self, at: Place) -> int:
+        rate = self._rate >> at.seldom
+        return rate * FOCUSED if self._focus and self._focus in at.name else rate
 
     def draw(self, at: Place) -> tuple[Fault | None, int]:
         """Pass a place: return what goes wrong there, if anything does, and the point's bits."""
@@ -118,7 +130,7 @@ class Chance:
             self.points.append((at, number))
         if self.script is not None:
             fault = self.script.get((name, number))
-        elif self._left > 0 and (bits & 0xFFFF) < self._rate >> at.seldom:
+        elif self._left > 0 and (bits & 0xFFFF) < self._rate_at(at):
             fault = at.kinds[(bits >> 16) % len(at.kinds)]
         else:
             return None, bits

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SHOP = "gangnam"
 ITEM, PRICE = "americano", 4500
 OUT_OF_TURN = ("out_of_turn",)
+MISUSE = "idempotency_mismatch"
+"""Nobody here uses a key for two different requests."""
 PATIENCE = 2
 """How often a barista looks again whether an order can be made."""
 
@@ -102,6 +104,10 @@ class Clients:
                 await asyncio.sleep(0.3 * 2**attempt)
                 continue
             except SirenError as refusal:
+                if refusal.code == MISUSE:
+                    self._world.record.violated(
+                        "a key is taken for another", f"{key}, by {step.what} of {step.order + 1}"
+                    )
                 self._note(step, key, None, refusal)
                 if refusal.code not in OUT_OF_TURN or not patience:
                     return
@@ -157,6 +163,10 @@ class Clients:
         if reply is not None:
             order_id = msgspec.json.decode(reply.detail)["order_id"]
             if step.what == "place":
+                if any(theirs == order_id for n, theirs in self.ids.items() if n != step.order):
+                    self._world.record.violated(
+                        "told of another's order", f"key {key} of two customers placed {order_id}"
+                    )
                 known = self.ids.setdefault(step.order, order_id)
                 if known != order_id:
                     self._world.record.violated(

@@ -34,7 +34,7 @@ class Mishaps:
             return None
         fault, bits = world.chance.draw(place(f"{who.role}: commit of {service}", COMMIT))
         if fault is None:
-            return None
+            return _in_time(bits) if world.slow_disk else None
         world.tell_fault(f"{who}, for {service},", fault)
         return self._suffer(who, fault, bits)
 
@@ -93,6 +93,10 @@ class Mishaps:
             case Fault.KILLED:
                 world.tell_fault(f"all of system {system}", fault)
                 processes.kill_all(system, world.chance.seed)
+
+
+async def _in_time(bits: int) -> None:
+    await asyncio.sleep((bits >> 24 & 0xFF) / 4000)
 
 
 def _unanswered() -> None:

@@ -30,6 +30,8 @@ SYSTEMS = ("A", "B")
 ORDERS, PAYMENT, STORE, PROJECTOR = "order host", "payment", "store", "projector"
 SERVICES = (ORDERS, PAYMENT, STORE, PROJECTOR)
 SECOND_PROJECTOR = "second projector"
+FORGET_S, FORGETS = 0.02, 150
+"""A forgetful host lets go of its orders so often, in the seconds when people ask for them."""
 
 
 def role_of(service: str, system: str) -> str:
@@ -42,7 +44,7 @@ class WatchedHost(OrderHost):
 
     def __init__(self, world: "World", *given: Any) -> None:
         super().__init__(*given)
-        self._world = world
+        self.world = world
         self._last: dict[str, VirtualOrder] = {}
 
     def _activate(self, order_id: str) -> VirtualOrder:
@@ -50,20 +52,27 @@ class WatchedHost(OrderHost):
         former = self._last.setdefault(order_id, order)
         if former is not order:
             self._last[order_id] = order
-            if former.busy:
-                named = self._world.named(order_id)
+            if _is_needed(former):
+                named = self.world.named(order_id)
                 detail = f"{named} begins again beside itself, which others work on or wait for"
-                self._world.record.violated("an order is twice in memory", detail)
+                self.world.record.violated("an order is twice in memory", detail)
         return order
+
+
+def _is_needed(order: VirtualOrder) -> bool:
+    """Whether anybody is in an order, or waits for it, or works for it; `busy` may be wrong."""
+    mailbox = order.mailbox
+    in_mailbox = mailbox.locked() or bool(mailbox._waiters)  # noqa: SLF001
+    return in_mailbox or bool(order._running or order._waiters)  # noqa: SLF001
 
 
 class HostProcess(OrderActor):
     """Production's order host, without the Ray actor around it."""
 
-    def __init__(self, installation: Installation, journal: Journal, orders: OrderHost) -> None:
+    def __init__(self, installation: Installation, journal: Journal, orders: WatchedHost) -> None:
         self.installation = installation
         self._journal = journal
-        self._orders = orders
+        self._orders: WatchedHost = orders
         self._dedicated = None
         self._host = 0
         self._order_id = None
@@ -76,6 +85,14 @@ class HostProcess(OrderActor):
             "recovery": asyncio.create_task(self._recover()),
             "passivation": asyncio.create_task(self._sweep()),
         }
+        if self._orders.world.forgetful:
+            self._tasks["forgetting"] = asyncio.create_task(self._forget())
+
+    async def _forget(self) -> None:
+        self._orders.passivate_after_s = 0.0
+        for _ in range(FORGETS):
+            await asyncio.sleep(FORGET_S)
+            self._orders.passivate_idle()
 
 
 class ProjectorProcess(ProjectionActor):

@@ -42,9 +42,11 @@ class Happening:
 
 @dataclass(frozen=True)
 class Plan:
-    """A schedule: `rate` and `most` are of the faults beside those planned.
+    """A schedule: `rate`, `most` and `focus` are of the faults beside those planned.
 
     `even`: all messages take the same time. `view_late`: no projector runs before all else rests.
+    `slow_disk`: each commit takes some milliseconds. `forgetful`: orders leave memory as soon as
+    they may.
     """
 
     seed: int
@@ -55,6 +57,9 @@ class Plan:
     two_systems: bool = False
     even: bool = False
     view_late: bool = False
+    focus: str = ""
+    forgetful: bool = False
+    slow_disk: bool = False
 
     def without_step(self, number: int) -> "Plan":
         """Return the plan without one thing that somebody does."""
@@ -84,17 +89,24 @@ def plan_of(seed: int) -> Plan:
 def _small(chance: Random, seed: int) -> Plan:
     """Return a plan of one order, with a command or two, and up to four faults."""
     steps = _short_life(chance)
-    if chance.random() < 0.05:
-        steps.append(_of_store(chance, 0.5))
+    if chance.random() < 0.1:
+        steps.append(_of_store(chance, chance.choice((0.1, 0.5))))
+    if chance.random() < 0.08:  # by another customer, whose phone has the same idea of a key
+        steps.append(Step(chance.uniform(0, 0.2), 1, "place", "place", APPROVED))
     two = chance.random() < 0.08
+    focus = chance.choice(FOCUSES) if chance.random() < 0.5 else ""
+    crowded = chance.random() < CROWDED
     return Plan(
         seed,
-        tuple(sorted(steps, key=lambda step: step.at)),
+        _with_twins(chance, steps, 0.5 if crowded else TWINS),
         tuple(_happenings(chance, two_systems=two, often=0.4)),
         rate=chance.choice((1500, 4000, 9000)),
         most=chance.choice((1, 1, 2, 2, 3, 4)),
         two_systems=two,
-        view_late=chance.random() < 0.7,
+        view_late=chance.random() < 0.7 and focus != OF_VIEW,
+        focus=focus,
+        forgetful=crowded,
+        slow_disk=crowded or chance.random() < 0.1,
     )
 
 
@@ -105,13 +117,17 @@ def _large(chance: Random, seed: int) -> Plan:
     if chance.random() < 0.15:
         steps.append(_of_store(chance, 3))
     two = chance.random() < 0.3
+    crowded = chance.random() < CROWDED
     return Plan(
         seed,
-        tuple(sorted(steps, key=lambda step: step.at)),
+        _with_twins(chance, steps, 0.5 if crowded else TWINS),
         tuple(_happenings(chance, two_systems=two, often=1)),
         rate=chance.choice((600, 1500, 4000)),
         most=chance.choice((0, 1, 2, 3, 3, 4, 6)),
         two_systems=two,
+        focus=chance.choice(FOCUSES) if chance.random() < 0.5 else "",
+        forgetful=crowded,
+        slow_disk=crowded or chance.random() < 0.1,
     )
 
 
@@ -126,14 +142,20 @@ def _short_life(chance: Random) -> list[Step]:
     """Return what people do to an order: they place it, and do one thing more, or nothing."""
     token = chance.choice((APPROVED, APPROVED, APPROVED, DECLINED, None))
     wait = chance.choice((0.0, 0.3, 2.0))
-    placing = Step(0.0, 0, "place", "place-0", token, wait)
-    what = chance.choice(("cancel", "cancel", "reject", "start", "place", "nothing", "erase"))
+    placing = Step(0.0, 0, "place", "place", token, wait)
+    what = chance.choice(("cancel", "cancel", "reject", "make", "place", "nothing", "erase"))
     if token is not APPROVED and chance.random() < 0.6:
         what = "pay"
     at = chance.choice((chance.expovariate(20), chance.expovariate(1)))
     match what:
         case "nothing":
             return [placing]
+        case "make":
+            made = [placing]
+            for what in ("start", "ready", "complete")[: chance.randint(1, 3)]:
+                made.append(Step(at, 0, what, f"{what}-0"))
+                at += chance.expovariate(5)
+            return made
         case "place":  # somebody taps twice, or the phone asks again
             return [placing, replace(placing, at=at)]
         case "pay":
@@ -148,12 +170,40 @@ def _short_life(chance: Random) -> list[Step]:
     return [placing, Step(at, 0, what, f"{what}-0")]
 
 
+CROWDED = 0.1
+"""Of so many schedules all orders leave memory at once, while much is asked of them together."""
+TWINS = 0.1
+OF_VIEW = "commit of readmodel"
+FOCUSES = (
+    "request",
+    "reply",
+    "commit of journal",
+    "commit of payments",
+    "commit of stores",
+    OF_VIEW,
+    "payment",
+    "store",
+    "provider",
+)
+"""Words in the names of places."""
+
+
+def _with_twins(chance: Random, steps: list[Step], often: float) -> tuple[Step, ...]:
+    """Return what people do, in order; now and then the same comes from two at the same moment."""
+    twins = [
+        replace(step, at=step.at + chance.choice((0.0, 0.003, 0.02)))
+        for step in steps
+        if chance.random() < often
+    ]
+    return tuple(sorted(steps + twins, key=lambda step: step.at))
+
+
 def _life(chance: Random, order: int) -> list[Step]:
     """Return what people do to one order."""
     token = chance.choice((APPROVED, APPROVED, APPROVED, DECLINED, None, None))
     begin = chance.uniform(0, 0.3)
     wait = chance.choice((0.0, 0.3, 2.0, 10.0))
-    placing = Step(begin, order, "place", f"place-{order}", token, wait)
+    placing = Step(begin, order, "place", "place", token, wait)  # who it is tells customers apart
     steps = [placing]
     if chance.random() < 0.2:  # somebody taps twice, or the phone asks again
         steps.append(replace(placing, at=begin + chance.expovariate(4)))

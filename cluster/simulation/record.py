@@ -7,8 +7,17 @@ even for a moment, is found here; what must be so in the end is in `invariants`.
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from cluster.simulation.clients import ITEM, SHOP
+
 if TYPE_CHECKING:
     from cluster.simulation.world import World
+
+
+STANDING = ("ACCEPTED", "PREPARING", "READY")
+_STORE = (
+    "SELECT s.open, m.sold_out, s.queued, s.ready FROM stores s JOIN menu_items m"
+    " ON m.store_id = s.store_id WHERE s.store_id = ? AND m.menu_id = ?"
+)
 
 
 class Violation(tuple[str, str]):
@@ -44,6 +53,13 @@ class Record:
         """Kinds of each order's events as they were committed."""
         self.position = 0
         self.tickets: dict[str, str] = {}
+        self._log: list[tuple[int, str, int]] = []
+        """Position, order and version of each event."""
+        self._refunded: set[str] = set()
+        self._sells = (1, 0)
+        """Whether the store is open, and whether it has run out, as it was committed last."""
+        self._seen: tuple[int, dict[str, int]] = (0, {})
+        """The view's checkpoint and versions, as they were committed last."""
         self.states: set[int] = set()
         self.open_orders: list[str] = []
         self.folded = 0
@@ -113,6 +129,7 @@ class Record:
                 detail = f"{world.named(order_id)}: version {version} after {expected - 1}"
                 self.violated("an event is missing or twice in the journal", detail)
             self.versions[order_id] = version
+            self._log.append((position, order_id, version))
             self.committed_at[order_id, version] = world.loop.now
             told = f"{kind} {_attempt(data)}" if kind == "PaymentRequested" else kind
             self.events.setdefault(order_id, []).append(told)
@@ -135,13 +152,25 @@ class Record:
                     f"{self._world.loop.current} commits {status}, attempt {attempts}{tomb},"
                     f" of {named}"
                 )
+        for order_id, status, _, _ in rows:
+            if status == "CANCELED" and order_id not in self._refunded:
+                self._refunded.add(order_id)
+                self._paid_back(order_id)
         self._part("payments", tuple(row[1:] for row in rows))
+
+    def _paid_back(self, order_id: str) -> None:
+        told = self.events.get(order_id, ())
+        is_made = self.tickets.get(order_id) in STANDING and "PickupRejected" not in told
+        if is_made and "PickupStarted" in told:
+            named = self._world.named(order_id)
+            self.violated("paid back before its ticket is cancelled", f"{named} is still made")
 
     def _stores(self) -> None:
         world = self._world
         rows = world.disks["stores"].rows(
             "SELECT order_id, status, number, version FROM tickets ORDER BY seq"
         )
+        store = world.disks["stores"].rows(_STORE, SHOP, ITEM)[0]
         numbers: dict[str, str] = {}
         for order_id, status, number, _ in rows:
             before = self.tickets.get(order_id)
@@ -154,6 +183,11 @@ class Record:
                 self._opened(order_id)
             if number is not None and numbers.setdefault(number, order_id) != order_id:
                 self.violated("a pick-up number was given twice", number)
+        self._sells = store[:2]
+        standing = [row[1] for row in rows if row[1] in STANDING]
+        counted = (len(standing) - standing.count("READY"), standing.count("READY"))
+        if store[2:] != counted:
+            self.violated("the store's counts are wrong", f"{store[2:]}, and {counted} tickets")
         self._part("stores", tuple((row[1], row[3]) for row in rows))
 
     def _opened(self, order_id: str) -> None:
@@ -163,11 +197,29 @@ class Record:
         if not paid or paid[0][0] is None:
             detail = f"{self._world.named(order_id)} has a ticket, and payment no approval on disk"
             self.violated("a ticket before its payment", detail)
+        if self._sells != (1, 0):
+            named = self._world.named(order_id)
+            self.violated(
+                "made and not for sale", f"{named}, by a store that had closed or run out"
+            )
 
     def _view(self) -> None:
-        rows = self._world.disks["readmodel"].rows("SELECT position FROM checkpoint")
-        self.folded = rows[0][0]
-        self._part("view", rows)
+        disk = self._world.disks["readmodel"]
+        position = disk.rows("SELECT position FROM checkpoint")[0][0]
+        versions = dict(disk.rows("SELECT order_id, version FROM order_detail"))
+        before, last = self._seen
+        if position < before or any(version > versions.get(k, 0) for k, version in last.items()):
+            detail = f"from {before} {list(last.values())} to {position} {list(versions.values())}"
+            self.violated("the view went back", detail)
+        folded = {order_id: version for at, order_id, version in self._log if at <= position}
+        if versions != folded:
+            detail = (
+                f"{list(versions.values())} at {position}, where {list(folded.values())} belong"
+            )
+            self.violated("rows and checkpoint of the view differ", detail)
+        self._seen = position, versions
+        self.folded = position
+        self._part("view", position)
 
 
 def _attempt(data: str) -> str:

@@ -137,7 +137,9 @@ class World(Port):
         With a `script` nothing goes wrong but what stands in it and in the plan. `points`: note
         every point that is passed.
         """
-        self._begin(plan, Chance(plan.seed, plan.rate, plan.most, script), traced=traced)
+        self._begin(
+            plan, Chance(plan.seed, plan.rate, plan.most, script, plan.focus), traced=traced
+        )
         if points:
             self.chance.points = []
         for disk in self.disks.each():
@@ -165,6 +167,7 @@ class World(Port):
         self.chance = chance
         self.network.constant = plan.even
         self.story = Story(self.loop, wanted=traced)
+        self.forgetful, self.slow_disk = plan.forgetful, plan.slow_disk
         self.record = Record(self)
         self.processes = Processes(self)
         self._busy_until = 0.0
