@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.planted import BUGS, Planted, plant
+from tests.simulation.planted import BUGS
+from tests.simulation.planting import Planted, plant
 
 pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[2]
-OPTIONS = "--first --seed 0 --schedules 150"
+OPTIONS = "--first --seed 0 --schedules 1000"
 Simulate = Callable[[Path], tuple[int, str]]
 
 
@@ -39,10 +40,15 @@ def simulate() -> Iterator[Simulate]:
         given.close()
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_a_planted_bug_is_found_and_named(bug: Planted, simulate: Simulate, tmp_path: Path) -> None:
-    plant(bug, ROOT, tmp_path)
-    code, output = simulate(tmp_path)
+def check(bug: Planted, simulate: Simulate, folder: Path) -> None:
+    """See that the bug is found, and named."""
+    plant(bug, ROOT, folder)
+    code, output = simulate(folder)
     named = {line.partition(":")[0] for line in output.splitlines()}
     assert code == 1, output
     assert bug.found_as & named, output
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_is_found_and_named(bug: Planted, simulate: Simulate, tmp_path: Path) -> None:
+    check(bug, simulate, tmp_path)
