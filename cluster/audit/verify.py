@@ -102,10 +102,8 @@ class _Audit:
         async for page in self._reader.pages():
             for dossier in page:
                 self._totals.count(dossier)
-                if not self._running:
-                    self._totals.stopped += any(v.code == OVERDUE for v in examine(dossier))
             seals.count(page)
-            await self._suspect(page)
+            await self._suspect(page, self._count_stopped)
             self._progress(self._totals.events, max(expected, self._totals.events))
         await self._audit_strays()
         await self._confirm()
@@ -137,14 +135,22 @@ class _Audit:
         strays = {order_id: self._strays[order_id] for order_id in wanted & self._strays.keys()}
         return await self._reader.load(lambda column: column.in_(wanted), strays)
 
-    def _examine(self, dossier: Dossier) -> list[Violation]:
+    def _relevant(self, found: list[Violation]) -> list[Violation]:
         """Return what is wrong; that orders wait while nothing runs is not."""
-        found = examine(dossier)
         return found if self._running else [each for each in found if each.code != OVERDUE]
 
-    async def _suspect(self, dossiers: Iterable[Dossier]) -> None:
+    def _count_stopped(self, found: list[Violation]) -> None:
+        if not self._running:
+            self._totals.stopped += any(each.code == OVERDUE for each in found)
+
+    async def _suspect(
+        self, dossiers: Iterable[Dossier], note: Callable[[list[Violation]], None] | None = None
+    ) -> None:
         for dossier in dossiers:
-            codes = {violation.code for violation in self._examine(dossier)}
+            found = examine(dossier)
+            if note is not None:
+                note(found)
+            codes = {violation.code for violation in self._relevant(found)}
             if codes:
                 self._suspects.setdefault(dossier.order_id, set()).update(codes)
         if len(self._suspects) >= SUSPECTS:
@@ -161,7 +167,7 @@ class _Audit:
             persisting = [
                 violation
                 for dossier in await self._load(suspects)
-                for violation in self._examine(dossier)
+                for violation in self._relevant(examine(dossier))
                 if violation.code in suspects[dossier.order_id]
             ]
             suspects = {violation.order_id: set() for violation in persisting}
