@@ -1,6 +1,6 @@
 """The storage of real systems fails, at each database: refused in words, nothing lost, no restart.
 
-About 15 minutes on 2 cores. Each database of the first system is on a disk of its own.
+About 4 minutes on 2 cores. Each database of the first system is on a disk of its own.
 """
 
 import os
