@@ -16,7 +16,7 @@ from cluster.headings.own_system import OwnSystem
 from cluster.headings.record import Outcome, Verdict, all_of, at_most
 from cluster.headings.site import Site
 from cluster.headings.target import Target
-from cluster.headings.workloads import ACCEPTED, place_request
+from cluster.headings.workloads import ACCEPTED, LONG_WAIT, place_request
 from cluster.running.token_secret import read_secret
 from serve_app.contract.identity import Identity, Role
 from serve_app.security.tokens import issue
@@ -107,7 +107,7 @@ def orders_of(names: list[str], tokens: list[str], store: str) -> Iterator[Reque
     run = uuid.uuid4().hex[:8]
     people = itertools.cycle(zip(names, tokens, strict=True))
     for number, (name, token) in enumerate(people):
-        shown = {"Authorization": f"Bearer {token}"}
+        shown = {"Authorization": f"Bearer {token}", "Prefer": LONG_WAIT}
         data = place_request(name, store, "tok_approve", f"{run}-{number}", **shown)
         yield Labelled(data, 201, ACCEPTED)
 
