@@ -89,8 +89,10 @@ class Screen:
         )
 
     def _faults(self) -> Table:
-        table = Table("fault", box=None, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("times", justify="right")
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        groups = [fault.group for fault in self._report.faults]
+        table.add_column("fault", no_wrap=True, min_width=max(map(len, groups), default=0))
+        table.add_column("times", justify="right", min_width=len("times"))
         table.add_column("the last one", no_wrap=True)
         for group, faults in by_group(self._report.faults).items():
             last = faults[-1]

@@ -54,6 +54,12 @@ def test_no_line_of_the_table_is_wider_than_the_terminal(width: int) -> None:
     assert sum("7,618" in line and "11.4 s" in line for line in rows) == 2
 
 
+def test_a_long_name_of_what_was_hurt_squeezes_no_other_column() -> None:
+    slow = Happened(1.0, "slow-disk", "slow disk", "databases' disk", "/a" * 60, 3.0)
+    rows = printed(report(faults=[LOCKED, slow]), 80, terminal=False).splitlines()
+    assert any(row.startswith("locked database      1  ") for row in rows), rows
+
+
 def test_without_a_terminal_each_fault_is_a_line() -> None:
     text = printed(report(), 80, terminal=False)
     assert "  12.3 s  kill -9 payment: process 4711\n" in text
