@@ -91,9 +91,11 @@ class Screen:
     def _faults(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         groups = [fault.group for fault in self._report.faults]
-        table.add_column("fault", no_wrap=True, min_width=max(map(len, groups), default=0))
-        table.add_column("times", justify="right", min_width=len("times"))
-        table.add_column("the last one", no_wrap=True)
+        widest, times, gap = max(map(len, groups), default=0), "times", 2
+        table.add_column("fault", no_wrap=True)
+        table.add_column(times, justify="right", no_wrap=True)
+        left = self._console.width - widest - len(times) - 3 * gap
+        table.add_column("the last one", no_wrap=True, max_width=left)
         for group, faults in by_group(self._report.faults).items():
             last = faults[-1]
             current = last is self._last and time.monotonic() - self._last_at < last.lasts_s
