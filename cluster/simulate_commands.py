@@ -114,7 +114,7 @@ def _sum_up(total: "Total", seed: int) -> None:
         f"{part.simulated_s / 3600:,.1f} simulated hours"
     )
     faults = ", ".join(f"{name.lower()} {count:,}" for name, count in part.faults.most_common())
-    console.print(f"faults: {faults or 'none'}")
+    console.print(f"faults, in {part.disturbed:,} schedules: {faults or 'none'}")
 
 
 def _tell_violations(total: "Total", shrunk: int) -> None:
@@ -172,7 +172,8 @@ def _explore(faults: int, processes: int | None) -> None:
     schedules = sum(each.schedules for each in done.values())
     found = [(case, *each) for case, explored in done.items() for each in explored.found]
     console.print(
-        f"{schedules:,} schedules, each with up to {faults} faults: {len(found):,} violations"
+        f"{schedules:,} schedules, each with up to {faults} faults: {len(found):,} violations; "
+        f"{sum(each.alike for each in done.values()):,} go on like another one, with no fault more"
     )
     if not found:
         return

@@ -8,9 +8,9 @@ these schedules.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cluster.simulation.chance import COMMIT, REPLY, REQUEST, Fault, Place, Script
+from cluster.simulation.chance import COMMIT, REPLY, REQUEST, Fault, Script
 from cluster.simulation.plan import APPROVED, DECLINED, Plan, Step
-from cluster.simulation.world import World
+from cluster.simulation.world import Outcome, World
 
 MOST_FAULTS = 3
 TRIED: dict[tuple[Fault, ...], tuple[Fault, ...]] = {
@@ -24,7 +24,7 @@ again; a commit that is refused is one that was never begun."""
 
 def _case(*steps: tuple[float, str, str | None]) -> Plan:
     made = tuple(Step(at, 0, what, f"{what}-0", token) for at, what, token in steps)
-    return Plan(0, made, even=True)
+    return Plan(0, made, even=True, view_late=True)
 
 
 CASES: dict[str, Plan] = {
@@ -44,55 +44,62 @@ CASES: dict[str, Plan] = {
 
 @dataclass
 class Explored:
-    """What a case came to: how many schedules there were, and which of them violate what."""
+    """What a case came to: how many schedules there were, and which of them violate what.
+
+    `alike`: of how many the rest was seen before, so that no further fault was tried in them.
+    """
 
     schedules: int = 0
+    alike: int = 0
     states: set[int] = field(default_factory=set)
     found: list[tuple[Script, str]] = field(default_factory=list)
 
     def add(self, other: "Explored") -> None:
         """Take another part into account."""
         self.schedules += other.schedules
+        self.alike += other.alike
         self.states |= other.states
         self.found += other.found
 
 
-def branches(world: World, case: str) -> list[Script]:
-    """Return the scripts of one fault with which all others of a case begin."""
-    return [script for script, _ in _next(world, CASES[case], {}, -1, Explored())]
+def explore(world: World, case: str, faults: int) -> Explored:
+    """Run every schedule of a case with up to so many faults.
 
-
-def explore(world: World, case: str, faults: int, first: Script | None = None) -> Explored:
-    """Run every schedule of a case with up to so many faults; those that begin with `first`."""
-    explored = Explored()
-    plan = CASES[case]
-    begin = (first, _place_of(world, plan, first)) if first else ({}, -1)
-    under_way = [begin]
+    A schedule that after its last fault passes the same points in the same order as another one,
+    and ends alike, is taken for the same as that from there on: no fault is added to it. Such are
+    a repeat that changed nothing, and two ways to lose the same message.
+    """
+    explored, seen = Explored(), dict[int, int]()
+    under_way: list[tuple[Script, int]] = [({}, -1)]  # and where the last fault is
     while under_way:
         script, last = under_way.pop()
-        more = list(_next(world, plan, script, last, explored))
-        if len(script) < faults:
-            under_way += more
+        outcome = world.run(CASES[case], script, points=True)
+        explored.schedules += 1
+        explored.states |= outcome.states
+        explored.found += [(script, str(each)) for each in outcome.violations]
+        number = len(script)
+        if number == faults:
+            continue
+        if seen.get(_rest(outcome, last), MOST_FAULTS) <= number:
+            explored.alike += 1
+            continue
+        for at in range(last, len(outcome.points or ())):
+            rest = _rest(outcome, at)
+            seen[rest] = min(number, seen.get(rest, MOST_FAULTS))
+        under_way += _more(script, last, outcome)
     return explored
 
 
-def _next(
-    world: World, plan: Plan, script: Script, last: int, explored: Explored
-) -> Iterator[tuple[Script, int]]:
-    """Run a script, and yield those that have one fault more, behind its last one."""
-    outcome = world.run(plan, script, points=True)
-    explored.schedules += 1
-    explored.states |= outcome.states
-    explored.found += [(script, str(each)) for each in outcome.violations]
-    points: list[tuple[Place, int]] = outcome.points or []
-    for at in range(last + 1, len(points)):
-        place, number = points[at]
-        for fault in TRIED.get(place.kinds, ()):
-            yield {**script, (place.name, number): fault}, at
+def _rest(outcome: Outcome, last: int) -> int:
+    """Return a number of what happened behind a point, and of what it came to."""
+    points = outcome.points or []
+    rest = tuple(place.salt for place, _ in points[last + 1 :])
+    return hash((outcome.ending, rest))
 
 
-def _place_of(world: World, plan: Plan, script: Script) -> int:
-    """Return where among the points of a case's first schedule a script's only fault is."""
-    points = world.run(plan, {}, points=True).points or []
-    (wanted,) = script
-    return [(place.name, number) for place, number in points].index(wanted)
+def _more(script: Script, last: int, outcome: Outcome) -> Iterator[tuple[Script, int]]:
+    """Yield the scripts that have one fault more, behind their last one."""
+    for at, (place, number) in enumerate(outcome.points or ()):
+        if at > last:
+            for fault in TRIED.get(place.kinds, ()):
+                yield {**script, (place.name, number): fault}, at

@@ -10,6 +10,7 @@ from zlib import crc32
 from cluster.simulation.clients import ITEM, SHOP
 
 if TYPE_CHECKING:
+    from cluster.simulation.clients import Answer
     from cluster.simulation.world import World
 
 
@@ -64,6 +65,7 @@ class Record:
         self.open_orders: list[str] = []
         self.folded = 0
         """The position of the view."""
+        self.ending = 0
         self._parts: dict[str, int] = dict.fromkeys(_PARTS, 0)
 
     def violated(self, name: str, detail: str) -> None:
@@ -96,6 +98,14 @@ class Record:
             detail = f"attempt {attempt} of {named} is charged, and the journal does not have it"
             self.violated("charged without an intent", detail)
         self._part("provider", tuple(c.status[0] for c in self._world.provider.charges.values()))
+
+    def ended(self, answers: "list[Answer]") -> None:
+        """Make a number of what everybody has in the end, and was told."""
+        told = [
+            (each.step.key, each.reply and each.reply.order_status, str(each.refusal))
+            for each in answers
+        ]
+        self.ending = self.number_of((self._parts, told, self.violations))
 
     def committed(self, service: str) -> None:
         """Look at what a commit has changed."""

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from multiprocessing.pool import Pool
 
-from cluster.simulation.chance import Script
-from cluster.simulation.explore import CASES, Explored, branches, explore
+from cluster.simulation.explore import CASES, Explored, explore
 from cluster.simulation.plan import plan_of
 from cluster.simulation.world import World
 
@@ -23,9 +22,13 @@ STATE_BITS = 27
 
 @dataclass
 class Part:
-    """What some schedules came to. `found`: seed, and the names of what was violated."""
+    """What some schedules came to. `found`: seed, and the names of what was violated.
+
+    `disturbed`: in how many anything went wrong.
+    """
 
     schedules: int = 0
+    disturbed: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     found: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     states: "array[int]" = field(default_factory=lambda: array("I"))
@@ -64,6 +67,7 @@ class Total:
         """Take the schedules of a part into account."""
         mine = self.part
         mine.schedules += part.schedules
+        mine.disturbed += part.disturbed
         mine.faults += part.faults
         mine.found += part.found
         mine.simulated_s += part.simulated_s
@@ -87,6 +91,7 @@ class Worker:
         for seed in seeds:
             outcome = world.run(plan_of(seed))
             part.schedules += 1
+            part.disturbed += bool(outcome.faults or outcome.plan.happenings)
             part.simulated_s += outcome.took_s
             part.faults.update(fault.name for fault in outcome.faults.values())
             part.faults.update(each.fault.name for each in outcome.plan.happenings)
@@ -127,15 +132,10 @@ def explore_many(
     context = multiprocessing.get_context("fork")
     done: dict[str, Explored] = {}
     with context.Pool(processes or os.cpu_count() or 1, _begin) as pool:
-        for case in CASES:
-            total = pool.apply(_explore, (case, 0, None))
-            # Whoever has one fault less is passed on the way, and counted once: here.
-            firsts = pool.apply(_branches, (case,)) if faults else []
-            work = [pool.apply_async(_explore, (case, faults, first)) for first in firsts]
-            for each in work:
-                total.add(each.get())
-            done[case] = total
-            told(case, total)
+        under_way = {case: pool.apply_async(_explore, (case, faults)) for case in CASES}
+        for case, each in under_way.items():
+            done[case] = each.get()
+            told(case, done[case])
     return done
 
 
@@ -181,14 +181,9 @@ def _begin() -> None:
     _mine = _OPEN.enter_context(World().open()), Worker()
 
 
-def _explore(case: str, faults: int, first: Script | None) -> Explored:
+def _explore(case: str, faults: int) -> Explored:
     assert _mine is not None
-    return explore(_mine[0], case, faults, first)
-
-
-def _branches(case: str) -> list[Script]:
-    assert _mine is not None
-    return branches(_mine[0], case)
+    return explore(_mine[0], case, faults)
 
 
 def _run(seeds: range) -> Part:

@@ -9,6 +9,7 @@ import sqlite3
 from collections import namedtuple
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, Protocol, TypeVar
 
@@ -123,7 +124,7 @@ class _Transaction:
         self.changes = False
 
     def all(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-        return self._execute(statement.text, statement.arguments(parameters)).fetchall()
+        return _rows_of(self._execute, statement, parameters)
 
     def change(self, statement: Prepared, rows: Sequence[Row]) -> int:
         if not self.changes:
@@ -177,6 +178,25 @@ class Inline(Port):
         return False
 
 
+AMONG = " IN (SELECT anon_1.value FROM json_each(?) AS anon_1)"
+"""How `Database.among` is written: for a list of one, that takes five times what `= ?` does."""
+
+
+@lru_cache(maxsize=256)
+def _of_one(text: str) -> str:
+    return text.replace(AMONG, " = ?")
+
+
+def _rows_of(execute: Callable[..., Any], statement: Prepared, parameters: Row) -> list[Any]:
+    if len(parameters) == 1 and AMONG in statement.text:
+        (among,) = parameters.values()
+        if len(among) == 1 and statement.text.count("?") == 1:
+            found: list[Any] = execute(_of_one(statement.text), among).fetchall()
+            return found
+    rows: list[Any] = execute(statement.text, statement.arguments(parameters)).fetchall()
+    return rows
+
+
 def _disk_of(database: Database) -> Disk:
     return database._inline_write.disk  # type: ignore[no-any-return, union-attr]  # noqa: SLF001
 
@@ -195,7 +215,7 @@ async def fetch(self: Database, statement: Prepared, parameters: Row) -> Sequenc
     with self.faults.reached:
         disk = _disk_of(self)
         disk.before_read()
-        return disk.raw.execute(statement.text, statement.arguments(parameters)).fetchall()
+        return _rows_of(disk.raw.execute, statement, parameters)
 
 
 async def fetch_all(
@@ -206,7 +226,7 @@ async def fetch_all(
         disk = _disk_of(self)
         disk.before_read()
         execute = disk.raw.execute
-        return [execute(each.text, each.arguments(parameters)).fetchall() for each in statements]
+        return [_rows_of(execute, each, parameters) for each in statements]
 
 
 class Reading:

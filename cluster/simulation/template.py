@@ -14,6 +14,7 @@ from actors.installation import Installation
 from actors.order.event_reader import EventReader
 from actors.order.journal_failures import JournalFailures
 from actors.order.journal_statements import Statements
+from actors.runtime.batching import Pace
 from actors.runtime.counting import Count, Spread
 from actors.runtime.database import Database
 from actors.runtime.group_commit import GroupCommit
@@ -29,6 +30,7 @@ SHARED = (
     ModuleType,
     Visitable,
     Prepared,
+    Pace,
     Database,
     Statements,
     EventReader,

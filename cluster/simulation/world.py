@@ -49,13 +49,17 @@ TIDY_EVERY = 64
 
 @dataclass
 class Outcome:
-    """What became of a schedule. `faults`: what went wrong, as a script that repeats it."""
+    """What became of a schedule. `faults`: what went wrong, as a script that repeats it.
+
+    `ending`: a number of all that people, provider and databases have in the end.
+    """
 
     plan: Plan
     violations: list[Violation]
     faults: Script
     states: set[int]
     took_s: float
+    ending: int
     trace: list[str] | None
     points: list[Any] | None = None
 
@@ -149,6 +153,7 @@ class World(Port):
             self._go(plan)
             for name, detail in check(self):
                 self.record.violated(name, detail)
+            self.record.ended(self.clients.answers)
         finally:
             took_s = self.loop.now
             self._forget()
@@ -158,6 +163,7 @@ class World(Port):
             self.chance.happened,
             self.record.states,
             took_s,
+            self.record.ending,
             self.story.lines,
             self.chance.points,
         )
