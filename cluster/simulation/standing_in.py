@@ -25,7 +25,8 @@ from actors.runtime.clock import EPOCH
 from actors.runtime.database import Database
 from cluster.simulation.loop import SimulatedLoop
 from cluster.simulation.network import STANDSTILL_S
-from cluster.simulation.storage import Disks, fetch, fetch_all, read, transact
+from cluster.simulation.storage import Disks
+from cluster.simulation.ways_in import fetch, fetch_all, read, transact
 
 BEGINNING = datetime(2026, 3, 1, 3, tzinfo=UTC)
 """When each schedule begins; noon in Seoul."""

@@ -1,8 +1,8 @@
 """The databases: production's statements on SQLite in memory, with faults around each commit.
 
-Stands in for `InlineSqlite` and `Engines`, and for the ways of `Database` to them. One connection a
-database for all processes: transactions run one at a time here, as they do on any disk. What a
-schedule has written is rolled back after it.
+Stands in for `InlineSqlite` and `Engines`; see `ways_in`, too. One connection a database for all
+processes: transactions run one at a time here, as they do on any disk. What a schedule has written
+is rolled back after it.
 """
 
 import sqlite3
@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Select, create_engine, make_url
 from sqlalchemy.pool import StaticPool
 
 from actors.order.journal_failures import _has_table
-from actors.runtime.database import Database
 from actors.runtime.statements import Prepared, Row, Transaction
 from cluster.simulation.ports import Port
 
@@ -60,7 +59,7 @@ class Disk(Port):
             ":memory:", factory=_Connection, isolation_level=None, cached_statements=512
         )
         engine = create_engine("sqlite://", creator=lambda: self.raw, poolclass=StaticPool)
-        self.ready = _Awaited(self.raw, engine.connect())
+        self.ready = Awaited(self.raw, engine.connect())
         self.watched: Watched | None = None
 
     def begin(self) -> None:
@@ -124,7 +123,7 @@ class _Transaction:
         self.changes = False
 
     def all(self, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-        return _rows_of(self._execute, statement, parameters)
+        return rows_of(self._execute, statement, parameters)
 
     def change(self, statement: Prepared, rows: Sequence[Row]) -> int:
         if not self.changes:
@@ -187,7 +186,8 @@ def _of_one(text: str) -> str:
     return text.replace(AMONG, " = ?")
 
 
-def _rows_of(execute: Callable[..., Any], statement: Prepared, parameters: Row) -> list[Any]:
+def rows_of(execute: Callable[..., Any], statement: Prepared, parameters: Row) -> list[Any]:
+    """Return the rows of a query."""
     if len(parameters) == 1 and AMONG in statement.text:
         (among,) = parameters.values()
         if len(among) == 1 and statement.text.count("?") == 1:
@@ -195,59 +195,6 @@ def _rows_of(execute: Callable[..., Any], statement: Prepared, parameters: Row) 
             return found
     rows: list[Any] = execute(statement.text, statement.arguments(parameters)).fetchall()
     return rows
-
-
-def _disk_of(database: Database) -> Disk:
-    return database._inline_write.disk  # type: ignore[no-any-return, union-attr]  # noqa: SLF001
-
-
-# What stands in for the methods of `Database`: without its turns and files, which only ever wait.
-
-
-async def transact(self: Database, work: Callable[[Transaction], Result]) -> Result:
-    """See `Database.transact`."""
-    with self.faults.reached:
-        return await _disk_of(self).transact(work)
-
-
-async def fetch(self: Database, statement: Prepared, parameters: Row) -> Sequence[Sequence[Any]]:
-    """See `Database.fetch`."""
-    with self.faults.reached:
-        disk = _disk_of(self)
-        disk.before_read()
-        return _rows_of(disk.raw.execute, statement, parameters)
-
-
-async def fetch_all(
-    self: Database, statements: tuple[Prepared, ...], parameters: Row
-) -> list[Sequence[Sequence[Any]]]:
-    """See `Database.fetch_all`."""
-    with self.faults.reached:
-        disk = _disk_of(self)
-        disk.before_read()
-        execute = disk.raw.execute
-        return [_rows_of(execute, each, parameters) for each in statements]
-
-
-class Reading:
-    """Stands in for what `Database.read` returns."""
-
-    def __init__(self, database: Database) -> None:
-        self._reached = database.faults.reached
-        self._disk = _disk_of(database)
-
-    async def __aenter__(self) -> "_Awaited":
-        with self._reached:
-            self._disk.before_read()
-        return self._disk.ready
-
-    async def __aexit__(self, *raised: Any) -> None:  # noqa: PYI036
-        self._reached.__exit__(*raised)
-
-
-def read(self: Database) -> Reading:
-    """See `Database.read`."""
-    return Reading(self)
 
 
 class InPlaceOfEngines(Port):
@@ -258,7 +205,7 @@ class InPlaceOfEngines(Port):
         self.writer = self.reader = self
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator["_Awaited"]:
+    async def begin(self) -> AsyncIterator["Awaited"]:
         """Open a write transaction; nobody else runs while it is open."""
         disk = self._disk
         waits = None if disk.watched is None else disk.watched.before_write(disk.service)
@@ -280,7 +227,7 @@ class InPlaceOfEngines(Port):
         """Leave the connection to the others."""
 
 
-class _Awaited:
+class Awaited:
     """An `AsyncConnection` that is ready at once."""
 
     def __init__(self, raw: sqlite3.Connection, connection: Connection) -> None:
@@ -290,6 +237,7 @@ class _Awaited:
         self._has_table = False
 
     async def execute(self, statement: Any, bound: Any = None) -> Any:
+        """See `AsyncConnection`."""
         # What is bound is of a query that is built once.
         if not bound or not isinstance(statement, Select):
             return self._connection.execute(statement, bound)
@@ -299,12 +247,15 @@ class _Awaited:
         return query.rows(self._raw, bound)
 
     async def scalar(self, *asked: Any) -> Any:
+        """See `AsyncConnection`."""
         return self._connection.scalar(*asked)
 
     async def exec_driver_sql(self, *asked: Any) -> Any:
+        """See `AsyncConnection`."""
         return self._connection.exec_driver_sql(*asked)
 
     async def run_sync(self, work: Callable[..., Any], *asked: Any) -> Any:
+        """See `AsyncConnection`."""
         if work is not _has_table:
             return work(self._connection, *asked)
         # Asked before each look at failures, and a sixth of what that takes.
