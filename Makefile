@@ -24,8 +24,8 @@ help: ## Show what can be made
 run: $(INSTALLED) ## Start the whole system in the foreground; Ctrl-C stops it
 	@exec $(BIN)/siren up
 
-test: $(INSTALLED) ## Run every check and every test but those of test-chaos, test-cluster and soak (9 minutes)
-	@echo "style, types, import contracts; then the tests, three at a time, on a real system and a browser: about 9 minutes on 2 cores"
+test: $(INSTALLED) ## Run every check and every test but those of test-chaos, test-cluster and soak (11 minutes)
+	@echo "style, types, import contracts; then the tests, three at a time, on a real system and a browser: about 11 minutes on 2 cores"
 	@$(MAKE) --no-print-directory lint browser
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/chaos --ignore=tests/cluster --ignore=tests/soak
 
@@ -45,7 +45,7 @@ test-cluster: $(INSTALLED) ## Three hosts on this machine, any of which dies, wi
 	@$(BIN)/python -m tests.cluster.tools
 	$(BIN)/python -m pytest -ra --capture=tee-sys tests/cluster
 
-soak: $(INSTALLED) ## The long forms of what `make test` holds in short (two and a half hours)
+soak: $(INSTALLED) ## The long forms of what `make test` holds in short (three to four hours)
 	$(BIN)/python -m pytest -ra --capture=tee-sys tests/soak
 
 mutants: $(INSTALLED) ## Change the rules of an order in every small way: a test fails each time (8 minutes)
