@@ -22,6 +22,8 @@ ORDERS, COMMANDS, READS, DETAILS = "orders", "other commands", "reads of orders"
 MOST_AT_ONCE = 400
 """So many orders under way, and no more are placed: what is behind is not to be drowned."""
 VIEWED_EVERY_S = 0.25
+SOON_S, LOOK_S = 2.0, 0.05
+"""The view follows the journal: from another machine it may be looked at before it has."""
 WAIT = "wait=1"
 PLACED = (200, 201)
 REFUSALS = {"store_closed", "store_full", "sold_out"}
@@ -186,15 +188,21 @@ class Customers:
         return answer
 
     async def is_served(self) -> bool:
-        """Place an order, and return whether it is accepted at once and the view shows it."""
+        """Place an order, and return whether it is accepted and the view shows it, both soon."""
         customer = f"{self.prefix}{self.next}"
         self.next += 1
         order = await self._placed(customer, Life(0, "tok_approve", 2, twice=False, people=()))
         if order is None:
             return False
         self.orders[order.order_id] = order
-        shown = shown_by((await self.view(order)).body)
-        return shown is not None and shown.order == "ACCEPTED"
+        until = time.monotonic() + SOON_S
+        while (shown := shown_by((await self.view(order)).body)) is None or (
+            shown.order != "ACCEPTED"
+        ):
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(LOOK_S)
+        return True
 
 
 def _body(customer: str, goods: Goods, token: str) -> dict[str, object]:

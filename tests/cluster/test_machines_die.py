@@ -32,8 +32,8 @@ def test_a_cut_between_two_machines_loses_nothing(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize(
     "hosts",
-    [(HEAD,), (2,), (2, 3)],
-    ids=["the head", "a worker", "two at once"],
+    [(HEAD,), (2,), (3,), (2, 3)],
+    ids=["the head", "a worker", "the other worker", "two at once"],
 )
 def test_orders_go_on_when_machines_die(cluster: Cluster, hosts: tuple[int, ...]) -> None:
     with cluster.load() as load, cluster.pulled(load, *hosts) as moment:

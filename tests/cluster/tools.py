@@ -7,11 +7,7 @@ import os
 import shutil
 import subprocess
 
-from tests.support import clock_skew
-
-FAKETIME = "libfaketime"
 PACKAGES = {
-    FAKETIME: "libfaketime",
     "bridge": "iproute2",
     "ip": "iproute2",
     "prometheus": "prometheus",
@@ -23,15 +19,13 @@ PACKAGES = {
     "sshd": "openssh-server",
     "unshare": "util-linux",
 }
-"""Commands and one library, and where Debian has them."""
+"""Commands, and where Debian has them."""
 PLACES = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def missing() -> list[str]:
-    """Return the commands that are not there, and the library."""
-    commands = [name for name in PACKAGES if name != FAKETIME]
-    lacking = [name for name in commands if shutil.which(name, path=PLACES) is None]
-    return lacking if clock_skew.library() else [*lacking, FAKETIME]
+    """Return the commands that are not there."""
+    return [name for name in PACKAGES if shutil.which(name, path=PLACES) is None]
 
 
 def lacking() -> str | None:

@@ -19,7 +19,6 @@ import httpx
 import yaml
 
 from tests.support.certificates import HERE, Authority
-from tests.support.clock_skew import give_clock
 from tests.support.cluster_load import Load
 from tests.support.hosts import Hosts, PostgreSql, Redis, address
 from tests.support.ray_up import RayUp
@@ -28,8 +27,6 @@ BIN = Path(sys.executable).parent
 GATEWAY_PORT = 8088
 DASHBOARD_PORT = 8265
 HEAD = 1
-WITH_A_CLOCK = 2
-"""The host whose clock can be set."""
 START_S = 400.0
 DEPLOY_S = 400.0
 SETTLED_S = 120.0
@@ -93,7 +90,6 @@ class Cluster:
         self.operator.furnish(secrets.token_hex(32), settings)
         for host in self.members:
             self.hosts.wait_for(host)
-        give_clock(self.hosts.home(WITH_A_CLOCK))
         if self._encrypted:
             self._encrypt()
         if self._redis is not None:

@@ -1,7 +1,10 @@
-"""What customers saw of their orders while a cluster's network, plug and clock failed."""
+"""What customers saw of their orders while a network was cut, and a plug pulled, of three hosts.
+
+As root; five minutes on 2 cores.
+"""
 
 import asyncio
-import time
+from collections.abc import Iterator
 
 import pytest
 from pydantic import SecretStr
@@ -13,16 +16,22 @@ from cluster.chaos.report import Happened, Report
 from cluster.chaos.storm import Storm
 from serve_app.contract.identity import Identity, Role
 from serve_app.security.tokens import issue
-from tests.support.clock_skew import set_clock
-from tests.support.cluster import GATEWAY_PORT, WITH_A_CLOCK, Cluster
+from tests.cluster.tools import lacking
+from tests.support.cluster import GATEWAY_PORT, Cluster, brought_up
 from tests.support.hosts import address
 from tests.support.tokens import HOUR
 
 pytestmark = pytest.mark.timeout(900)
 SECONDS, RATE = 12, 5
 AWAY_S = (4.0, 6.0)
-SKEWS_S = (-600, 600)
-"""Seconds; less than one has to pay, which would expire."""
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    if (missing := lacking()) is not None:
+        pytest.skip(missing)
+    with brought_up() as cluster:
+        yield cluster
 
 
 class Watcher:
@@ -37,10 +46,6 @@ class Watcher:
 
     def stage(self, words: str) -> None:
         print(words)
-
-
-def clock_of(cluster: Cluster) -> float:
-    return float(cluster.hosts.run(WITH_A_CLOCK, ". ~/.bashrc; date +%s").stdout)
 
 
 def faults(cluster: Cluster) -> list[Fault]:
@@ -60,25 +65,13 @@ def faults(cluster: Cluster) -> list[Fault]:
         finally:
             await asyncio.to_thread(cluster.boot, 3)
 
-    async def skew(seconds: float, begun: Begun) -> None:
-        home = cluster.hosts.home(WITH_A_CLOCK)
-        try:
-            for off in SKEWS_S:
-                set_clock(home, off)
-                assert abs(await asyncio.to_thread(clock_of, cluster) - time.time() - off) < 30
-                begun(f"host {WITH_A_CLOCK}, {off:+d} s")
-                await asyncio.sleep(seconds / len(SKEWS_S))
-        finally:
-            set_clock(home, 0)
-
     return [
         Fault("cut-network", "cut network", "two hosts", cut, AWAY_S, "network"),
         Fault("pull-plug", "pulled plug", "a worker", pull, AWAY_S, "worker"),
-        Fault("skew-clock", "clock skew", "a host", skew, AWAY_S, "clock"),
     ]
 
 
-def test_what_customers_saw_while_network_plug_and_clock_failed_can_be_explained(
+def test_what_customers_saw_while_network_and_plug_failed_can_be_explained(
     cluster: Cluster,
 ) -> None:
     cluster.wait_until_joined()
@@ -96,5 +89,5 @@ def test_what_customers_saw_while_network_plug_and_clock_failed_can_be_explained
     asyncio.run(run())
     print(report.as_json())
     assert report.violations == []
-    assert report.kinds == 3
+    assert report.kinds == 2
     assert report.acknowledged > RATE
