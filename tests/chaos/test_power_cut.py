@@ -19,7 +19,7 @@ from tests.support.power.recording import Recording, assert_whole, record_system
 
 SEED = 2026
 CUTS = 2000
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")
