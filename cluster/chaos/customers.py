@@ -196,13 +196,12 @@ class Customers:
             return False
         self.orders[order.order_id] = order
         until = time.monotonic() + SOON_S
-        while (shown := shown_by((await self.view(order)).body)) is None or (
-            shown.order != "ACCEPTED"
-        ):
-            if time.monotonic() > until:
-                return False
+        while time.monotonic() < until:
+            shown = shown_by((await self.view(order)).body)
+            if shown is not None and shown.order == "ACCEPTED":
+                return True
             await asyncio.sleep(LOOK_S)
-        return True
+        return False
 
 
 def _body(customer: str, goods: Goods, token: str) -> dict[str, object]:

@@ -4,6 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from cluster.running.lost_logs import log_of
+
 INTERIOR_TABLE, INTERIOR_INDEX = 0x05, 0x02
 RIGHTMOST_AT = 8
 CELLS_AT = 12  # behind the header of an interior page
@@ -53,7 +55,7 @@ def truncate(file: Path) -> None:
 
 def garbage_log(file: Path) -> None:
     """Put garbage in the place of the write-ahead log."""
-    file.with_name(file.name + "-wal").write_bytes(b"no log at all " * 1000)
+    log_of(file).write_bytes(b"no log at all " * 1000)
 
 
 def change(file: Path, statement: str) -> None:

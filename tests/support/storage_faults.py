@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 
+from cluster.running.lost_logs import log_of
 from tests.support.outside import headers, new_order
 from tests.support.system import System
 
@@ -70,7 +71,7 @@ def full(folder: Path) -> Iterator[None]:
 @contextmanager
 def read_only(file: Path) -> Iterator[None]:
     """Let a database and its log take no write, also of those who have them open (as root)."""
-    parts = [file, file.with_name(file.name + "-wal")]
+    parts = [file, log_of(file)]
     for part in parts:
         _change_flags(part, lambda flags: flags | IMMUTABLE)
     try:
